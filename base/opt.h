@@ -1,0 +1,95 @@
+/*
+ * Command lines from tables: parsing, --help and the man pages come from the same rows.
+ *
+ * Accepts --name VALUE, --name=VALUE, -n VALUE, -nVALUE, grouped short switches, "--" as end, options
+ * before and after operands (unless the command stops at its first operand, as `exec ID cmd -x` must).
+ * Rendering goes to a buffer: printing is the caller's.
+ */
+#ifndef CARREL_BASE_OPT_H
+#define CARREL_BASE_OPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct buf;
+
+enum opt_kind {
+	OPT_SWITCH,   /* out: bool; also --name=true/false */
+	OPT_STRING,   /* out: const char * */
+	OPT_LIST,     /* out: struct opt_list; may be given several times */
+	OPT_UINT,     /* out: uint64_t */
+	OPT_INT,      /* out: int64_t */
+	OPT_BYTES,    /* out: uint64_t, by str_to_bytes */
+	OPT_DURATION, /* out: uint64_t milliseconds, by str_to_ms */
+};
+
+struct opt_list {
+	const char **v; /* NULL-terminated; freed by opt_list_fini */
+	size_t n;
+};
+void opt_list_fini(struct opt_list *l);
+
+struct opt {
+	const char *name; /* without dashes; NULL ends a table */
+	char letter;	  /* 0: none */
+	enum opt_kind kind;
+	size_t offset;	  /* in the options struct */
+	const char *arg;  /* "FILE", for help; NULL for switches */
+	const char *help; /* one line */
+};
+
+enum opt_cmd_flags {
+	OPT_STOP_AT_OPERAND =
+		1 << 0,	     /* after the last fixed operand everything is an operand */
+	OPT_HIDDEN = 1 << 1, /* not in --help */
+};
+
+struct opt_cmd {
+	const char *name;		/* NULL ends a table */
+	const char *operands;		/* "ID [COMMAND [ARG...]]", for help */
+	int min_operands, max_operands; /* max -1: any */
+	int fixed_operands; /* for OPT_STOP_AT_OPERAND: how many come before the free ones */
+	const struct opt *opts; /* may be NULL */
+	unsigned flags;
+	const char *help; /* one line */
+	const char *text; /* paragraphs for the man page; may be NULL */
+	int (*run)(void *global, const char **operands, int n, void *opts);
+	size_t opts_size; /* zeroed block given to run as `opts` */
+};
+
+struct opt_program {
+	const char *name;
+	const char *summary;	    /* one line */
+	const char *text;	    /* paragraphs for the man page */
+	const struct opt *opts;	    /* before the command */
+	const struct opt_cmd *cmds; /* NULL: a program without commands, see opt_parse */
+	const char *operands;	    /* for a program without commands */
+};
+
+/* Where the command line leads. */
+enum opt_result {
+	OPT_RUN,     /* cmd, operands, opts are set */
+	OPT_HELP,    /* --help or -h was given; cmd may be set: render its help, exit 0 */
+	OPT_VERSION, /* --version or -v */
+};
+
+struct opt_parsed {
+	const struct opt_cmd *cmd;
+	const char **operands;
+	int n_operands;
+	void *opts; /* cmd->opts_size bytes, freed by opt_parsed_fini */
+};
+
+/* Returns an opt_result or -1. global receives the values of prog->opts. An unknown command or option is
+ * an error that names it. Pointers refer into argv. */
+int opt_parse(const struct opt_program *prog, int argc, char **argv, void *global,
+	      struct opt_parsed *out, struct err *e);
+void opt_parsed_fini(struct opt_parsed *p);
+
+int opt_render_help(const struct opt_program *prog, const struct opt_cmd *cmd, struct buf *out,
+		    struct err *e);
+/* man(7) source of the whole program, section 1 or 8. */
+int opt_render_man(const struct opt_program *prog, int section, struct buf *out, struct err *e);
+
+#endif

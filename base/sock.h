@@ -1,0 +1,35 @@
+/*
+ * Unix sockets: path sockets only (never abstract: a container that shares the host's network could
+ * reach those), one message per send, descriptors by SCM_RIGHTS, the peer's credentials.
+ *
+ * Paths may be longer than sun_path: they are given as (dirfd, name) and reached through /proc/self/fd.
+ */
+#ifndef CARREL_BASE_SOCK_H
+#define CARREL_BASE_SOCK_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+struct err;
+
+enum { SOCK_MAX_FDS = 8 };
+
+/* type: SOCK_SEQPACKET or SOCK_STREAM. A stale socket file of the same name is replaced. The file's
+ * mode is set by fchmod-like means before listen, so there is no moment with a wider one. */
+int sock_listen_at(int dirfd, const char *name, int type, mode_t mode, struct err *e);
+int sock_connect_at(int dirfd, const char *name, int type, struct err *e);
+int sock_pair(int type, int out[2], struct err *e);
+/* A close-on-exec, non-blocking connection; -1 with e->code EAGAIN when none waits. */
+int sock_accept(int listen_fd, struct err *e);
+int sock_peer(int fd, struct ucred *out, struct err *e);
+
+/* One message with up to SOCK_MAX_FDS descriptors (borrowed). EAGAIN is reported in e->code. */
+int sock_send(int fd, const void *p, size_t n, const int *fds, size_t n_fds, struct err *e);
+
+/* One message: returns its length, 0 at end of stream. *n_fds in: room, out: received, all close-on-exec
+ * and the caller's. A message longer than n, or more descriptors than room, is an error (EMSGSIZE) and
+ * leaks nothing. */
+ssize_t sock_recv(int fd, void *p, size_t n, int *fds, size_t *n_fds, struct err *e);
+
+#endif
