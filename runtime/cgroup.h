@@ -1,0 +1,123 @@
+/*
+ * The container's control group: made with its limits, joined, frozen, killed, counted, removed.
+ *
+ * One front for three back ends: cgroup v1 (one directory per controller), v2 (unified) and `disabled`. On a
+ * hybrid host the v1 controllers are used and what is left on v2 is ignored. Directories are held as
+ * descriptors; pids are not written by the parent (PERF: on v1 the child writes "0" to `tasks`, on v2 it is
+ * born inside by CLONE_INTO_CGROUP; both avoid the RCU grace period that any other way waits for).
+ */
+#ifndef CARREL_RUNTIME_CGROUP_H
+#define CARREL_RUNTIME_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+struct buf;
+
+enum cgroup_mode { CGROUP_V1, CGROUP_V2, CGROUP_DISABLED };
+enum cgroup_driver { CGROUP_DRIVER_FS, CGROUP_DRIVER_SYSTEMD, CGROUP_DRIVER_NONE };
+
+#define CGROUP_UNSET INT64_MIN
+
+struct cgroup_memory {
+	int64_t limit, swap,
+		reservation; /* bytes, -1 = unlimited; swap counts memory + swap, as OCI */
+	int64_t kernel, kernel_tcp, swappiness;
+	int disable_oom_killer; /* -1 unset */
+	int check_before_update;
+};
+
+struct cgroup_cpu {
+	int64_t shares, quota, period, burst, rt_runtime, rt_period, idle; /* CGROUP_UNSET */
+	const char *cpus, *mems;					   /* NULL */
+};
+
+struct cgroup_device {
+	bool allow;
+	char type;	      /* 'a', 'b', 'c' */
+	int64_t major, minor; /* -1: any */
+	unsigned access;      /* 1 r, 2 w, 4 m */
+};
+
+struct cgroup_hugetlb {
+	const char *page_size;
+	uint64_t limit;
+};
+
+struct cgroup_pair {
+	const char *key, *value;
+};
+
+struct cgroup_resources {
+	struct cgroup_memory memory;
+	struct cgroup_cpu cpu;
+	int64_t pids; /* CGROUP_UNSET; 0 or -1 = max as in runc's table */
+	const struct cgroup_device *devices;
+	size_t n_devices;
+	const struct cgroup_hugetlb *hugetlb;
+	size_t n_hugetlb;
+	const struct cgroup_pair *unified;
+	size_t n_unified;
+	int64_t blkio_weight;
+};
+#define CGROUP_RESOURCES_UNSET                                                                 \
+	((struct cgroup_resources){                                                            \
+		.memory = { CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET,            \
+			    CGROUP_UNSET, CGROUP_UNSET, -1, 0 },                               \
+		.cpu = { CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET, \
+			 CGROUP_UNSET, CGROUP_UNSET, NULL, NULL },                             \
+		.pids = CGROUP_UNSET,                                                          \
+		.blkio_weight = CGROUP_UNSET })
+
+struct cgroup_spec {
+	const char *id;	  /* the container's */
+	const char *path; /* linux.cgroupsPath or NULL ("/<id>") */
+	enum cgroup_driver driver;
+	bool rootless; /* limits that cannot be had are errors; no limits: no cgroup is fine */
+	struct cgroup_resources res;
+	const struct cgroup_device
+		*extra_devices; /* the default devices and linux.devices, allowed after res */
+	size_t n_extra_devices;
+};
+
+struct cgroup; /* opened: mode, paths and directory descriptors */
+
+/* The host's layout, probed once per process. */
+int cgroup_host_mode(enum cgroup_mode *out, struct err *e);
+
+/* Makes the directories and sets every limit. A cgroup of that path that holds processes is "container's
+ * cgroup is not empty", a frozen one "container's cgroup unexpectedly frozen". */
+int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e);
+/* v2: the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. */
+int cgroup_clone_fd(const struct cgroup *cg);
+/* In the child, single-threaded, before anything else: joins all v1 hierarchies (cpu last). No-op on v2. */
+int cgroup_join_self(const struct cgroup *cg, struct err *e);
+/* The device filter, once the container's nodes are known (v1: devices.allow/deny; v2: eBPF). */
+int cgroup_set_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e);
+
+/* For the state file and back. The text form is one line per hierarchy: "memory /sys/fs/cgroup/memory/x". */
+int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e);
+int cgroup_load(const char *text, struct cgroup **out, struct err *e);
+void cgroup_free(struct cgroup *cg);
+void cgroup_free_ptr(struct cgroup **cg);
+enum cgroup_mode cgroup_mode(const struct cgroup *cg);
+
+int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e);
+int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *e);
+int cgroup_is_frozen(struct cgroup *cg, bool *out, struct err *e);
+/* Signals every process inside (v2 and SIGKILL: cgroup.kill; else freeze, signal, thaw until none is left). */
+int cgroup_kill(struct cgroup *cg, int sig, struct err *e);
+/* Host pids of all processes, *out malloc'ed. */
+int cgroup_pids(struct cgroup *cg, pid_t **out, size_t *n, struct err *e);
+/* Kills what is left, waits for `populated 0` (at most timeout_ms) and removes the directories, ours below too. Gone
+ * already: success. */
+int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *e);
+
+/* cgroup v1 with a cgroup namespace: the controllers to bind read-only below /sys/fs/cgroup of a container,
+ * as "name\thost path\n" lines. */
+int cgroup_v1_binds(const struct cgroup *cg, struct buf *out, struct err *e);
+
+#endif

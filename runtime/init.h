@@ -1,0 +1,55 @@
+/*
+ * The first process of a container: a table of named steps, run top to bottom inside its new namespaces.
+ *
+ * Everything that must be opened with the host's rights (bind sources, namespaces, devices, cgroup files, the
+ * seccomp program) is opened by the parent and handed over in struct init_args; init itself resolves
+ * container paths only through base/path.h. On a failing step it sends SYNC_FAILED ("<step>: <why>") and exits 1.
+ */
+#ifndef CARREL_RUNTIME_INIT_H
+#define CARREL_RUNTIME_INIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/ns.h"
+
+struct err;
+struct spec;
+struct cgroup;
+struct filter_program;
+
+struct init_args {
+	const struct spec *spec;
+	const struct cgroup *cgroup;
+	const struct filter_program *filter; /* NULL: none */
+	const char
+		*state_json; /* for hooks that run inside; the pid field is filled in by init */
+	int sync_fd;	     /* to the parent */
+	int start_fd; /* listening SOCK_SEQPACKET of `start`; -1: `run`, exec at once after SYNC_CREATED */
+	int console_sock_fd;   /* connected console socket, or -1 */
+	int root_fd;	       /* the bundle's root, opened by the parent */
+	const int *source_fds; /* one per spec->mounts, FD_NONE where there is none */
+	int host_dev_fd;       /* host's /dev for device binds, or -1 */
+	int ns_fds[NS_COUNT];  /* namespaces to join, -1 for none */
+	bool no_pivot, no_new_keyring;
+	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 survive exec */
+};
+
+/* Never returns to a caller that goes on: the result is the exit code of the failed start. */
+int init_main(const struct init_args *a);
+
+/* The second half, shared with exec: from "everything is mounted" to execve (limits, user, capabilities,
+ * seccomp, descriptors, program). Returns only on failure. */
+struct process_spec;
+struct init_exec {
+	const struct process_spec *process;
+	const struct filter_program *filter;
+	unsigned preserve_fds;
+	int report_fd; /* close-on-exec: receives SYNC_FAILED when exec fails, end of file when it worked */
+	int seccomp_notify_fd; /* connected listenerPath socket, or -1 */
+	const char *
+		notify_state; /* the container process state JSON that goes with the listener */
+};
+int init_exec(const struct init_exec *x, struct err *e);
+
+#endif

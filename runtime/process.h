@@ -1,0 +1,76 @@
+/* What runs: the plain values of the OCI `process` object that become system calls just before exec. */
+#ifndef CARREL_RUNTIME_PROCESS_H
+#define CARREL_RUNTIME_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "runtime/caps.h"
+
+struct err;
+
+struct process_rlimit {
+	int resource; /* RLIMIT_* */
+	const char *name;
+	struct rlimit lim;
+};
+
+struct process_user {
+	uint32_t uid, gid;
+	bool has_umask;
+	mode_t umask;
+	const uint32_t *groups;
+	size_t n_groups;
+};
+
+struct process_scheduler {
+	bool set;
+	uint32_t policy; /* SCHED_* */
+	int32_t nice, priority;
+	uint64_t flags, runtime, deadline, period;
+};
+
+struct process_spec {
+	bool terminal;
+	uint16_t rows, cols; /* consoleSize; 0: not given */
+	const char *cwd;     /* absolute */
+	const char *const *args;
+	const char *const *env;
+	struct process_user user;
+	struct caps_spec caps;
+	const struct process_rlimit *rlimits;
+	size_t n_rlimits;
+	bool no_new_privileges;
+	bool has_oom_score_adj;
+	int oom_score_adj;
+	struct process_scheduler scheduler;
+	bool has_ioprio;
+	int ioprio_class, ioprio_priority;
+	bool has_personality;
+	unsigned long personality;
+	const char *apparmor;	   /* profile, or NULL */
+	const char *selinux_label; /* or NULL */
+};
+
+int process_rlimit_parse(const char *name, int *resource, struct err *e);
+int process_apply_rlimits(const struct process_spec *p, struct err *e);
+int process_apply_oom_score(const struct process_spec *p, struct err *e);
+int process_apply_scheduler(const struct process_spec *p, struct err *e);
+/* setgroups, setgid, setuid, umask. In a user namespace where setgroups is denied an empty list is kept. */
+int process_apply_user(const struct process_spec *p, struct err *e);
+/* chdir, then proves that the result is inside the root ("/(unreachable)" and ENOENT are refused). */
+int process_enter_cwd(const struct process_spec *p, struct err *e);
+/* An absolute path of args[0] searched in PATH of env, checked executable; an error carries the text that
+ * engines map ("executable file not found in $PATH", "no such file or directory", "permission denied"). */
+int process_find_program(const struct process_spec *p, char **out, struct err *e);
+
+/* HOME from the container's /etc/passwd (bounded reader, no NSS) or "/". */
+int process_home(uint32_t uid, char **out, struct err *e);
+/* "NAME|UID[:GROUP|GID]" against the container's /etc/passwd and /etc/group under root_fd, for exec -u. A
+ * number is never looked up as a name. */
+int process_user_parse(const char *s, int root_fd, struct process_user *out, struct err *e);
+
+#endif

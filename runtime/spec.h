@@ -1,0 +1,59 @@
+/*
+ * config.json, parsed once into plain validated structs that are composed from the leaves' own types.
+ *
+ * Source: OCI runtime-spec 1.3. Any ociVersion 1.x is accepted. Fields that the spec has and this version does
+ * not build are refused by name; fields that the spec does not have are ignored, as it demands.
+ */
+#ifndef CARREL_RUNTIME_SPEC_H
+#define CARREL_RUNTIME_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/cgroup.h"
+#include "runtime/dev.h"
+#include "runtime/hooks.h"
+#include "runtime/idmap.h"
+#include "runtime/mount.h"
+#include "runtime/ns.h"
+#include "runtime/process.h"
+#include "runtime/rootfs.h"
+#include "runtime/seccomp.h"
+#include "runtime/sysctl.h"
+
+struct err;
+struct json;
+struct json_doc;
+
+struct spec {
+	struct json_doc *doc; /* owns every string below */
+	const char *oci_version;
+	struct process_spec process;
+	struct rootfs_spec root;
+	const char *hostname, *domainname; /* or NULL */
+	struct mount_spec *mounts;
+	size_t n_mounts;
+	struct hooks_spec hooks;
+	struct ns_spec ns;
+	struct idmap_spec idmap;
+	struct dev_spec *devices; /* linux.devices only, without the defaults */
+	size_t n_devices;
+	struct cgroup_spec cgroup;
+	struct filter_spec seccomp;
+	struct sysctl_pair *sysctl;
+	size_t n_sysctl;
+	const char *mount_label;	/* or NULL */
+	const struct json *annotations; /* object of strings, or NULL */
+};
+
+/* Reads bundle_fd/config.json. Every error names the field: "linux.resources.cpu.quota: must be an integer". */
+int spec_load(int bundle_fd, struct spec **out, struct err *e);
+/* The same from text (for fuzzing and tests). */
+int spec_parse(const char *text, size_t n, struct spec **out, struct err *e);
+/* A process.json of exec; the strings live in *doc. */
+int spec_parse_process(const char *text, size_t n, struct json_doc **doc,
+		       struct process_spec *out, struct err *e);
+void spec_free(struct spec *s);
+void spec_free_ptr(struct spec **s);
+
+#endif
