@@ -27,6 +27,10 @@ bool str_has_suffix(const char *s, const char *suffix);
 /* strlcpy's contract, but truncation is -1 and ENAMETOOLONG. */
 int str_copy(char *dst, size_t n, const char *src, const char *what, struct err *e);
 
+/* Length (1..4) of the valid UTF-8 sequence at p, 0 when there is none: no overlong forms, no
+ * surrogates, nothing above U+10FFFF. */
+size_t str_utf8_len(const void *p, size_t n);
+
 void str_hex(const void *p, size_t n, char *out);  /* out: 2n + 1 bytes */
 int str_unhex(const char *s, void *out, size_t n); /* exactly 2n digits, else -1 */
 /* base64url without padding; out must hold 4 * ((n + 2) / 3) + 1 bytes. */
