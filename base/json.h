@@ -74,8 +74,12 @@ struct json *json_get(const struct json *obj, const char *key);
 /* The same through several levels: json_find(root, "linux", "resources", NULL). */
 struct json *json_find(const struct json *obj, ...) __attribute__((sentinel));
 struct json *json_at_index(const struct json *array, size_t i);
+/* The elements or members; none when `container` is NULL or neither array nor object. */
 #define json_each(it, container)                                                               \
-	for (struct json *it = (container) ? (container)->kids.first : NULL; it; it = it->next)
+	for (struct json *it = (container) && (container)->type >= JSON_ARRAY                  \
+				       ? (container)->kids.first                               \
+				       : NULL;                                                 \
+	     it; it = it->next)
 
 /* Quick reads with a fallback for absent members; a wrong type counts as absent (for our own files). */
 const char *json_str_or(const struct json *obj, const char *key, const char *fallback);
@@ -135,7 +139,8 @@ int json_decode_object(const struct json *v, const struct json_at *at,
 		       enum json_unknown unknown, void *out, struct err *e);
 
 /* Arrays of structs or values: `out` points at struct json_list; elements are calloc'ed in one block
- * that the caller frees with free(list->items). At most 65,536 elements. */
+ * that the caller frees with free(list->items), also after an error: what the first elements own is
+ * theirs even when a later one is refused (the rest is zero). At most 65,536 elements. */
 struct json_list {
 	void *items;
 	size_t n;

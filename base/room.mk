@@ -1,7 +1,9 @@
 LIBS += base
-base_SRC := base/err.c base/util.c base/fd.c base/buf.c base/path.c base/str.c base/clock.c base/json.c \
-	base/json_decode.c base/json_write.c base/yaml.c base/log.c base/child.c base/loop.c base/sock.c base/opt.c
+base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/log.c \
+	base/json.c base/json_tree.c base/json_build.c base/json_decode.c base/json_write.c base/yaml.c \
+	base/opt.c base/opt_render.c \
+	base/fd.c base/fd_tree.c base/path.c base/child.c base/loop.c base/sock.c
 
-UNIT += test_base
-test_base_LINK := base
-test_base_LIBS := -lyajl -lyaml
+UNIT += test_base_text
+test_base_text_LINK := base
+test_base_text_LIBS := -lyajl -lyaml

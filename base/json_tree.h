@@ -1,0 +1,46 @@
+/*
+ * The inside of JSON documents, for json*.c and yaml.c alone: the arena, and a builder that turns a
+ * parser's events into a tree under the limits.
+ *
+ * Everyone else uses base/json.h.
+ */
+#ifndef CARREL_BASE_JSON_TREE_H
+#define CARREL_BASE_JSON_TREE_H
+
+#include "base/json.h"
+
+/* hint: bytes that the first block should hold; 0 = small. */
+struct json_doc *json_doc_alloc(size_t hint);
+void json_doc_set_root(struct json_doc *doc, struct json *root);
+
+/* Aborts when memory is gone: what parsers put here is bounded by struct json_limits. */
+void *json_arena_alloc(struct json_doc *doc, size_t n);
+char *json_arena_strndup(struct json_doc *doc, const char *s, size_t n);
+
+/*
+ * Events in, tree out. Every json_build_* returns 0 or -1 and then `err` says why, without position:
+ * the parser knows that. Values land in the innermost open container, under the pending key.
+ */
+struct json_builder {
+	struct json_doc *doc;
+	struct json_limits limits;
+	struct json **open; /* limits.depth places */
+	unsigned depth;
+	size_t nodes;
+	const char *key;
+	struct err *err;
+};
+
+void json_build_init(struct json_builder *b, struct json_doc *doc,
+		     const struct json_limits *limits, struct err *e);
+/* The next value of the builder's place; its union is for the caller to fill. NULL beyond a limit. */
+struct json *json_build_value(struct json_builder *b, enum json_type type);
+int json_build_str(struct json_builder *b, const char *s, size_t n);
+int json_build_key(struct json_builder *b, const char *s, size_t n);
+int json_build_open(struct json_builder *b, enum json_type type);
+int json_build_close(struct json_builder *b);
+
+/* Text of an integer or a real, in JSON's syntax or YAML's decimal one. */
+int json_build_number(struct json_builder *b, const char *s, size_t n);
+
+#endif
