@@ -77,7 +77,7 @@ static void draft_store(struct draft *d, struct err *e)
 	memcpy(e->msg, d->s, d->n + 1);
 }
 
-int err_set(struct err *e, int code, const char *fmt, ...)
+int(err_set)(struct err *e, int code, const char *fmt, ...)
 {
 	int saved = errno;
 	struct draft d = { .n = 0 };
@@ -92,7 +92,7 @@ int err_set(struct err *e, int code, const char *fmt, ...)
 	return -1;
 }
 
-int err_sys(struct err *e, const char *fmt, ...)
+int(err_sys)(struct err *e, const char *fmt, ...)
 {
 	int saved = errno;
 	struct draft d = { .n = 0 };
@@ -109,7 +109,7 @@ int err_sys(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
+int(err_wrap)(struct err *e, const char *fmt, ...)
 {
 	int saved = errno;
 	struct draft d = { .n = 0 };
@@ -125,7 +125,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	return -1;
 }
 
-int err_hint(struct err *e, const char *fmt, ...)
+int(err_hint)(struct err *e, const char *fmt, ...)
 {
 	int saved = errno;
 	struct draft d = { .n = 0 };

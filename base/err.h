@@ -31,4 +31,26 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 /* Appends "; <fmt>", a remedy: "(mount it with ...)". Always returns -1. */
 int err_hint(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* What every one of them returns, in sight of the compiler and of analysers. */
+#define err_set(...)                                                                           \
+	({                                                                                     \
+		err_set(__VA_ARGS__);                                                          \
+		-1;                                                                            \
+	})
+#define err_sys(...)                                                                           \
+	({                                                                                     \
+		err_sys(__VA_ARGS__);                                                          \
+		-1;                                                                            \
+	})
+#define err_wrap(...)                                                                          \
+	({                                                                                     \
+		err_wrap(__VA_ARGS__);                                                         \
+		-1;                                                                            \
+	})
+#define err_hint(...)                                                                          \
+	({                                                                                     \
+		err_hint(__VA_ARGS__);                                                         \
+		-1;                                                                            \
+	})
+
 #endif

@@ -112,6 +112,11 @@ struct json_at {
 /* Sets e to "<path>: <fmt>", EINVAL. Always returns -1. */
 int json_err(const struct json_at *at, struct err *e, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+#define json_err(...)                                                                          \
+	({                                                                                     \
+		json_err(__VA_ARGS__);                                                         \
+		-1;                                                                            \
+	})
 
 /* Decodes v into the member at `out`. */
 typedef int (*json_decode_fn)(const struct json *v, const struct json_at *at, void *out,
