@@ -85,6 +85,11 @@ struct cgroup_spec {
 
 struct cgroup; /* opened: mode, paths and directory descriptors */
 
+/* What cgroup_save will say once cgroup_create has run: written to the state before anything is made, so that
+ * the remains of a killed runtime are found (cgroup_load of it, then cgroup_remove). */
+int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e);
+
+
 /* The host's layout, probed once per process. */
 int cgroup_host_mode(enum cgroup_mode *out, struct err *e);
 

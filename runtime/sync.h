@@ -3,20 +3,29 @@
  *
  *   carrel-runtime create                           init (first process of the container)
  *   ---------------------                           -------------------------------------
- *   cgroup made, limits set, sources opened
- *   clone3(namespaces[, into cgroup]) ------------> joins its cgroup (v1), waits
+ *   state written, cgroup made, limits set, sources opened
+ *   clone3(namespaces[, into cgroup]) ------------> joins its cgroup (v1), unshares the cgroup namespace,
+ *                                                   joins init_args.ns_fds, waits
  *   writes uid and gid maps
  *   SYNC_MAPPED ----------------------------------> becomes root of its namespace, mounts, devices
- *                                <---------------- SYNC_HOOKS (only when prestart/createRuntime hooks exist)
- *   runs those hooks
- *   SYNC_RESUME ----------------------------------> createContainer hooks, pivot, the table's rest
+ *                                <---------------- SYNC_HOOKS   \  this pair only when prestart or
+ *   runs those hooks                                             |  createRuntime hooks exist
+ *   SYNC_RESUME ----------------------------------> goes on     /
+ *                                                   createContainer hooks, pivot, the table's rest
  *                                <---------------- SYNC_CREATED (console already sent to its socket)
- *   writes the state, prints nothing, exits         waits on the start socket
+ *   prints nothing, exits                           waits on the start socket
  *
  *   carrel-runtime start
- *   connects to the start socket, START ----------> startContainer hooks, user, capabilities, seccomp
+ *   connects to the start socket, removes its name
+ *   SYNC_START -----------------------------------> startContainer hooks, user, capabilities, seccomp
  *                                <---------------- SYNC_FAILED with the error, or end of file by exec
  *   poststart hooks
+ *
+ * SYNC_MAPPED is always sent; without a new user namespace it is queued before the clone, so that init never
+ * waits for it. The cgroup namespace is never in the clone's flags: it would be rooted at the runtime's own cgroup.
+ * A connection to the start socket that ends without SYNC_START means that `start` was killed after it removed
+ * the name: nobody can start this container any more, and init exits. `run` has no start socket: init goes on
+ * to exec after SYNC_CREATED, and the parent reads SYNC_FAILED or end of file from the same pair.
  *
  * Either side may send SYNC_FAILED instead at any point; end of file means that the peer died and is reported as
  * such with the name of the message that was awaited. Each message is logged at debug level on both sides.
@@ -52,5 +61,8 @@ int sync_send_failed(int fd, const struct err *why, struct err *e);
 int sync_expect(int fd, enum sync_name n, struct err *e);
 /* Waits for either; returns the one that came. */
 int sync_expect_either(int fd, enum sync_name a, enum sync_name b, struct err *e);
+
+/* Waits for end of file, which exec causes; the peer's SYNC_FAILED becomes *e. */
+int sync_expect_eof(int fd, struct err *e);
 
 #endif
