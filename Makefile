@@ -112,12 +112,91 @@ $(O)/obj/%.o: %.c $(GEN)
 
 ## all            build everything into build/ (programs in build/bin)
 
-.PHONY: unit
+define fuzz_rules
+$(O)/fuzz/$(1): $(O)/obj/tests/fuzz/$(1).o $$(foreach l,$$($(1)_LINK),$$(call lib,$$(l)))
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)
+	$(Q)$$(CC) $$(CFLAGS) $$(LDFLAGS) -fsanitize=fuzzer -o $$@ $$^ \
+		$$(if $$($(1)_PKGS),$$(shell $$(PKG_CONFIG) --libs $$($(1)_PKGS))) $$($(1)_LIBS)
+endef
+$(foreach f,$(FUZZ),$(eval $(call fuzz_rules,$(f))))
+
+.PHONY: unit unit-bins
+unit-bins: $(UNIT:%=$(O)/unit/%)
 ## unit           build and run the unit tests
-unit: $(UNIT:%=$(O)/unit/%)
-	$(Q)set -e; for t in $^; do echo "== $$t"; $$t; done
+unit: unit-bins
+	$(Q)for t in $(UNIT); do $(O)/unit/$$t || exit 1; done
+
+# Coverage-guided fuzzing wants its own build: clang, with every library instrumented.
+FUZZ_SECONDS ?= 20
+FUZZ_MAKE = $(MAKE) --no-print-directory O=build-fuzz CC=clang SAN=address,undefined FUZZING=1
+ifeq ($(FUZZING),1)
+CFLAGS += -fsanitize=fuzzer-no-link
+endif
+.PHONY: fuzz fuzz-bins fuzz-build
+fuzz-bins: $(FUZZ:%=$(O)/fuzz/%)
+fuzz-build:
+	$(Q)$(FUZZ_MAKE) fuzz-bins
+## fuzz           fuzz every parser, FUZZ_SECONDS each (20); new inputs go to build-fuzz/corpus
+fuzz: fuzz-build
+	$(Q)set -e; for f in $(FUZZ); do \
+		c=tests/fuzz/corpus/$${f#fuzz_}; mkdir -p build-fuzz/corpus/$$f; echo "== $$f"; \
+		build-fuzz/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-artifact_prefix=build-fuzz/ -print_final_stats=1 build-fuzz/corpus/$$f $$c 2>&1 | \
+			grep -E 'ERROR|SUMMARY|stat::number_of_executed|Test unit' ; done
+
+.PHONY: deps lint check check-quick check-san check-fresh image run
+deps:
+	$(Q)tests/tools/need config/packages/build
+## lint           the house rules, clang-format, clang-tidy, cppcheck
+lint: all
+	$(Q)tests/tools/lint $(O)
+## check          install what the tests need, build with -Werror, run everything; ends with "N passed, N failed, N skipped"
+check:
+	$(Q)tests/tools/need config/packages/build config/packages/run config/packages/check
+	$(Q)tests/tools/check $(CHECK)
+## check-quick    the same without lint, sanitizers, browser and the slow attacks
+check-quick:
+	$(Q)tests/tools/check build unit integration
+## check-fresh    `make run` and `make check` in a fresh minimal Debian 12 root
+check-fresh:
+	$(Q)tests/tools/need config/packages/run
+	$(Q)tests/tools/check-fresh
+
+RUN_DIR ?= $(O)/run
+IMAGE ?= default
+## image          build the default sandbox image into the store of `make run`, unless it is there
+image: all
+	$(Q)$(O)/bin/carrel-image --store $(RUN_DIR)/store inspect $(IMAGE) > /dev/null 2>&1 || { \
+		tests/tools/need config/packages/run && \
+		$(O)/bin/carrel-image --store $(RUN_DIR)/store build config/images/$(IMAGE) --name $(IMAGE); }
+
+## run            build, make the default image, start the daemon on 127.0.0.1 and print the page's address
+run:
+	$(Q)tests/tools/need config/packages/build config/packages/run
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(if $(filter 0,$(shell id -u)),,sudo) $(MAKE) --no-print-directory serve
+
+.PHONY: serve
+serve: image
+	$(Q)exec $(O)/bin/carrel-sessiond --run-dir $(abspath $(RUN_DIR))/run --state-dir $(abspath $(RUN_DIR))/state \
+		--store $(abspath $(RUN_DIR))/store --first-use-key --ephemeral $(RUN_ARGS)
+
+.PHONY: install
+## install        programs, configuration, page and man pages below DESTDIR/PREFIX
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/carrel $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(PROGRAMS:%=$(O)/bin/%) $(DESTDIR)$(PREFIX)/bin/
+	cp -R config/tiers.yaml config/seccomp.json $(O)/web $(DESTDIR)$(PREFIX)/share/carrel/
+	install -d $(DESTDIR)$(PREFIX)/share/carrel/images
+	cp -R config/images/default $(DESTDIR)$(PREFIX)/share/carrel/images/
+	$(Q)for p in carrel carrel-runtime carrel-image carrel-shim carrel-sessiond; do \
+		$(O)/bin/$$p --man > $(DESTDIR)$(PREFIX)/share/man/man1/$$p.1; done
 
 .PHONY: clean
 ## clean          remove build directories
 clean:
 	rm -rf build build-*
+
+print-%:
+	@echo $($*)
