@@ -41,7 +41,8 @@ struct opt {
 
 enum opt_cmd_flags {
 	OPT_STOP_AT_OPERAND =
-		1 << 0,	     /* after the last fixed operand everything is an operand */
+		1 << 0,	     /* after the last fixed operand everything is an operand; a "--"
+				right behind it is dropped */
 	OPT_HIDDEN = 1 << 1, /* not in --help */
 };
 
@@ -53,7 +54,7 @@ struct opt_cmd {
 	const struct opt *opts; /* may be NULL */
 	unsigned flags;
 	const char *help; /* one line */
-	const char *text; /* paragraphs for the man page; may be NULL */
+	const char *text; /* for the man page, see opt_render_man; may be NULL */
 	int (*run)(void *global, const char **operands, int n, void *opts);
 	size_t opts_size; /* zeroed block given to run as `opts` */
 };
@@ -61,7 +62,7 @@ struct opt_cmd {
 struct opt_program {
 	const char *name;
 	const char *summary;	    /* one line */
-	const char *text;	    /* paragraphs for the man page */
+	const char *text;	    /* for the man page, see opt_render_man */
 	const struct opt *opts;	    /* before the command */
 	const struct opt_cmd *cmds; /* NULL: a program without commands, see opt_parse */
 	const char *operands;	    /* for a program without commands */
@@ -81,15 +82,20 @@ struct opt_parsed {
 	void *opts; /* cmd->opts_size bytes, freed by opt_parsed_fini */
 };
 
-/* Returns an opt_result or -1. global receives the values of prog->opts. An unknown command or option is
- * an error that names it. Pointers refer into argv. */
+/* Returns an opt_result or -1. global receives the values of prog->opts (its lists are the caller's to
+ * free, also after an error). An unknown command or option is an error that names it. "help [COMMAND]"
+ * is OPT_HELP unless the program has such a command. Pointers refer into argv. */
 int opt_parse(const struct opt_program *prog, int argc, char **argv, void *global,
 	      struct opt_parsed *out, struct err *e);
 void opt_parsed_fini(struct opt_parsed *p);
 
 int opt_render_help(const struct opt_program *prog, const struct opt_cmd *cmd, struct buf *out,
 		    struct err *e);
-/* man(7) source of the whole program, section 1 or 8. */
+/*
+ * man(7) source of the whole program, section 1 or 8. Texts are paragraphs with an empty line between;
+ * a line that begins with "- " is an item, one that begins with a blank is an example printed as it
+ * stands; in a program's text "# EXIT STATUS" begins a section, and all such follow the commands.
+ */
 int opt_render_man(const struct opt_program *prog, int section, struct buf *out, struct err *e);
 
 #endif
