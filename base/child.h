@@ -37,7 +37,9 @@ struct child_spec {
 	((struct child_spec){ .exec_fd = -1, .stdio = { -1, -1, -1 }, .cwd_fd = -1 })
 
 /* Starts it: all signals reset to default and unblocked, all other descriptors closed. An exec that
- * fails is returned here as an error (by a close-on-exec pipe), not as a dead child. */
+ * fails is returned here as an error, not as a dead child. At most 64 descriptors can be kept. An
+ * exec_fd is closed by the exec, so it cannot be a script. The death signal comes when the thread that
+ * called this ends. */
 int child_spawn(const struct child_spec *spec, struct child *out, struct err *e);
 
 /* clone3 with `flags` (CLONE_NEW*, CLONE_INTO_CGROUP with cgroup_fd, else -1); returns 0 in the child,
@@ -61,8 +63,10 @@ int child_kill(const struct child *c, int sig, struct err *e); /* gone already: 
 /* Kills (SIGKILL) and reaps; for error paths and auto clean-up. Accepts CHILD_NONE. */
 void child_end(struct child *c);
 
-/* Runs to the end, stdin from `input` (may be NULL), stdout and stderr captured up to their buffers'
- * limits (NULL: /dev/null); kills it after timeout_ms (0: never) with ETIMEDOUT. */
+/* Runs to the end of the process itself: what it leaves behind in the background is not waited for.
+ * stdin from `input` (NULL: as in the spec), stdout and stderr captured up to their buffers' limits, the
+ * surplus read and dropped (NULL: as in the spec; the same buffer twice: both, in their order). Kills it
+ * after timeout_ms (0: never) with ETIMEDOUT. */
 int child_run(const struct child_spec *spec, const void *input, size_t n_input, struct buf *out,
 	      struct buf *errout, int timeout_ms, struct child_status *status, struct err *e);
 

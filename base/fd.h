@@ -46,13 +46,17 @@ int fd_read_all(int fd, size_t limit, struct buf *out, struct err *e);
 int fd_write_file(int dirfd, const char *path, const char *text, struct err *e);
 
 /* Creates or replaces dirfd/name so that readers see the old or the new content, never a part:
- * temporary file, write, optional fsync of file and directory (`durable`), rename. */
+ * temporary file (".tmp." and 16 hex digits: what a killed writer leaves, for sweepers), write,
+ * optional fsync of file and directory (`durable`), rename. The mode is exact, whatever the umask. */
 int fd_write_atomic(int dirfd, const char *name, const void *p, size_t n, mode_t mode,
 		    bool durable, struct err *e);
 
 /* Removes dirfd/name and everything below it without following symlinks or crossing mounts.
  * A name that is not there is success. */
 int fd_remove_tree(int dirfd, const char *name, struct err *e);
+
+/* The kernel's number of the mount that the descriptor is on. Unlike st_dev it tells bind mounts apart. */
+int fd_mount_id(int fd, uint64_t *out, struct err *e);
 
 /* "/proc/self/fd/N", for reopening an O_PATH descriptor. */
 struct fd_path {

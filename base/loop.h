@@ -59,7 +59,7 @@ int loop_io_add(struct loop *l, struct loop_io *io, int fd, uint32_t events, loo
 		void *arg, struct err *e);
 /* No system call when events do not change. events 0 keeps it registered for HUP and ERR only. */
 int loop_io_set(struct loop_io *io, uint32_t events, struct err *e);
-/* Safe from any handler; pending events of this turn for it are dropped. Accepts one never added. */
+/* To be called before the descriptor is closed. Safe from any handler; pending events of this turn for it are dropped. Accepts one never added. */
 void loop_io_del(struct loop_io *io);
 
 /* (Re)arms; fires once. delay 0 fires in the next turn. */
