@@ -27,7 +27,7 @@ static size_t write_path(const struct json_at *at, char *s, size_t cap)
 	return MIN(n + (size_t) MAX(r, 0), cap - 1);
 }
 
-int (json_err)(const struct json_at *at, struct err *e, const char *fmt, ...)
+int(json_err)(const struct json_at *at, struct err *e, const char *fmt, ...)
 {
 	char path[PATH_MAX_BYTES] = "", msg[sizeof(e->msg)];
 	va_list ap;

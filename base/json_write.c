@@ -233,7 +233,7 @@ void jw_real(struct json_writer *w, const char *key, double d)
 			break;
 	}
 	if (!strpbrk(text, ".e"))
-		strcat(text, ".0");
+		memcpy(text + strlen(text), ".0", 3);
 	word(w, key, text);
 }
 

@@ -70,15 +70,15 @@ static size_t escape(const unsigned char *s, size_t n, enum log_format format, c
 	size_t k = str_utf8_len(s, n);
 
 	if (k == 0) {
-		strcpy(out, "\xef\xbf\xbd");
+		memcpy(out, "\xef\xbf\xbd", 4);
 		return 1;
 	}
 	if (s[0] == '"' || s[0] == '\\')
 		(void) snprintf(out, 8, "\\%c", s[0]);
 	else if (s[0] == '\n')
-		strcpy(out, "\\n");
+		memcpy(out, "\\n", 3);
 	else if (s[0] == '\t')
-		strcpy(out, "\\t");
+		memcpy(out, "\\t", 3);
 	else if (s[0] < 0x20 || s[0] == 0x7f)
 		(void) snprintf(out, 8, format == LOG_JSON ? "\\u%04x" : "\\x%02x", s[0]);
 	else if (s[0] == 0xc2 && k == 2 && s[1] < 0xa0)
@@ -129,15 +129,18 @@ void log_line(enum log_level level, const char *fmt, ...)
 	int saved = errno;
 	char msg[MSG_MAX], line[LINE_MAX_BYTES], tail[64] = "\"";
 	struct clock_stamp now;
-	size_t n;
 	va_list ap;
+	size_t n;
+	int r;
 
 	if (!log_wants(level))
 		return;
 	va_start(ap, fmt);
-	n = (size_t) MAX(0, vsnprintf(msg, sizeof(msg), fmt, ap));
+	r = vsnprintf(msg, sizeof(msg), fmt, ap);
 	va_end(ap);
-	if (n >= sizeof(msg))
+	if (r < 0)
+		msg[0] = '\0';
+	if (r >= (int) sizeof(msg))
 		memcpy(msg + sizeof(msg) - 4, "...", 4);
 
 	now = clock_rfc3339_ms(clock_real_ms());
