@@ -38,22 +38,37 @@ struct spec {
 	struct idmap_spec idmap;
 	struct dev_spec *devices; /* linux.devices only, without the defaults */
 	size_t n_devices;
-	struct cgroup_spec cgroup;
+	struct cgroup_spec cgroup; /* id and driver are the caller's to fill in */
 	struct filter_spec seccomp;
 	struct sysctl_pair *sysctl;
 	size_t n_sysctl;
 	const char *mount_label;	/* or NULL */
 	const struct json *annotations; /* object of strings, or NULL */
+
+	char **warnings; /* NULL-terminated: accepted, but the user should know; may be NULL */
+	size_t n_warnings;
+	void **kept; /* blocks that the structs above point into */
+	size_t n_kept;
 };
 
 /* Reads bundle_fd/config.json. Every error names the field: "linux.resources.cpu.quota: must be an integer". */
 int spec_load(int bundle_fd, struct spec **out, struct err *e);
 /* The same from text (for fuzzing and tests). */
 int spec_parse(const char *text, size_t n, struct spec **out, struct err *e);
-/* A process.json of exec; the strings live in *doc. */
-int spec_parse_process(const char *text, size_t n, struct json_doc **doc,
-		       struct process_spec *out, struct err *e);
+
+/* A process object alone, as exec's --process gives it or the state file holds it: only oci_version and process
+ * of *out are filled. `doc` becomes *out's on success; `node` is inside it. */
+int spec_from_process(struct json_doc *doc, const struct json *node, struct spec **out,
+		      struct err *e);
+/* The hooks object of a state file alone, in the same way. */
+int spec_from_hooks(struct json_doc *doc, const struct json *node, struct spec **out,
+		    struct err *e);
+/* linux.resources alone, in the same way (for update). */
+int spec_from_resources(struct json_doc *doc, const struct json *node, struct spec **out,
+			struct err *e);
+
 void spec_free(struct spec *s);
 void spec_free_ptr(struct spec **s);
+#define auto_spec auto_cleanup(spec_free_ptr)
 
 #endif

@@ -50,11 +50,11 @@ static int receive(int fd, struct sync_msg *m, struct err *e)
 		return -1;
 	if (n == 0)
 		return 0;
-	const size_t want = m->name == SYNC_FAILED ? sizeof(*m) :
-						     offsetof(struct sync_msg, err);
+	const size_t want =
+		m->name == SYNC_FAILED ? sizeof(*m) : offsetof(struct sync_msg, err);
 	if ((unsigned) m->name >= SYNC_COUNT || (size_t) n != want)
-		return err_set(e, EPROTO, "handshake: a message of %zd bytes that is none of ours",
-			       n);
+		return err_set(e, EPROTO,
+			       "handshake: a message of %zd bytes that is none of ours", n);
 	m->err.msg[sizeof(m->err.msg) - 1] = '\0';
 	log_debug("sync: received %s", sync_label(m->name));
 	return 1;
