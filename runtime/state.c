@@ -1,0 +1,438 @@
+#include "runtime/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "runtime/cgroup.h"
+#include "runtime/seccomp.h"
+#include "runtime/spec.h"
+
+enum { STATE_VERSION = 1, STATE_MAX = 1 << 20 };
+
+static const char state_file[] = "state.json", init_link[] = "init";
+
+/* ---- directories ---- */
+
+int state_id_check(const char *id, struct err *e)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789_+-.";
+
+	if (!id[0] || strlen(id) > NAME_MAX || strspn(id, allowed) != strlen(id) ||
+	    strcmp(id, ".") == 0 || strcmp(id, "..") == 0)
+		return err_set(e, EINVAL,
+			       "invalid container ID \"%.64s\": letters, digits and _+-. are "
+			       "allowed",
+			       id);
+	return 0;
+}
+
+static int make_parents(const char *path, struct err *e)
+{
+	auto_free char *copy = xstrdup(path);
+
+	for (char *p = copy + 1; *p; p++) {
+		if (*p != '/')
+			continue;
+		*p = '\0';
+		if (mkdir(copy, 0711) < 0 && errno != EEXIST)
+			return err_sys(e, "mkdir %s", copy);
+		*p = '/';
+	}
+	if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "mkdir %s", copy);
+	return 0;
+}
+
+int state_root_open(const char *path, bool make, struct err *e)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+	int fd = open(path, flags);
+
+	if (fd < 0 && errno == ENOENT && make) {
+		if (make_parents(path, e) < 0)
+			return err_wrap(e, "state directory");
+		fd = open(path, flags);
+	}
+	return fd < 0 ? err_sys(e, "state directory %s", path) : fd;
+}
+
+/* A directory that was removed while we waited for its lock is not the container's any more. */
+static int lock(int dir_fd, enum state_lock how, bool *gone, struct err *e)
+{
+	const int op = how == STATE_EXCLUSIVE ? LOCK_EX : LOCK_SH;
+	struct stat st;
+	int r;
+
+	*gone = false;
+	if (how == STATE_UNLOCKED)
+		return 0;
+	do
+		r = flock(dir_fd, op);
+	while (r < 0 && errno == EINTR);
+	if (r < 0 || fstat(dir_fd, &st) < 0)
+		return err_sys(e, "lock the state directory");
+	*gone = st.st_nlink == 0;
+	return 0;
+}
+
+void state_unlock(int dir_fd)
+{
+	(void) flock(dir_fd, LOCK_UN);
+}
+
+int state_dir_make(int root_fd, const char *id, struct err *e)
+{
+	bool gone;
+
+	if (state_id_check(id, e) < 0)
+		return -1;
+	if (mkdirat(root_fd, id, 0700) < 0) {
+		if (errno == EEXIST)
+			return err_set(e, EEXIST, "container with given ID already exists");
+		return err_sys(e, "make the state directory");
+	}
+	auto_close int fd =
+		openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open the state directory");
+	if (lock(fd, STATE_EXCLUSIVE, &gone, e) < 0)
+		return -1;
+	if (gone)
+		return err_set(e, ENOENT, "the state directory was removed by another call");
+	return take_fd(&fd);
+}
+
+int state_dir_open(int root_fd, const char *id, enum state_lock how, struct err *e)
+{
+	bool gone = true;
+
+	if (state_id_check(id, e) < 0)
+		return -1;
+	auto_close int fd =
+		openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return err_sys(e, "open the state directory");
+	if (fd >= 0 && lock(fd, how, &gone, e) < 0)
+		return -1;
+	if (gone)
+		return err_set(e, ENOENT, "container %s does not exist", id);
+	return take_fd(&fd);
+}
+
+int state_dir_remove(int root_fd, int dir_fd, const char *id, struct err *e)
+{
+	/* The usual content first, without reading the directory. */
+	(void) unlinkat(dir_fd, init_link, 0);
+	(void) unlinkat(dir_fd, STATE_START_SOCKET, 0);
+	(void) unlinkat(dir_fd, "seccomp.bpf", 0);
+	(void) unlinkat(dir_fd, state_file, 0);
+	if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return 0;
+	return fd_remove_tree(root_fd, id, e);
+}
+
+/* ---- writing ---- */
+
+static unsigned own_namespaces(const struct spec *s)
+{
+	unsigned mask = 0;
+
+	for (int k = 0; k < NS_COUNT; k++)
+		mask |= s->ns.ns[k].listed ? 1u << k : 0;
+	return mask;
+}
+
+static void write_hooks(struct json_writer *w, const struct spec *s)
+{
+	if (s->hooks.kind[HOOK_POSTSTART].n || s->hooks.kind[HOOK_POSTSTOP].n)
+		jw_node(w, "hooks", json_get(json_root(s->doc), "hooks"));
+}
+
+static int render_file(const struct spec *s, const struct state_facts *f, struct buf *out,
+		       struct err *e)
+{
+	auto_json_writer struct json_writer *w = json_writer_new(out, false);
+
+	jw_object(w, NULL);
+	jw_int(w, "version", STATE_VERSION);
+	jw_str(w, "ociVersion", s->oci_version);
+	jw_str(w, "id", f->id);
+	jw_str(w, "bundle", f->bundle);
+	jw_str(w, "rootfs", f->rootfs);
+	jw_str(w, "created", clock_rfc3339_now().s);
+	jw_uint(w, "owner", geteuid());
+	jw_str(w, "cgroup", f->cgroup);
+	jw_uint(w, "namespaces", own_namespaces(s));
+	if (f->has_filter)
+		jw_bool(w, "filter", true);
+	if (s->seccomp.listener_path)
+		jw_str(w, "listenerPath", s->seccomp.listener_path);
+	if (s->seccomp.listener_metadata)
+		jw_str(w, "listenerMetadata", s->seccomp.listener_metadata);
+	write_hooks(w, s);
+	if (s->annotations)
+		jw_node(w, "annotations", s->annotations);
+	jw_close(w);
+	return json_writer_end(w, e);
+}
+
+int state_write(int dir_fd, const struct spec *s, const struct state_facts *f, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(STATE_MAX);
+
+	if (render_file(s, f, &text, e) < 0 ||
+	    fd_write_atomic(dir_fd, state_file, buf_bytes(&text), buf_len(&text), 0600, false,
+			    e) < 0)
+		return err_wrap(e, "write the state");
+	return 0;
+}
+
+/* Field 22 of /proc/PID/stat, and whether the process is more than a zombie. The name in field 2 may hold
+ * anything: count from its last ')'. */
+static int read_stat(pid_t pid, uint64_t *start_time, bool *alive, struct err *e)
+{
+	char path[32], text[1024];
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0 && (errno == ENOENT || errno == ESRCH)) {
+		*alive = false;
+		return 0;
+	}
+	if (n < 0)
+		return err_sys(e, "%s", path);
+	text[n] = '\0';
+	const char *p = strrchr(text, ')');
+	char status;
+	if (!p || sscanf(p + 1,
+			 " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
+			 "%*d %*d %" SCNu64,
+			 &status, start_time) != 2)
+		return err_set(e, EPROTO, "%s is not understood", path);
+	*alive = status != 'Z' && status != 'X';
+	return 0;
+}
+
+int state_write_init(int dir_fd, pid_t pid, struct err *e)
+{
+	char text[48];
+	uint64_t start = 0;
+	bool alive = false;
+
+	if (read_stat(pid, &start, &alive, e) < 0)
+		return -1;
+	(void) snprintf(text, sizeof(text), "%d:%" PRIu64, pid, start);
+	if (symlinkat(text, dir_fd, init_link) < 0)
+		return err_sys(e, "write the state's init");
+	return 0;
+}
+
+/* ---- the filter program ---- */
+
+struct filter_head {
+	char magic[8];
+	uint32_t flags;
+	uint16_t n;
+	uint8_t notifies, pad;
+};
+static const char filter_magic[8] = "carrelF1";
+enum { INSN_SIZE = 8 }; /* struct sock_filter */
+
+int state_write_filter(int dir_fd, const struct filter_program *p, struct err *e)
+{
+	struct filter_head h = { .flags = p->flags, .n = p->n, .notifies = p->notifies };
+	auto_buf struct buf b = BUF_LIMIT(STATE_MAX);
+
+	memcpy(h.magic, filter_magic, sizeof(h.magic));
+	if (buf_append(&b, &h, sizeof(h), e) < 0 ||
+	    buf_append(&b, p->insns, (size_t) p->n * INSN_SIZE, e) < 0)
+		return -1;
+	auto_close int fd = openat(dir_fd, "seccomp.bpf",
+				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_sys(e, "write the seccomp program");
+	return fd_write_all(fd, buf_bytes(&b), buf_len(&b), e);
+}
+
+int state_read_filter(int dir_fd, struct filter_program *out, struct err *e)
+{
+	auto_buf struct buf b = BUF_LIMIT(STATE_MAX);
+	struct filter_head h;
+
+	if (fd_read_file(dir_fd, "seccomp.bpf", STATE_MAX, &b, e) < 0)
+		return err_wrap(e, "the container's seccomp program");
+	if (buf_len(&b) < sizeof(h))
+		return err_set(e, EPROTO, "the container's seccomp program is cut off");
+	memcpy(&h, buf_bytes(&b), sizeof(h));
+	if (memcmp(h.magic, filter_magic, sizeof(h.magic)) != 0 ||
+	    buf_len(&b) != sizeof(h) + (size_t) h.n * INSN_SIZE)
+		return err_set(e, EPROTO, "the container's seccomp program is damaged");
+	*out = (struct filter_program){ .n = h.n, .flags = h.flags, .notifies = h.notifies };
+	out->insns = xalloc((size_t) h.n * INSN_SIZE + 1);
+	memcpy(out->insns, buf_bytes(&b) + sizeof(h), (size_t) h.n * INSN_SIZE);
+	return 0;
+}
+
+/* ---- reading ---- */
+
+void state_free_ptr(struct state **ps)
+{
+	struct state *s = *ps;
+
+	if (!s)
+		return;
+	json_doc_free(s->doc);
+	free(s);
+	*ps = NULL;
+}
+
+static int decode(struct state *s, struct err *e)
+{
+	const struct json *r = json_root(s->doc);
+
+	if (json_int_or(r, "version", 0) != STATE_VERSION)
+		return err_set(e, EPROTO,
+			       "the state was written by another version of this program "
+			       "(format %lld, not %d)",
+			       (long long) json_int_or(r, "version", 0), STATE_VERSION);
+	s->id = json_str_or(r, "id", "");
+	s->bundle = json_str_or(r, "bundle", "");
+	s->rootfs = json_str_or(r, "rootfs", "");
+	s->created = json_str_or(r, "created", "");
+	s->oci_version = json_str_or(r, "ociVersion", "");
+	s->cgroup = json_str_or(r, "cgroup", "");
+	s->listener_path = json_str_or(r, "listenerPath", NULL);
+	s->listener_metadata = json_str_or(r, "listenerMetadata", NULL);
+	s->annotations = json_get(r, "annotations");
+	s->hooks = json_get(r, "hooks");
+	s->owner = (uint32_t) json_int_or(r, "owner", 0);
+	s->namespaces = (unsigned) json_int_or(r, "namespaces", 0);
+	s->has_filter = json_bool_or(r, "filter", false);
+	return 0;
+}
+
+static int read_init(int dir_fd, struct state *s, struct err *e)
+{
+	char text[64];
+	const ssize_t n = readlinkat(dir_fd, init_link, text, sizeof(text) - 1);
+	int pid;
+
+	if (n < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "read the state's init");
+	text[n] = '\0';
+	if (sscanf(text, "%d:%" SCNu64, &pid, &s->start_time) != 2 || pid <= 0)
+		return err_set(e, EPROTO, "the state's init \"%s\" is damaged", text);
+	s->pid = pid;
+	return 0;
+}
+
+int state_load(int dir_fd, struct state **out, struct err *e)
+{
+	auto_state struct state *s = xalloc(sizeof(*s));
+
+	if (faccessat(dir_fd, state_file, F_OK, 0) < 0 && errno == ENOENT)
+		return 1;
+	if (json_parse_file(dir_fd, state_file, NULL, &s->doc, e) < 0 || decode(s, e) < 0 ||
+	    read_init(dir_fd, s, e) < 0)
+		return -1;
+	*out = take_ptr(&s);
+	return 0;
+}
+
+int state_open_init(const struct state *s, struct err *e)
+{
+	uint64_t start = 0;
+	bool alive = false;
+
+	if (s->pid <= 0)
+		return FD_NONE;
+	auto_close int fd = (int) syscall(SYS_pidfd_open, s->pid, 0);
+	if (fd < 0)
+		return errno == ESRCH ? FD_NONE : err_sys(e, "pidfd_open %d", s->pid);
+	/* First the descriptor, then the proof: what it stands for cannot change any more. */
+	if (read_stat(s->pid, &start, &alive, e) < 0)
+		return -1;
+	if (!alive || start != s->start_time)
+		return FD_NONE;
+	return take_fd(&fd);
+}
+
+int state_status(int dir_fd, const struct state *s, struct cgroup *cg, enum state_status *out,
+		 struct err *e)
+{
+	bool frozen = false;
+	struct err why = ERR_NONE;
+
+	if (s->pid <= 0) {
+		*out = STATE_CREATING;
+		return 0;
+	}
+	auto_close int init = state_open_init(s, &why);
+	if (init < 0) {
+		if (why.code) {
+			*e = why;
+			return -1;
+		}
+		*out = STATE_STOPPED;
+		return 0;
+	}
+	if (cg && cgroup_is_frozen(cg, &frozen, e) < 0)
+		return -1;
+	if (frozen)
+		*out = STATE_PAUSED;
+	else if (faccessat(dir_fd, STATE_START_SOCKET, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		*out = STATE_CREATED;
+	else
+		*out = STATE_RUNNING;
+	return 0;
+}
+
+/* ---- OCI's document ---- */
+
+const char *state_status_name(enum state_status s)
+{
+	static const char *const names[] = {
+		[STATE_CREATING] = "creating", [STATE_CREATED] = "created",
+		[STATE_RUNNING] = "running",   [STATE_PAUSED] = "paused",
+		[STATE_STOPPED] = "stopped",
+	};
+
+	return names[s];
+}
+
+int state_render(const struct state_view *v, bool pretty, struct buf *out, struct err *e)
+{
+	auto_json_writer struct json_writer *w = json_writer_new(out, pretty);
+
+	jw_object(w, NULL);
+	jw_str(w, "ociVersion", v->oci_version);
+	jw_str(w, "id", v->id);
+	jw_int(w, "pid", v->pid);
+	jw_str(w, "status", state_status_name(v->status));
+	jw_str(w, "bundle", v->bundle);
+	if (v->extended) {
+		jw_str(w, "rootfs", v->rootfs);
+		jw_str(w, "created", v->created);
+	}
+	if (v->annotations)
+		jw_node(w, "annotations", v->annotations);
+	if (v->extended)
+		jw_str(w, "owner", "");
+	jw_close(w);
+	return json_writer_end(w, e);
+}

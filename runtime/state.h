@@ -1,0 +1,107 @@
+/*
+ * What is known of a container between two calls: a directory per container, named by its id.
+ *
+ *   state.json   written once, whole, before anything else of the container exists; never changed. So it is also the
+ *                journal: it names the cgroup before the cgroup is made, and `delete --force` can clean up after a
+ *                runtime that was killed at any instruction.
+ *   init         a symlink "PID:START": made in one system call as soon as init exists. START is init's start
+ *                time, so that a pid that the kernel gave to somebody else is never signalled.
+ *   start.sock   where init waits for `start`; its name is removed before init is told. There: created; gone: running.
+ *   seccomp.bpf  the filter program, for exec.
+ *
+ * The directory's own flock orders the callers: create, start and delete hold it exclusively, exec shared.
+ */
+#ifndef CARREL_RUNTIME_STATE_H
+#define CARREL_RUNTIME_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/util.h"
+
+struct buf;
+struct cgroup;
+struct err;
+struct filter_program;
+struct json;
+struct json_doc;
+struct spec;
+
+#define STATE_START_SOCKET "start.sock"
+
+enum state_status {
+	STATE_CREATING, /* half-made: by a runtime that still works, or was killed */
+	STATE_CREATED,
+	STATE_RUNNING,
+	STATE_PAUSED,
+	STATE_STOPPED
+};
+const char *state_status_name(enum state_status s);
+
+enum state_lock { STATE_UNLOCKED, STATE_SHARED, STATE_EXCLUSIVE };
+
+struct state {
+	struct json_doc *doc; /* owns the strings */
+	const char *id, *bundle, *rootfs, *created, *oci_version;
+	const char *cgroup;			       /* cgroup_save's text */
+	const char *listener_path, *listener_metadata; /* linux.seccomp's, or NULL */
+	const struct json *annotations, *hooks;	       /* or NULL */
+	uint32_t owner;				       /* uid of the creator */
+	unsigned namespaces; /* 1 << enum ns_kind: the container's own, made or joined */
+	bool has_filter;
+
+	pid_t pid; /* 0: no init (yet) */
+	uint64_t start_time;
+};
+
+/* Letters, digits and _+-. only, neither "." nor "..", at most 255 bytes. */
+int state_id_check(const char *id, struct err *e);
+
+/* The directory of all containers. make: it and its parents are made (0700) when missing; else -1 with ENOENT. */
+int state_root_open(const char *path, bool make, struct err *e);
+
+/* Makes the container's directory, exclusively locked; returns its descriptor. EEXIST: "container with given ID
+ * already exists". */
+int state_dir_make(int root_fd, const char *id, struct err *e);
+/* ENOENT: "container ID does not exist". Waits for the lock. */
+int state_dir_open(int root_fd, const char *id, enum state_lock lock, struct err *e);
+void state_unlock(int dir_fd);
+/* Everything in it and itself. */
+int state_dir_remove(int root_fd, int dir_fd, const char *id, struct err *e);
+
+/* What state_write needs beside the spec. */
+struct state_facts {
+	const char *id, *bundle, *rootfs, *cgroup;
+	bool has_filter;
+};
+int state_write(int dir_fd, const struct spec *s, const struct state_facts *f, struct err *e);
+/* Also fills pid and start_time of *s-to-be. */
+int state_write_init(int dir_fd, pid_t pid, struct err *e);
+int state_write_filter(int dir_fd, const struct filter_program *p, struct err *e);
+int state_read_filter(int dir_fd, struct filter_program *out, struct err *e);
+
+/* 0: *out is set; 1: the runtime that made the directory was killed before it wrote anything. */
+int state_load(int dir_fd, struct state **out, struct err *e);
+void state_free_ptr(struct state **s);
+#define auto_state auto_cleanup(state_free_ptr)
+
+/* A pidfd of init, proven to be the one that was started; FD_NONE when it is gone (a zombie counts as gone). */
+int state_open_init(const struct state *s, struct err *e);
+/* cg may be NULL: then paused is not told from running. */
+int state_status(int dir_fd, const struct state *s, struct cgroup *cg, enum state_status *out,
+		 struct err *e);
+
+/* OCI's state document. pid 0 leaves a "pid":0 that init replaces by its own. */
+struct state_view {
+	const char *oci_version, *id, *bundle, *rootfs, *created;
+	enum state_status status;
+	pid_t pid;
+	const struct json *annotations;
+	bool extended; /* rootfs, created and owner, as `state` prints them; hooks get the standard's fields */
+	uint32_t owner;
+};
+int state_render(const struct state_view *v, bool pretty, struct buf *out, struct err *e);
+
+#endif
