@@ -22,8 +22,9 @@ struct init_args {
 	const struct spec *spec;
 	const struct cgroup *cgroup;
 	const struct filter_program *filter; /* NULL: none */
-	const char
-		*state_json; /* for hooks that run inside; the pid field is filled in by init */
+	/* For hooks that run inside. It holds "pid":0 once; init puts its own pid there, as the host's procfs
+	 * shows it (readlink /proc/self before the pivot). */
+	const char *state_json;
 	int sync_fd;	     /* to the parent */
 	int start_fd; /* listening SOCK_SEQPACKET of `start`; -1: `run`, exec at once after SYNC_CREATED */
 	int console_sock_fd;   /* connected console socket, or -1 */
@@ -33,6 +34,8 @@ struct init_args {
 	int ns_fds[NS_COUNT];  /* namespaces to join, -1 for none */
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 survive exec */
+	int seccomp_notify_fd; /* connected listenerPath socket, or -1 */
+	const char *notify_state; /* for it, as in struct init_exec; every "pid":0 in it is to be filled in */
 };
 
 /* Never returns to a caller that goes on: the result is the exit code of the failed start. */
