@@ -56,6 +56,12 @@ struct component {
 	bool last;   /* nothing but slashes follows */
 };
 
+/* The caller names the path; what is left to say is why. */
+static int fail(struct err *e, int code)
+{
+	return err_set(e, code, "%s", strerror(code));
+}
+
 static int top(const struct walk *w)
 {
 	int fd;
@@ -105,7 +111,7 @@ static int next_component(struct walk *w, struct component *c, struct err *e)
 	for (end = start; end < n && s[end] != '/'; end++)
 		;
 	if (end - start > NAME_MAX)
-		return err_set(e, ENAMETOOLONG, "%s", strerror(ENAMETOOLONG));
+		return fail(e, ENAMETOOLONG);
 	for (after = end; after < n && s[after] == '/'; after++)
 		;
 	memcpy(c->name, s + start, end - start);
@@ -122,7 +128,7 @@ static int may_search(int dir, struct err *e)
 	struct stat st;
 
 	if (fstatat(dir, ".", &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(e, "openat");
+		return fail(e, errno);
 	return 0;
 }
 
@@ -179,12 +185,12 @@ static int follow(struct walk *w, int fd, const struct stat *st, const struct co
 	if (w->how->flags & PATH_NO_SYMLINKS)
 		return err_set(e, ELOOP, "a symbolic link, and none is accepted here");
 	if (w->links++ >= MAX_LINKS)
-		return err_set(e, ELOOP, "%s", strerror(ELOOP));
+		return fail(e, ELOOP);
 	n = readlinkat(fd, "", text, sizeof(text));
 	if (n < 0 || fstatfs(fd, &fs) < 0)
 		return err_sys(e, "read a symbolic link");
 	if (n == (ssize_t) sizeof(text))
-		return err_set(e, ENAMETOOLONG, "%s", strerror(ENAMETOOLONG));
+		return fail(e, ENAMETOOLONG);
 	text[n] = '\0';
 	if (fs.f_flags & FS_NOSYMFOLLOW)
 		return err_set(e, ELOOP, "a symbolic link on a mount that follows none");
@@ -231,30 +237,31 @@ static int open_top(struct walk *w, struct err *e)
 	int fd = openat(top(w), ".", w->how->oflags | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_sys(e, "openat");
+		return fail(e, errno);
 	return fd;
 }
 
 /*
- * The last component, known to be no link a moment ago. Returns the descriptor, or -1; with e->code
- * ELOOP and *again set it has become a link meanwhile.
+ * The last component, which is not to be followed. Returns the descriptor, or -1; with *again when it
+ * has become a link between our two looks at it. By its name in its parent, not by "." in itself:
+ * that would ask for search permission.
  */
 static int open_last(struct walk *w, const struct component *c, int *found,
 		     const struct stat *st, bool *again, struct err *e)
 {
-	int oflags = w->how->oflags;
+	int oflags = w->how->oflags | (c->is_dir ? O_DIRECTORY : 0);
 	auto_close int fd = -1;
 
 	if ((oflags & O_DIRECTORY) && !S_ISDIR(st->st_mode))
-		return err_set(e, ENOTDIR, "%s", strerror(ENOTDIR));
+		return fail(e, ENOTDIR);
 	if (oflags & O_PATH)
 		return take_fd(found);
 	if (S_ISLNK(st->st_mode))
-		return err_set(e, ELOOP, "%s", strerror(ELOOP));
+		return fail(e, ELOOP);
 	fd = openat(top(w), c->name, oflags | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0) {
 		*again = errno == ELOOP && ++w->retries <= MAX_RETRIES;
-		return err_sys(e, "openat");
+		return fail(e, errno);
 	}
 	if (check_mount(w, fd, e) < 0)
 		return -1;
@@ -282,18 +289,18 @@ static int step(struct walk *w, const struct component *c, struct err *e)
 	if (fd < 0 && errno == ENOENT && w->how->make != PATH_MAKE_NOTHING)
 		return make(w, c, e) < 0 ? -1 : WALK_ON;
 	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_sys(e, "openat");
+		return fail(e, errno);
 	if (check_mount(w, fd, e) < 0)
 		return -1;
 	if (S_ISLNK(st.st_mode) && (c->is_dir || !(w->how->oflags & O_NOFOLLOW)))
 		return follow(w, fd, &st, c, e) < 0 ? -1 : WALK_ON;
-	if (!c->is_dir) {
+	if (c->is_dir && !S_ISDIR(st.st_mode))
+		return fail(e, ENOTDIR);
+	if (c->last) {
 		int r = open_last(w, c, &fd, &st, &again, e);
 
 		return again ? WALK_ON : r;
 	}
-	if (!S_ISDIR(st.st_mode))
-		return err_set(e, ENOTDIR, "%s", strerror(ENOTDIR));
 	if (push(w, &fd, e) < 0)
 		return -1;
 	buf_consume(&w->rest, c->end);
@@ -328,9 +335,9 @@ int path_walk_in(int root_fd, const char *path, const struct path_walk *how, str
 	int fd = -1;
 
 	if (n == 0)
-		return err_set(e, ENOENT, "%s", strerror(ENOENT));
+		return fail(e, ENOENT);
 	if (n >= PATH_MAX)
-		return err_set(e, ENAMETOOLONG, "%s", strerror(ENAMETOOLONG));
+		return fail(e, ENAMETOOLONG);
 	if ((!(how->flags & PATH_NO_XDEV) ||
 	     fd_mount_id(root_fd, &w.root_mount, &tried) == 0) &&
 	    buf_append(&w.rest, path, n, &tried) == 0)
