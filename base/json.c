@@ -170,22 +170,7 @@ static size_t check_text(const char *text, size_t n, const char **problem)
 	return i;
 }
 
-/* ---- errors with a place ---- */
-
-static int wrap_place(const char *text, size_t offset, struct err *e)
-{
-	size_t line = 1, column = 1;
-
-	for (size_t i = 0; i < offset; i++) {
-		if (text[i] == '\n') {
-			line++;
-			column = 1;
-		} else if (((unsigned char) text[i] & 0xc0) != 0x80) {
-			column++;
-		}
-	}
-	return err_wrap(e, "line %zu, column %zu", line, column);
-}
+/* ---- the parse ---- */
 
 /* "parse error: unallowed token at this point in JSON text\n": the middle is a sentence. */
 static void set_yajl_error(yajl_handle h, struct err *e)
@@ -215,7 +200,7 @@ static int run_yajl(const char *text, size_t n, struct json_builder *b, struct e
 	if (st == yajl_status_error)
 		set_yajl_error(h, e);
 	yajl_free(h);
-	return st == yajl_status_ok ? 0 : wrap_place(text, MIN(offset, n), e);
+	return st == yajl_status_ok ? 0 : json_err_place(text, MIN(offset, n), e);
 }
 
 int json_parse(const char *text, size_t n, const struct json_limits *limits,
@@ -234,7 +219,7 @@ int json_parse(const char *text, size_t n, const struct json_limits *limits,
 	good = check_text(text, n, &problem);
 	if (good < n) {
 		err_set(e, EILSEQ, "%s", problem);
-		return wrap_place(text, good, e);
+		return json_err_place(text, good, e);
 	}
 
 	doc = json_doc_alloc(2 * n);

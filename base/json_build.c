@@ -167,3 +167,18 @@ int json_build_number(struct json_builder *b, const char *s, size_t n)
 	v->u = num.u; /* covers the union's other numbers */
 	return 0;
 }
+
+int json_err_place(const char *text, size_t offset, struct err *e)
+{
+	size_t line = 1, column = 1;
+
+	for (size_t i = 0; i < offset; i++) {
+		if (text[i] == '\n') {
+			line++;
+			column = 1;
+		} else if (((unsigned char) text[i] & 0xc0) != 0x80) {
+			column++;
+		}
+	}
+	return err_wrap(e, "line %zu, column %zu", line, column);
+}

@@ -43,4 +43,7 @@ int json_build_close(struct json_builder *b);
 /* Text of an integer or a real, in JSON's syntax or YAML's decimal one. */
 int json_build_number(struct json_builder *b, const char *s, size_t n);
 
+/* Puts "line 3, column 7" of a byte offset in front of e; columns count characters. Returns -1. */
+int json_err_place(const char *text, size_t offset, struct err *e);
+
 #endif

@@ -126,7 +126,6 @@ static void help_commands(struct page *p, const struct opt_cmd *cmds)
 		if (!(c->flags & OPT_HIDDEN))
 			help_row_out(p, c->name, width, c->help);
 	}
-	say(p, "\n");
 }
 
 int opt_render_help(const struct opt_program *prog, const struct opt_cmd *cmd, struct buf *out,

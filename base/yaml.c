@@ -14,6 +14,8 @@ struct reader {
 	yaml_parser_t parser;
 	struct json_builder build;
 	unsigned documents;
+	const char *text;
+	size_t n;
 	struct err *e;
 };
 
@@ -215,7 +217,7 @@ static int parse_error(struct reader *r)
 		return err_set(r->e, ENOMEM, "no memory");
 	err_set(r->e, EINVAL, "%s", problem);
 	if (p->error == YAML_READER_ERROR)
-		return err_wrap(r->e, "byte %zu", p->problem_offset);
+		return json_err_place(r->text, MIN(p->problem_offset, r->n), r->e);
 	return err_wrap(r->e, "line %zu, column %zu", p->problem_mark.line + 1,
 			p->problem_mark.column + 1);
 }
@@ -245,7 +247,7 @@ int yaml_parse(const char *text, size_t n, struct json_doc **out, struct err *e)
 {
 	const struct json_limits *limits = &json_limits_default;
 	auto_json struct json_doc *doc = NULL;
-	struct reader r = { .e = e };
+	struct reader r = { .text = text, .n = n, .e = e };
 	int result;
 
 	if (n > limits->bytes)
