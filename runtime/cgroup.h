@@ -54,7 +54,7 @@ struct cgroup_pair {
 struct cgroup_resources {
 	struct cgroup_memory memory;
 	struct cgroup_cpu cpu;
-	int64_t pids; /* CGROUP_UNSET; 0 or -1 = max as in runc's table */
+	int64_t pids; /* CGROUP_UNSET; -1 = max, 0 = 1 (the least a container can be) */
 	const struct cgroup_device *devices;
 	size_t n_devices;
 	const struct cgroup_hugetlb *hugetlb;
@@ -78,8 +78,8 @@ struct cgroup_spec {
 	enum cgroup_driver driver;
 	bool rootless; /* limits that cannot be had are errors; no limits: no cgroup is fine */
 	struct cgroup_resources res;
-	const struct cgroup_device
-		*extra_devices; /* the default devices and linux.devices, allowed after res */
+	const struct cgroup_device *
+		extra_devices; /* linux.devices, allowed after res; the default ones are known here */
 	size_t n_extra_devices;
 };
 
@@ -89,18 +89,23 @@ struct cgroup; /* opened: mode, paths and directory descriptors */
  * the remains of a killed runtime are found (cgroup_load of it, then cgroup_remove). */
 int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e);
 
-
 /* The host's layout, probed once per process. */
 int cgroup_host_mode(enum cgroup_mode *out, struct err *e);
 
 /* Makes the directories and sets every limit. A cgroup of that path that holds processes is "container's
  * cgroup is not empty", a frozen one "container's cgroup unexpectedly frozen". */
 int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e);
-/* v2: the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. */
+/* v2: the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. A cgroup namespace is rooted where its
+ * maker is: CLONE_NEWCGROUP in the same clone3 would see the parent's cgroup, so the child unshares it itself
+ * once it is inside (v2: born there; v1: after cgroup_join_self). */
 int cgroup_clone_fd(const struct cgroup *cg);
-/* In the child, single-threaded, before anything else: joins all v1 hierarchies (cpu last). No-op on v2. */
+/* In the child, single-threaded, before anything else: joins all v1 hierarchies (cpu last). No-op on v2.
+ * After cgroup_create the files are open already; after cgroup_load they are opened here, with the caller's
+ * rights (exec: join before setns). */
 int cgroup_join_self(const struct cgroup *cg, struct err *e);
-/* The device filter, once the container's nodes are known (v1: devices.allow/deny; v2: eBPF). */
+/* The device filter (v1: devices.allow/deny; v2: eBPF): nothing but res.devices, what every container needs
+ * (null, zero, full, random, urandom, tty, ptmx, pts, and mknod of any), and extra_devices. The order is
+ * that one, the last match decides. May be called before the child exists: making nodes stays allowed. */
 int cgroup_set_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e);
 
 /* For the state file and back. The text form is one line per hierarchy: "memory /sys/fs/cgroup/memory/x". */

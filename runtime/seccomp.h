@@ -58,11 +58,12 @@ const char *const *filter_op_names(void);
 const char *const *filter_arch_names(void);
 const char *const *filter_flag_names(void);
 
-/* cache_fd: a directory, or -1 for none. */
+/* cache_fd: a directory, or -1 for none. Names that exist on no listed architecture are left out, as runc
+ * does, unless the rule is stricter than the default action: then the filter would silently be weaker. */
 int filter_compile(const struct filter_spec *s, int cache_fd, struct filter_program *out,
 		   struct err *e);
-/* seccomp(2). The caller has no_new_privs or CAP_SYS_ADMIN. Returns a listener descriptor when the program
- * notifies, else -1 with *loaded true. */
+/* seccomp(2). The caller has no_new_privs or CAP_SYS_ADMIN. *listener_fd is the listener when the program
+ * notifies (close-on-exec, the caller's), else -1. */
 int filter_load(const struct filter_program *p, int *listener_fd, struct err *e);
 
 #endif

@@ -1,0 +1,375 @@
+/*
+ * The front of the control groups: which layout the host has, which path a container gets, and the
+ * state text. What the files are called is the back ends' business (cgroup_v1.c, cgroup_v2.c).
+ */
+#include "runtime/cgroup_impl.h"
+
+#include <errno.h>
+#include <linux/magic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "base/util.h"
+
+const char *const cgroup_ctrl_names[CTRL_COUNT] = {
+	[CTRL_CPUSET] = "cpuset",     [CTRL_DEVICES] = "devices",
+	[CTRL_MEMORY] = "memory",     [CTRL_CPUACCT] = "cpuacct",
+	[CTRL_PIDS] = "pids",	      [CTRL_BLKIO] = "blkio",
+	[CTRL_HUGETLB] = "hugetlb",   [CTRL_NET_CLS] = "net_cls",
+	[CTRL_NET_PRIO] = "net_prio", [CTRL_PERF_EVENT] = "perf_event",
+	[CTRL_FREEZER] = "freezer",   [CTRL_RDMA] = "rdma",
+	[CTRL_MISC] = "misc",	      [CTRL_SYSTEMD] = "systemd",
+	[CTRL_CPU] = "cpu",
+};
+
+static const char *const ctrl_fields[CTRL_COUNT] = {
+	[CTRL_CPUSET] = "cpu.cpus", [CTRL_DEVICES] = "devices",
+	[CTRL_MEMORY] = "memory",   [CTRL_PIDS] = "pids",
+	[CTRL_BLKIO] = "blockIO",   [CTRL_HUGETLB] = "hugepageLimits",
+	[CTRL_CPU] = "cpu",
+};
+
+const char *cgroup_ctrl_field(enum cgroup_ctrl c)
+{
+	return ctrl_fields[c] ? ctrl_fields[c] : cgroup_ctrl_names[c];
+}
+
+struct cgroup_hier *cgroup_hier_of(const struct cgroup *cg, enum cgroup_ctrl c)
+{
+	for (size_t i = 0; i < cg->n; i++)
+		if (cg->h[i].ctrls & (1u << c))
+			return (struct cgroup_hier *) &cg->h[i];
+	return NULL;
+}
+
+struct cgroup_hier *cgroup_main_hier(const struct cgroup *cg)
+{
+	struct cgroup_hier *h = cgroup_hier_of(cg, CTRL_FREEZER);
+
+	if (!h && cg->n)
+		h = (struct cgroup_hier *) &cg->h[0];
+	return h;
+}
+
+unsigned cgroup_needs(const struct cgroup_resources *r)
+{
+	const struct cgroup_memory *m = &r->memory;
+	const struct cgroup_cpu *c = &r->cpu;
+	const int64_t memory[] = { m->limit,  m->swap,	     m->reservation,
+				   m->kernel, m->kernel_tcp, m->swappiness };
+	const int64_t cpu[] = { c->shares, c->quota,	  c->period,   c->burst,
+				c->idle,   c->rt_runtime, c->rt_period };
+	unsigned need = 0;
+
+	/* 0 is what engines write for "not given", and what a controller that is absent does anyway. */
+	for (size_t i = 0; i < ARRAY_SIZE(memory); i++)
+		if (memory[i] != CGROUP_UNSET && memory[i] != 0)
+			need |= 1u << CTRL_MEMORY;
+	if (m->disable_oom_killer > 0 || m->swappiness == 0)
+		need |= 1u << CTRL_MEMORY;
+	for (size_t i = 0; i < ARRAY_SIZE(cpu); i++)
+		if (cpu[i] != CGROUP_UNSET && cpu[i] != 0)
+			need |= 1u << CTRL_CPU;
+	if ((c->cpus && *c->cpus) || (c->mems && *c->mems))
+		need |= 1u << CTRL_CPUSET;
+	if (r->pids != CGROUP_UNSET)
+		need |= 1u << CTRL_PIDS;
+	if (r->n_hugetlb)
+		need |= 1u << CTRL_HUGETLB;
+	if (r->blkio_weight != CGROUP_UNSET && r->blkio_weight != 0)
+		need |= 1u << CTRL_BLKIO;
+	return need;
+}
+
+int cgroup_check_memory(const struct cgroup_memory *m, struct err *e)
+{
+	bool limited = m->limit != CGROUP_UNSET && m->limit != 0 && m->limit != -1;
+
+	if (m->swap == CGROUP_UNSET || m->swap == 0 || m->swap == -1)
+		return 0;
+	if (m->swap < 0)
+		return err_set(e, EINVAL, "linux.resources.memory.swap: %lld is no amount",
+			       (long long) m->swap);
+	if (!limited)
+		return err_set(e, EINVAL,
+			       "linux.resources.memory.swap: unable to set swap limit without "
+			       "memory limit (it counts memory + swap)");
+	if (m->swap < m->limit)
+		return err_set(e, EINVAL,
+			       "linux.resources.memory.swap: memory+swap limit should be >= "
+			       "memory limit (%lld < %lld)",
+			       (long long) m->swap, (long long) m->limit);
+	return 0;
+}
+
+int cgroup_check_page_size(const char *s, struct err *e)
+{
+	size_t digits = strspn(s, "0123456789");
+
+	/* It becomes a part of a file's name. */
+	if (digits == 0 || digits > 12 || s[0] == '0' || !s[digits] ||
+	    !strchr("KMG", s[digits]) || strcmp(s + digits + 1, "B") != 0)
+		return err_set(
+			e, EINVAL,
+			"linux.resources.hugepageLimits: \"%s\" is no page size such as 2MB",
+			s);
+	return 0;
+}
+
+int cgroup_host_mode(enum cgroup_mode *out, struct err *e)
+{
+	struct statfs fs;
+
+	if (statfs(CGROUP_ROOT, &fs) < 0)
+		return err_sys(e, "statfs %s", CGROUP_ROOT);
+	/* A hybrid host looks like v1 here: its unified mount lies below, and what it carries is ignored. */
+	*out = (uint32_t) fs.f_type == CGROUP2_SUPER_MAGIC ? CGROUP_V2 : CGROUP_V1;
+	return 0;
+}
+
+/* The directory relative to a hierarchy's root: cleaned as text, so that ".." stops at that root. */
+static int choose_path(const struct cgroup_spec *s, char **out, struct err *e)
+{
+	auto_free char *raw = xasprintf("/%s", s->path && *s->path ? s->path : s->id);
+	auto_free char *clean = path_clean(raw);
+
+	if (!clean || !clean[0] || strcmp(clean, "/") == 0)
+		return err_set(e, EINVAL,
+			       "linux.cgroupsPath: \"%s\" must name a cgroup below the root",
+			       s->path ? s->path : "");
+	if (strpbrk(clean, "\n\t "))
+		return err_set(e, EINVAL,
+			       "linux.cgroupsPath: \"%s\" must not contain white space", clean);
+	*out = xstrdup(clean + 1);
+	return 0;
+}
+
+static struct cgroup *cgroup_new(enum cgroup_mode mode)
+{
+	struct cgroup *cg = xalloc(sizeof(*cg));
+
+	cg->mode = mode;
+	for (size_t i = 0; i < CTRL_COUNT; i++)
+		cg->h[i].dir_fd = cg->h[i].tasks_fd = FD_NONE;
+	return cg;
+}
+
+void cgroup_free(struct cgroup *cg)
+{
+	if (!cg)
+		return;
+	for (size_t i = 0; i < cg->n; i++) {
+		free(cg->h[i].name);
+		free(cg->h[i].path);
+		fd_close(&cg->h[i].dir_fd);
+		fd_close(&cg->h[i].tasks_fd);
+	}
+	free(cg);
+}
+
+void cgroup_free_ptr(struct cgroup **cg)
+{
+	int saved = errno;
+
+	cgroup_free(*cg);
+	*cg = NULL;
+	errno = saved;
+}
+
+/* A cgroup that was there before us must be empty and running: its processes would share our limits, and
+ * a frozen one would stop our child before it could say why. */
+static int check_reused(struct cgroup *cg, struct err *e)
+{
+	struct cgroup_hier *h = cgroup_main_hier(cg);
+	auto_free pid_t *pids = NULL;
+	bool frozen = false;
+	size_t n = 0;
+
+	if (!h || h->made)
+		return 0;
+	if (cgroup_pids(cg, &pids, &n, e) < 0)
+		return -1;
+	if (n > 0)
+		return err_set(e, EBUSY,
+			       "container's cgroup is not empty: %zu process(es) found in %s",
+			       n, h->path);
+	if (cgroup_is_frozen(cg, &frozen, e) < 0)
+		return -1;
+	if (frozen)
+		return err_set(e, EBUSY, "container's cgroup unexpectedly frozen (%s)",
+			       h->path);
+	return 0;
+}
+
+/* Takes back what a failed create made; its error is on its way already. */
+static void unmake(struct cgroup *cg)
+{
+	for (size_t i = cg->n; i-- > 0;)
+		if (cg->h[i].made)
+			(void) rmdir(cg->h[i].path);
+}
+
+static int fill(const struct cgroup_spec *s, const char *path, struct cgroup *cg, struct err *e)
+{
+	int r = cg->mode == CGROUP_V2 ? cgroup_v2_open(s, path, cg, e)
+				      : cgroup_v1_open(s, path, cg, e);
+
+	if (r < 0)
+		return -1;
+	if (cg->n == 0) {
+		cg->mode = CGROUP_DISABLED;
+		return 0;
+	}
+	if (check_reused(cg, e) < 0)
+		return -1;
+	return cg->mode == CGROUP_V2 ? cgroup_v2_set(cg, &s->res, true, e)
+				     : cgroup_v1_set(cg, &s->res, true, e);
+}
+
+int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e)
+{
+	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
+	auto_free char *path = NULL;
+	enum cgroup_mode mode;
+
+	if (s->driver == CGROUP_DRIVER_SYSTEMD)
+		return err_set(
+			e, ENOTSUP,
+			"the systemd cgroup driver is not built into this version; leave "
+			"--systemd-cgroup out to use cgroupfs");
+	if (s->driver == CGROUP_DRIVER_NONE) {
+		if (cgroup_needs(&s->res))
+			return err_set(e, EINVAL,
+				       "linux.resources: cannot set limits without cgroups "
+				       "(the cgroup manager is \"disabled\")");
+		*out = cgroup_new(CGROUP_DISABLED);
+		return 0;
+	}
+	if (choose_path(s, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
+		return -1;
+	if (mode == CGROUP_V1 && s->res.n_unified)
+		return err_set(
+			e, EINVAL,
+			"linux.resources.unified: \"%s\" needs cgroup v2, this host uses v1",
+			s->res.unified[0].key);
+	if (cgroup_check_memory(&s->res.memory, e) < 0)
+		return -1;
+	cg = cgroup_new(mode);
+	if (fill(s, path, cg, e) < 0) {
+		unmake(cg);
+		return -1;
+	}
+	*out = take_ptr(&cg);
+	return 0;
+}
+
+int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
+{
+	if (cg->mode == CGROUP_DISABLED) {
+		if (!cgroup_needs(r))
+			return 0;
+		return err_set(e, EINVAL, "cannot set limits: the container has no cgroup");
+	}
+	if (cgroup_check_memory(&r->memory, e) < 0)
+		return -1;
+	if (cg->mode == CGROUP_V2)
+		return cgroup_v2_set(cg, r, false, e);
+	if (r->n_unified)
+		return err_set(
+			e, EINVAL,
+			"linux.resources.unified: \"%s\" needs cgroup v2, this host uses v1",
+			r->unified[0].key);
+	return cgroup_v1_set(cg, r, false, e);
+}
+
+int cgroup_clone_fd(const struct cgroup *cg)
+{
+	struct err ignored = ERR_NONE;
+
+	if (!cg || cg->mode != CGROUP_V2 || cg->n == 0)
+		return -1;
+	return cgroup_dir(&cg->h[0], &ignored);
+}
+
+enum cgroup_mode cgroup_mode(const struct cgroup *cg)
+{
+	return cg->mode;
+}
+
+static const char *const mode_names[] = { "v1", "v2", "disabled" };
+
+int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e)
+{
+	if (cg->mode == CGROUP_DISABLED)
+		return buf_puts(out, "disabled\n", e);
+	for (size_t i = 0; i < cg->n; i++)
+		if (buf_printf(out, e, "%s %s\n", cg->h[i].name, cg->h[i].path) < 0)
+			return -1;
+	return 0;
+}
+
+/* "cpu,cpuacct" as bits; a name that this version does not know has none, and is kept for removal. */
+static unsigned ctrls_of(const char *name)
+{
+	unsigned mask = 0;
+
+	for (size_t c = 0; c < CTRL_COUNT; c++) {
+		size_t n = strlen(cgroup_ctrl_names[c]);
+
+		for (const char *p = name; p; p = strchr(p, ',')) {
+			p += *p == ',';
+			if (strncmp(p, cgroup_ctrl_names[c], n) == 0 &&
+			    (p[n] == ',' || p[n] == '\0'))
+				mask |= 1u << c;
+		}
+	}
+	return mask;
+}
+
+/* One line of the state text; the whole of it was checked to be below /sys/fs/cgroup/. */
+static int load_line(char *line, struct cgroup *cg, struct err *e)
+{
+	char *path = strchr(line, ' ');
+
+	if (!path || cg->n == CTRL_COUNT)
+		return err_set(e, EINVAL, "cgroup state: \"%s\" is not \"NAME PATH\"", line);
+	*path++ = '\0';
+	if (!str_has_prefix(path, CGROUP_ROOT "/") || !path_is_clean_absolute(path))
+		return err_set(e, EINVAL, "cgroup state: %s is not below %s", path,
+			       CGROUP_ROOT);
+	if (strcmp(line, "unified") == 0)
+		cg->mode = CGROUP_V2;
+	cg->h[cg->n].name = xstrdup(line);
+	cg->h[cg->n].path = xstrdup(path);
+	cg->h[cg->n].ctrls = ctrls_of(line);
+	cg->n++;
+	return 0;
+}
+
+int cgroup_load(const char *text, struct cgroup **out, struct err *e)
+{
+	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = cgroup_new(CGROUP_V1);
+	auto_free char *copy = xstrdup(text);
+	char *save = NULL;
+
+	if (strcmp(text, "disabled\n") == 0 || !*text) {
+		cg->mode = CGROUP_DISABLED;
+		*out = take_ptr(&cg);
+		return 0;
+	}
+	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (load_line(line, cg, e) < 0)
+			return -1;
+	if (cg->mode == CGROUP_V2 && cg->n != 1)
+		return err_set(e, EINVAL, "cgroup state: %s and v1 hierarchies together",
+			       mode_names[cg->mode]);
+	*out = take_ptr(&cg);
+	return 0;
+}

@@ -1,0 +1,115 @@
+/*
+ * What the cgroup front and its back ends share; nobody else includes it.
+ *
+ * A hierarchy is one mounted tree below /sys/fs/cgroup and our directory in it. Its path is kept as text for
+ * the state file, its descriptor (O_PATH) is opened when first needed: `state` and `list` need none.
+ */
+#ifndef CARREL_RUNTIME_CGROUP_IMPL_H
+#define CARREL_RUNTIME_CGROUP_IMPL_H
+
+#include "runtime/cgroup.h"
+
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* Bit n = row n of cgroup_v1_names; on v2 the same bits name the unified controllers. */
+enum cgroup_ctrl {
+	CTRL_CPUSET,
+	CTRL_DEVICES,
+	CTRL_MEMORY,
+	CTRL_CPUACCT,
+	CTRL_PIDS,
+	CTRL_BLKIO,
+	CTRL_HUGETLB,
+	CTRL_NET_CLS,
+	CTRL_NET_PRIO,
+	CTRL_PERF_EVENT,
+	CTRL_FREEZER,
+	CTRL_RDMA,
+	CTRL_MISC,
+	CTRL_SYSTEMD,
+	CTRL_CPU, /* last: from its joining on the child competes under the container's own shares */
+	CTRL_COUNT
+};
+
+struct cgroup_hier {
+	char *name; /* directory below /sys/fs/cgroup: "memory", "cpu,cpuacct"; "unified" on v2 */
+	char *path;	/* our directory in it */
+	unsigned ctrls; /* 1 << enum cgroup_ctrl */
+	int dir_fd;	/* O_PATH, or FD_NONE: not opened yet */
+	int tasks_fd;	/* v1: for joining, or FD_NONE */
+	bool made;	/* by us, just now */
+};
+
+struct cgroup {
+	enum cgroup_mode mode;
+	struct cgroup_hier h[CTRL_COUNT];
+	size_t n;
+};
+
+extern const char *const cgroup_ctrl_names[CTRL_COUNT];
+
+/* ---- cgroup.c ---- */
+
+/* The hierarchy that carries the controller, or NULL. */
+struct cgroup_hier *cgroup_hier_of(const struct cgroup *cg, enum cgroup_ctrl c);
+/* The one where processes are listed, frozen and counted: the freezer's, else the first. */
+struct cgroup_hier *cgroup_main_hier(const struct cgroup *cg);
+/* Which controllers the limits of `r` need, as a mask. */
+unsigned cgroup_needs(const struct cgroup_resources *r);
+/* "linux.resources.memory" and the like: the field whose limit needs the controller. */
+const char *cgroup_ctrl_field(enum cgroup_ctrl c);
+/* Swap as memory + swap against the limit: what cannot be meant is an error. */
+int cgroup_check_memory(const struct cgroup_memory *m, struct err *e);
+/* "2MB", "1GB", "64KB". */
+int cgroup_check_page_size(const char *s, struct err *e);
+
+/* ---- cgroup_file.c: one value, one file; errors name the field and the file ---- */
+
+/* Opens h->dir_fd when it is not; ENOENT when the cgroup is gone. Returns it (borrowed). */
+int cgroup_dir(const struct cgroup_hier *h, struct err *e);
+int cgroup_write(const struct cgroup_hier *h, const char *field, const char *file,
+		 const char *text, struct err *e);
+int cgroup_write_int(const struct cgroup_hier *h, const char *field, const char *file,
+		     int64_t value, struct err *e);
+bool cgroup_has_file(const struct cgroup_hier *h, const char *file);
+/* The first line, without its newline; cut at size - 1 bytes. */
+int cgroup_read_line(const struct cgroup_hier *h, const char *file, char *line, size_t size,
+		     struct err *e);
+int cgroup_read_int(const struct cgroup_hier *h, const char *file, int64_t *out, struct err *e);
+/* Whether a blank-separated list of words has this one. */
+bool cgroup_list_has(const char *list, const char *word);
+
+/* ---- cgroup_tree.c: making, walking and removing directories ---- */
+
+/* Makes path (relative to root_fd) with its parents; returns 1 when the last one was made, 0 when it was
+ * there. `made`, when not NULL, is called for each directory that was made, outermost first. */
+typedef int (*cgroup_made_fn)(int root_fd, const char *path, struct err *e);
+int cgroup_mkdirs(int root_fd, const char *path, cgroup_made_fn made, struct err *e);
+/* The pids below dir_fd, subtree included, appended to *v. A directory that is gone counts as empty. */
+struct cgroup_pid_list {
+	pid_t *v;
+	size_t n, cap;
+};
+int cgroup_collect_pids(int dir_fd, struct cgroup_pid_list *out, struct err *e);
+/* Removes the directories below path and path itself; returns 0, or 1 when the kernel says EBUSY. */
+int cgroup_rmdir_tree(const char *path, struct err *e);
+
+/* ---- back ends ---- */
+
+int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		   struct err *e);
+int cgroup_v1_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
+		  struct err *e);
+int cgroup_v1_freeze(const struct cgroup *cg, bool frozen, struct err *e);
+int cgroup_v1_is_frozen(const struct cgroup *cg, bool *out, struct err *e);
+
+int cgroup_v2_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		   struct err *e);
+int cgroup_v2_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
+		  struct err *e);
+int cgroup_v2_freeze(const struct cgroup *cg, bool frozen, struct err *e);
+int cgroup_v2_is_frozen(const struct cgroup *cg, bool *out, struct err *e);
+/* cpu.shares (2..262144) as cpu.weight (1..10000): a curve through 2 -> 1, 1024 -> 100, 262144 -> 10000. */
+uint64_t cgroup_v2_weight(uint64_t shares);
+
+#endif

@@ -1,0 +1,308 @@
+/*
+ * cgroup v1: one directory in each hierarchy that is mounted below /sys/fs/cgroup.
+ *
+ * The child joins by itself, writing "0" to each `tasks`: while a task is single-threaded and moves itself the
+ * kernel need not wait for an RCU grace period, which every other way of joining costs (about 9 ms). The files
+ * are opened here, by the parent: the kernel judges the writer by the rights of the opener, and in a user
+ * namespace the child's own would not do.
+ */
+#include "runtime/cgroup_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "base/util.h"
+
+/* ---- which hierarchies there are ---- */
+
+/* "cpu" may be a link to "cpu,cpuacct": the name that links lead to is the hierarchy's. Returns 1 when the
+ * controller has a name here. */
+static int hierarchy_name(int top_fd, enum cgroup_ctrl c, char name[NAME_MAX + 1])
+{
+	const char *ctrl = cgroup_ctrl_names[c];
+	ssize_t n = readlinkat(top_fd, ctrl, name, NAME_MAX);
+
+	if (n >= 0) {
+		name[n] = '\0';
+		return strchr(name, '/') == NULL;
+	}
+	if (errno != EINVAL)
+		return 0;
+	snprintf(name, NAME_MAX + 1, "%s", ctrl);
+	return 1;
+}
+
+/* Adds the controller's hierarchy to cg, with its root opened as dir_fd. */
+static void add_hierarchy(int top_fd, enum cgroup_ctrl c, struct cgroup *cg)
+{
+	char name[NAME_MAX + 1];
+	struct statfs fs;
+	auto_close int fd = -1;
+	struct cgroup_hier *h;
+
+	if (!hierarchy_name(top_fd, c, name))
+		return;
+	for (size_t i = 0; i < cg->n; i++)
+		if (strcmp(cg->h[i].name, name) == 0) {
+			cg->h[i].ctrls |= 1u << c;
+			return;
+		}
+	fd = openat(top_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	/* A directory that nothing is mounted on is not a hierarchy. */
+	if (fd < 0 || fstatfs(fd, &fs) < 0 || (uint32_t) fs.f_type != CGROUP_SUPER_MAGIC)
+		return;
+	h = &cg->h[cg->n++];
+	h->name = xstrdup(name);
+	h->ctrls = 1u << c;
+	h->dir_fd = take_fd(&fd);
+}
+
+static int find_hierarchies(struct cgroup *cg, struct err *e)
+{
+	auto_close int top = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (top < 0)
+		return err_sys(e, "open %s", CGROUP_ROOT);
+	for (int c = 0; c < CTRL_COUNT; c++)
+		add_hierarchy(top, (enum cgroup_ctrl) c, cg);
+	/* cpu joins last: with cpuacct it may share a hierarchy that was found earlier. */
+	for (size_t i = 0; i + 1 < cg->n; i++)
+		if (cg->h[i].ctrls & (1u << CTRL_CPU)) {
+			struct cgroup_hier cpu = cg->h[i];
+
+			memmove(&cg->h[i], &cg->h[i + 1], (cg->n - i - 1) * sizeof(cpu));
+			cg->h[cg->n - 1] = cpu;
+			break;
+		}
+	return 0;
+}
+
+/* ---- making ---- */
+
+static int copy_value(int root_fd, const char *path, const char *file, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(8192);
+	char from[PATH_MAX], to[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(from, sizeof(from), "%.*s/%s", slash ? (int) (slash - path) : 1,
+		 slash ? path : ".", file);
+	snprintf(to, sizeof(to), "%s/%s", path, file);
+	if (fd_read_file(root_fd, from, 4096, &text, e) < 0)
+		return -1;
+	return fd_write_file(root_fd, to, buf_str(&text), e);
+}
+
+/* A new cpuset has no CPU and no memory node, and nobody can join it before it has both. */
+static int inherit_cpuset(int root_fd, const char *path, struct err *e)
+{
+	if (copy_value(root_fd, path, "cpuset.cpus", e) < 0 ||
+	    copy_value(root_fd, path, "cpuset.mems", e) < 0)
+		return err_wrap(e, "inherit the cpuset of %s", path);
+	return 0;
+}
+
+/* Turns h, whose dir_fd is the hierarchy's root, into our directory below it. */
+static int open_hierarchy(struct cgroup_hier *h, const char *path, struct err *e)
+{
+	cgroup_made_fn made = h->ctrls & (1u << CTRL_CPUSET) ? inherit_cpuset : NULL;
+	auto_close int root = take_fd(&h->dir_fd);
+	int r;
+
+	h->path = xasprintf("%s/%s/%s", CGROUP_ROOT, h->name, path);
+	r = cgroup_mkdirs(root, path, made, e);
+	if (r < 0)
+		return err_wrap(e, "cgroup v1 hierarchy %s", h->name);
+	h->made = r;
+	h->dir_fd = openat(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (h->dir_fd < 0)
+		return err_sys(e, "open cgroup %s", h->path);
+	h->tasks_fd = openat(h->dir_fd, "tasks", O_WRONLY | O_CLOEXEC);
+	if (h->tasks_fd < 0)
+		return err_sys(e, "open %s/tasks", h->path);
+	return 0;
+}
+
+static void drop_hierarchy(struct cgroup *cg, size_t i)
+{
+	struct cgroup_hier *h = &cg->h[i];
+
+	free(h->name);
+	free(h->path);
+	fd_close(&h->dir_fd);
+	fd_close(&h->tasks_fd);
+	memmove(h, h + 1, (cg->n - i - 1) * sizeof(*h));
+	cg->n--;
+	cg->h[cg->n] = (struct cgroup_hier){ .dir_fd = FD_NONE, .tasks_fd = FD_NONE };
+}
+
+/* A user who may not write here does without, unless a limit needs this hierarchy. */
+static bool may_drop(const struct cgroup_spec *s, const struct cgroup_hier *h, int code)
+{
+	return s->rootless && (code == EACCES || code == EPERM || code == EROFS) &&
+	       !(cgroup_needs(&s->res) & h->ctrls);
+}
+
+static int require_controllers(const struct cgroup *cg, const struct cgroup_resources *r,
+			       struct err *e)
+{
+	unsigned need = cgroup_needs(r);
+
+	for (int c = 0; c < CTRL_COUNT; c++)
+		if ((need & (1u << c)) && !cgroup_hier_of(cg, (enum cgroup_ctrl) c))
+			return err_set(
+				e, ENOTSUP,
+				"linux.resources.%s: the cgroup v1 controller \"%s\" is not "
+				"mounted at %s/%s",
+				cgroup_ctrl_field((enum cgroup_ctrl) c), cgroup_ctrl_names[c],
+				CGROUP_ROOT, cgroup_ctrl_names[c]);
+	return 0;
+}
+
+int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		   struct err *e)
+{
+	if (find_hierarchies(cg, e) < 0)
+		return -1;
+	if (cg->n == 0 && !s->rootless)
+		return err_set(e, ENOENT, "no cgroup hierarchy is mounted below %s",
+			       CGROUP_ROOT);
+	if (require_controllers(cg, &s->res, e) < 0)
+		return -1;
+	for (size_t i = 0; i < cg->n;) {
+		struct err own = ERR_NONE;
+
+		if (open_hierarchy(&cg->h[i], path, &own) == 0) {
+			i++;
+			continue;
+		}
+		if (!may_drop(s, &cg->h[i], own.code)) {
+			*e = own;
+			if (s->rootless && (own.code == EACCES || own.code == EPERM))
+				return err_hint(e,
+						"cgroup v1 gives an ordinary user no cgroups; "
+						"remove linux.resources or use cgroup v2");
+			return -1;
+		}
+		drop_hierarchy(cg, i);
+	}
+	return 0;
+}
+
+/* ---- joining ---- */
+
+static int join_one(const struct cgroup_hier *h, struct err *e)
+{
+	auto_close int opened = -1;
+	int fd = h->tasks_fd;
+
+	if (fd < 0) {
+		int dir = cgroup_dir(h, e);
+
+		if (dir < 0)
+			return -1;
+		fd = opened = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(e, "open %s/tasks", h->path);
+	}
+	if (write(fd, "0", 1) != 1)
+		return err_sys(e, "join cgroup %s", h->path);
+	return 0;
+}
+
+int cgroup_join_self(const struct cgroup *cg, struct err *e)
+{
+	if (cg->mode != CGROUP_V1)
+		return 0;
+	for (size_t i = 0; i < cg->n; i++)
+		if (join_one(&cg->h[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+int cgroup_v1_binds(const struct cgroup *cg, struct buf *out, struct err *e)
+{
+	if (cg->mode != CGROUP_V1)
+		return 0;
+	for (size_t i = 0; i < cg->n; i++)
+		if (buf_printf(out, e, "%s\t%s\n", cg->h[i].name, cg->h[i].path) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- freezing ---- */
+
+enum { FREEZE_ROUNDS = 2000, FREEZE_PAUSE_US = 500, THAW_EVERY = 100 };
+
+static int freezer(const struct cgroup *cg, const struct cgroup_hier **out, struct err *e)
+{
+	*out = cgroup_hier_of(cg, CTRL_FREEZER);
+	if (!*out)
+		return err_set(
+			e, ENOTSUP,
+			"cannot freeze: the cgroup v1 controller \"freezer\" is not mounted at "
+			"%s/freezer",
+			CGROUP_ROOT);
+	return 0;
+}
+
+/* v1 may hang in FREEZING when a task forks at the wrong moment; thawing for an instant lets it pass. */
+static int freeze_wait(const struct cgroup_hier *h, struct err *e)
+{
+	const struct timespec pause = { .tv_nsec = FREEZE_PAUSE_US * 1000L };
+	char state[32];
+
+	for (int round = 1; round <= FREEZE_ROUNDS; round++) {
+		if (round % THAW_EVERY == 0 &&
+		    cgroup_write(h, NULL, "freezer.state", "THAWED", e) < 0)
+			return -1;
+		if (cgroup_write(h, NULL, "freezer.state", "FROZEN", e) < 0 ||
+		    cgroup_read_line(h, "freezer.state", state, sizeof(state), e) < 0)
+			return -1;
+		if (strcmp(state, "FROZEN") == 0)
+			return 0;
+		(void) nanosleep(&pause, NULL);
+	}
+	(void) cgroup_write(h, NULL, "freezer.state", "THAWED", e);
+	return err_set(e, EBUSY, "cgroup %s does not freeze: still %s", h->path, state);
+}
+
+int cgroup_v1_freeze(const struct cgroup *cg, bool frozen, struct err *e)
+{
+	const struct cgroup_hier *h;
+
+	if (freezer(cg, &h, e) < 0)
+		return -1;
+	return frozen ? freeze_wait(h, e) : cgroup_write(h, NULL, "freezer.state", "THAWED", e);
+}
+
+int cgroup_v1_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
+{
+	const struct cgroup_hier *h = cgroup_hier_of(cg, CTRL_FREEZER);
+	struct err own = ERR_NONE;
+	char state[32];
+
+	*out = false;
+	if (!h)
+		return 0;
+	if (cgroup_read_line(h, "freezer.state", state, sizeof(state), &own) < 0) {
+		if (own.code == ENOENT || own.code == ENODEV)
+			return 0;
+		*e = own;
+		return -1;
+	}
+	*out = strcmp(state, "THAWED") != 0;
+	return 0;
+}

@@ -1,0 +1,269 @@
+/*
+ * cgroup v2: one directory in the unified hierarchy, with the controllers handed down to it.
+ *
+ * The child is born inside (CLONE_INTO_CGROUP): our directory is kept free of subtree_control, so that it may
+ * hold processes. A controller reaches it only when every ancestor passes it on.
+ */
+#include "runtime/cgroup_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "base/util.h"
+
+/* What a container gets when the host has it, limits or not: engines read usage from these. */
+enum {
+	WANTED = 1u << CTRL_CPU | 1u << CTRL_MEMORY | 1u << CTRL_PIDS | 1u << CTRL_BLKIO |
+		 1u << CTRL_CPUSET | 1u << CTRL_HUGETLB
+};
+
+/* Controllers by their names on v2; those without one need none (devices, freezer) or are v1's. */
+static const char *v2_name(int c)
+{
+	switch (c) {
+	case CTRL_BLKIO:
+		return "io";
+	case CTRL_CPU:
+	case CTRL_CPUSET:
+	case CTRL_MEMORY:
+	case CTRL_PIDS:
+	case CTRL_HUGETLB:
+	case CTRL_RDMA:
+	case CTRL_MISC:
+		return cgroup_ctrl_names[c];
+	default:
+		return NULL;
+	}
+}
+
+static unsigned parse_controllers(const char *list)
+{
+	unsigned mask = 0;
+
+	for (int c = 0; c < CTRL_COUNT; c++)
+		if (v2_name(c) && cgroup_list_has(list, v2_name(c)))
+			mask |= 1u << c;
+	return mask;
+}
+
+static int read_controllers(const struct cgroup_hier *h, unsigned *out, struct err *e)
+{
+	char list[512];
+
+	if (cgroup_read_line(h, "cgroup.controllers", list, sizeof(list), e) < 0)
+		return -1;
+	*out = parse_controllers(list);
+	return 0;
+}
+
+/* The controllers that the files of linux.resources.unified belong to: "memory.high" -> memory. */
+static unsigned unified_needs(const struct cgroup_resources *r)
+{
+	unsigned need = 0;
+
+	for (size_t i = 0; i < r->n_unified; i++)
+		for (int c = 0; c < CTRL_COUNT; c++) {
+			const char *name = v2_name(c);
+			size_t n = name ? strlen(name) : 0;
+
+			if (n && strncmp(r->unified[i].key, name, n) == 0 &&
+			    r->unified[i].key[n] == '.')
+				need |= 1u << c;
+		}
+	return need;
+}
+
+/* "+cpu +memory" into one subtree_control; one by one when the kernel refuses the lot, so that a controller
+ * that cannot be passed on does not keep back the others. What is missing in the end is seen at the leaf. */
+static void pass_on(int dir_fd, unsigned mask)
+{
+	struct err ignored = ERR_NONE;
+	char all[128] = "";
+	size_t n = 0;
+
+	for (int c = 0; c < CTRL_COUNT; c++)
+		if (mask & (1u << c))
+			n += (size_t) snprintf(all + n, sizeof(all) - n, "%s+%s", n ? " " : "",
+					       v2_name(c));
+	if (n == 0 || fd_write_file(dir_fd, "cgroup.subtree_control", all, &ignored) == 0)
+		return;
+	for (int c = 0; c < CTRL_COUNT; c++)
+		if (mask & (1u << c)) {
+			snprintf(all, sizeof(all), "+%s", v2_name(c));
+			(void) fd_write_file(dir_fd, "cgroup.subtree_control", all, &ignored);
+		}
+}
+
+/* From the root down to the parent of our directory. */
+static void pass_on_along(int root_fd, const char *path, unsigned mask)
+{
+	char part[PATH_MAX];
+
+	pass_on(root_fd, mask);
+	snprintf(part, sizeof(part), "%s", path);
+	for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
+		auto_close int fd = -1;
+
+		*slash = '\0';
+		fd = openat(root_fd, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		*slash = '/';
+		if (fd < 0)
+			return;
+		pass_on(fd, mask);
+	}
+}
+
+static int lacking(const struct cgroup_spec *s, const struct cgroup_hier *h, unsigned lack,
+		   unsigned offered, struct err *e)
+{
+	int c = __builtin_ctz(lack);
+
+	err_set(e, ENOTSUP,
+		"linux.resources.%s: the cgroup v2 controller \"%s\" is not available in %s",
+		cgroup_ctrl_field((enum cgroup_ctrl) c), v2_name(c), h->path);
+	if (!(offered & (1u << c)))
+		return err_hint(e, "the host's %s/cgroup.controllers does not list it",
+				CGROUP_ROOT);
+	if (s->rootless)
+		return err_hint(e, "it must be delegated to this user (systemd: Delegate=%s)",
+				v2_name(c));
+	return err_hint(e, "an ancestor holds processes or does not pass it on in "
+			   "cgroup.subtree_control");
+}
+
+static int enable_controllers(const struct cgroup_spec *s, int root_fd, const char *path,
+			      struct cgroup_hier *h, struct err *e)
+{
+	struct cgroup_hier root = { .path = (char *) CGROUP_ROOT, .dir_fd = root_fd };
+	unsigned need = cgroup_needs(&s->res) | unified_needs(&s->res), have, offered;
+
+	if (read_controllers(h, &have, e) < 0)
+		return -1;
+	if (((need | WANTED) & ~have) != 0) {
+		if (read_controllers(&root, &offered, e) < 0)
+			return -1;
+		if ((need | WANTED) & offered & ~have) {
+			pass_on_along(root_fd, path, (need | WANTED) & offered);
+			if (read_controllers(h, &have, e) < 0)
+				return -1;
+		}
+		if (need & ~have)
+			return lacking(s, h, need & ~have, offered, e);
+	}
+	h->ctrls = have;
+	return 0;
+}
+
+static bool may_do_without(const struct cgroup_spec *s, int code)
+{
+	return s->rootless && (code == EACCES || code == EPERM || code == EROFS) &&
+	       cgroup_needs(&s->res) == 0 && s->res.n_unified == 0;
+}
+
+int cgroup_v2_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		   struct err *e)
+{
+	auto_close int root = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct cgroup_hier *h = &cg->h[0];
+	struct err own = ERR_NONE;
+	int r;
+
+	if (root < 0)
+		return err_sys(e, "open %s", CGROUP_ROOT);
+	r = cgroup_mkdirs(root, path, NULL, &own);
+	if (r < 0) {
+		if (may_do_without(s, own.code))
+			return 0;
+		*e = own;
+		if (s->rootless)
+			err_hint(e,
+				 "linux.cgroupsPath must lie in a cgroup that is delegated to "
+				 "this user");
+		return err_wrap(e, "cgroup v2");
+	}
+	h->made = r;
+	h->name = xstrdup("unified");
+	h->path = xasprintf("%s/%s", CGROUP_ROOT, path);
+	cg->n = 1;
+	h->dir_fd = openat(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (h->dir_fd < 0)
+		return err_sys(e, "open cgroup %s", h->path);
+	return enable_controllers(s, root, path, h, e);
+}
+
+/* ---- freezing ---- */
+
+enum { FREEZE_MS = 10000 };
+
+/* Blocks until cgroup.events says so: a change raises POLLPRI. */
+static int wait_frozen(const struct cgroup_hier *h, bool frozen, struct err *e)
+{
+	const char *want = frozen ? "frozen 1" : "frozen 0";
+	uint64_t deadline = clock_mono_ms() + FREEZE_MS;
+	int dir = cgroup_dir(h, e);
+	auto_close int fd = -1;
+	char text[256];
+
+	if (dir < 0)
+		return -1;
+	fd = openat(dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open %s/cgroup.events", h->path);
+	for (;;) {
+		struct pollfd p = { .fd = fd, .events = POLLPRI };
+		ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+		uint64_t now = clock_mono_ms();
+
+		if (n < 0)
+			return err_sys(e, "read %s/cgroup.events", h->path);
+		text[n] = '\0';
+		if (strstr(text, want))
+			return 0;
+		if (now >= deadline)
+			return err_set(e, ETIMEDOUT, "cgroup %s does not become \"%s\"",
+				       h->path, want);
+		if (poll(&p, 1, (int) (deadline - now)) < 0 && errno != EINTR)
+			return err_sys(e, "poll %s/cgroup.events", h->path);
+	}
+}
+
+int cgroup_v2_freeze(const struct cgroup *cg, bool frozen, struct err *e)
+{
+	const struct cgroup_hier *h = &cg->h[0];
+
+	if (cgroup_write(h, NULL, "cgroup.freeze", frozen ? "1" : "0", e) < 0)
+		return -1;
+	if (wait_frozen(h, frozen, e) == 0)
+		return 0;
+	if (frozen) {
+		struct err ignored = ERR_NONE;
+
+		(void) cgroup_write(h, NULL, "cgroup.freeze", "0", &ignored);
+	}
+	return -1;
+}
+
+int cgroup_v2_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
+{
+	struct err own = ERR_NONE;
+	char state[16];
+
+	*out = false;
+	if (cgroup_read_line(&cg->h[0], "cgroup.freeze", state, sizeof(state), &own) < 0) {
+		if (own.code == ENOENT || own.code == ENODEV)
+			return 0;
+		*e = own;
+		return -1;
+	}
+	*out = strcmp(state, "1") == 0;
+	return 0;
+}

@@ -1,0 +1,268 @@
+/*
+ * cgroup v2: OCI's limits, which were written with v1 in mind, into the unified hierarchy's files.
+ *
+ * Swap is counted apart from memory here, shares are weights, and quota and period share a file. What v1 had
+ * and v2 has not is refused by name.
+ */
+#include "runtime/cgroup_impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/util.h"
+
+static bool given_nonzero(int64_t v)
+{
+	return v != CGROUP_UNSET && v != 0;
+}
+
+static int absent_on_v2(const char *field, struct err *e)
+{
+	return err_set(e, ENOTSUP, "linux.resources.%s: cgroup v2 has no such limit", field);
+}
+
+/* -1 is "max". */
+static int write_amount(const struct cgroup_hier *h, const char *field, const char *file,
+			int64_t value, struct err *e)
+{
+	if (value < 0)
+		return cgroup_write(h, field, file, "max", e);
+	return cgroup_write_int(h, field, file, value, e);
+}
+
+/* ---- memory ---- */
+
+/* With checkBeforeUpdate a limit below what is used now is refused instead of enforced by the OOM killer. */
+static int check_usage(const struct cgroup_hier *h, const struct cgroup_memory *m,
+		       struct err *e)
+{
+	int64_t usage, swap = 0;
+	struct err ignored = ERR_NONE;
+
+	if (!m->check_before_update || (m->limit <= 0 && m->swap <= 0))
+		return 0;
+	if (cgroup_read_int(h, "memory.current", &usage, e) < 0)
+		return -1;
+	if (m->limit > 0 && m->limit < usage)
+		return err_set(e, EBUSY,
+			       "linux.resources.memory.limit: rejecting memory limit %" PRId64
+			       ": usage is %" PRId64,
+			       m->limit, usage);
+	(void) cgroup_read_int(h, "memory.swap.current", &swap, &ignored);
+	if (m->swap > 0 && m->swap < usage + swap)
+		return err_set(
+			e, EBUSY,
+			"linux.resources.memory.swap: rejecting memory+swap limit %" PRId64
+			": usage is %" PRId64,
+			m->swap, usage + swap);
+	return 0;
+}
+
+static int set_swap(const struct cgroup_hier *h, const struct cgroup_memory *m, struct err *e)
+{
+	bool unlimited = m->swap == -1 || (m->limit == -1 && !given_nonzero(m->swap));
+	int64_t value = unlimited ? -1 : m->swap - m->limit;
+
+	if (!unlimited && !given_nonzero(m->swap))
+		return 0;
+	if (cgroup_has_file(h, "memory.swap.max"))
+		return write_amount(h, "memory.swap", "memory.swap.max", value, e);
+	/* Without swap accounting there is none to give out and none to forbid. */
+	if (value <= 0)
+		return 0;
+	return err_set(
+		e, ENOTSUP,
+		"linux.resources.memory.swap: this kernel does not account for swap; boot it "
+		"with swapaccount=1");
+}
+
+static int set_memory(const struct cgroup_hier *h, const struct cgroup_memory *m, struct err *e)
+{
+	if (given_nonzero(m->kernel))
+		return absent_on_v2("memory.kernel", e);
+	if (given_nonzero(m->kernel_tcp))
+		return absent_on_v2("memory.kernelTCP", e);
+	if (m->disable_oom_killer > 0)
+		return absent_on_v2("memory.disableOOMKiller", e);
+	if (m->swappiness != CGROUP_UNSET && m->swappiness != -1)
+		return absent_on_v2("memory.swappiness", e);
+	if (check_usage(h, m, e) < 0 || set_swap(h, m, e) < 0)
+		return -1;
+	if (given_nonzero(m->limit) &&
+	    write_amount(h, "memory.limit", "memory.max", m->limit, e) < 0)
+		return -1;
+	if (given_nonzero(m->reservation))
+		return write_amount(h, "memory.reservation", "memory.low", m->reservation, e);
+	return 0;
+}
+
+/* ---- cpu ---- */
+
+uint64_t cgroup_v2_weight(uint64_t shares)
+{
+	double l;
+
+	if (shares <= 2)
+		return 1;
+	if (shares >= 262144)
+		return 10000;
+	l = log2((double) shares);
+	/* The small amount keeps the exact points (1024 -> 100) from being rounded up. */
+	return (uint64_t) ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0) - 1e-9);
+}
+
+static int set_shares(const struct cgroup_hier *h, int64_t shares, struct err *e)
+{
+	if (!given_nonzero(shares))
+		return 0;
+	if (shares < 2 || shares > 262144)
+		return err_set(e, EINVAL,
+			       "linux.resources.cpu.shares: %" PRId64
+			       " is not between the minimum and maximum allowed cpu-shares "
+			       "(2 to 262144)",
+			       shares);
+	return cgroup_write_int(h, "cpu.shares", "cpu.weight",
+				(int64_t) cgroup_v2_weight((uint64_t) shares), e);
+}
+
+static int set_bandwidth(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
+{
+	char text[64], now[64];
+	int64_t period = c->period;
+
+	if (!given_nonzero(c->quota) && !given_nonzero(period))
+		return 0;
+	if (given_nonzero(c->quota) && c->quota > 0) {
+		snprintf(text, sizeof(text), "%" PRId64, c->quota);
+	} else if (given_nonzero(c->quota)) {
+		snprintf(text, sizeof(text), "max");
+	} else {
+		/* A period alone keeps the quota that is set. */
+		if (cgroup_read_line(h, "cpu.max", now, sizeof(now), e) < 0)
+			return -1;
+		now[strcspn(now, " ")] = '\0';
+		snprintf(text, sizeof(text), "%.30s", now);
+	}
+	if (given_nonzero(period))
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %" PRId64, period);
+	return cgroup_write(h, "cpu.quota", "cpu.max", text, e);
+}
+
+static int set_cpu(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
+{
+	if (given_nonzero(c->rt_period))
+		return absent_on_v2("cpu.realtimePeriod", e);
+	if (given_nonzero(c->rt_runtime))
+		return absent_on_v2("cpu.realtimeRuntime", e);
+	/* idle and weight exclude each other in the kernel: idle comes last and wins. */
+	if (set_shares(h, c->shares, e) < 0)
+		return -1;
+	if (c->idle != CGROUP_UNSET && (c->idle != 0 || cgroup_has_file(h, "cpu.idle")) &&
+	    cgroup_write_int(h, "cpu.idle", "cpu.idle", c->idle, e) < 0)
+		return -1;
+	if (set_bandwidth(h, c, e) < 0)
+		return -1;
+	if (c->burst != CGROUP_UNSET &&
+	    cgroup_write_int(h, "cpu.burst", "cpu.max.burst", c->burst, e) < 0)
+		return -1;
+	if (c->cpus && *c->cpus && cgroup_write(h, "cpu.cpus", "cpuset.cpus", c->cpus, e) < 0)
+		return -1;
+	if (c->mems && *c->mems)
+		return cgroup_write(h, "cpu.mems", "cpuset.mems", c->mems, e);
+	return 0;
+}
+
+/* ---- the rest ---- */
+
+static int set_io_weight(const struct cgroup_hier *h, int64_t weight, struct err *e)
+{
+	if (!given_nonzero(weight))
+		return 0;
+	if (weight < 10 || weight > 1000)
+		return err_set(e, EINVAL,
+			       "linux.resources.blockIO.weight: %" PRId64 " is not 10 to 1000",
+			       weight);
+	if (cgroup_has_file(h, "io.bfq.weight"))
+		return cgroup_write_int(h, "blockIO.weight", "io.bfq.weight", weight, e);
+	return cgroup_write_int(h, "blockIO.weight", "io.weight",
+				1 + (weight - 10) * 9999 / 990, e);
+}
+
+static int set_hugetlb(const struct cgroup_hier *h, const struct cgroup_resources *r,
+		       struct err *e)
+{
+	for (size_t i = 0; i < r->n_hugetlb; i++) {
+		char file[96], text[24];
+
+		if (cgroup_check_page_size(r->hugetlb[i].page_size, e) < 0)
+			return -1;
+		snprintf(text, sizeof(text), "%" PRIu64, r->hugetlb[i].limit);
+		snprintf(file, sizeof(file), "hugetlb.%s.max", r->hugetlb[i].page_size);
+		if (cgroup_write(h, "hugepageLimits", file, text, e) < 0)
+			return -1;
+		snprintf(file, sizeof(file), "hugetlb.%s.rsvd.max", r->hugetlb[i].page_size);
+		if (cgroup_has_file(h, file) &&
+		    cgroup_write(h, "hugepageLimits", file, text, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A key is a file's name in our directory. Those of the core decide where processes live and who is
+ * frozen: they are the runtime's own. */
+static int check_unified_key(const char *key, struct err *e)
+{
+	if (!*key || key[0] == '.' || strchr(key, '/') || !strchr(key, '.'))
+		return err_set(e, EINVAL, "linux.resources.unified: \"%s\" is no cgroup file",
+			       key);
+	if (strcmp(key, "cgroup.procs") == 0 || strcmp(key, "cgroup.threads") == 0 ||
+	    strcmp(key, "cgroup.kill") == 0 || strcmp(key, "cgroup.freeze") == 0 ||
+	    strcmp(key, "cgroup.type") == 0 || strcmp(key, "cgroup.subtree_control") == 0)
+		return err_set(e, EINVAL, "linux.resources.unified: \"%s\" is not a limit",
+			       key);
+	return 0;
+}
+
+static int set_unified(const struct cgroup_hier *h, const struct cgroup_resources *r,
+		       struct err *e)
+{
+	for (size_t i = 0; i < r->n_unified; i++) {
+		const struct cgroup_pair *u = &r->unified[i];
+		const char *line = u->value;
+
+		if (check_unified_key(u->key, e) < 0)
+			return -1;
+		/* Files that hold a line for each device take one line a write. */
+		do {
+			size_t n = strcspn(line, "\n");
+			auto_free char *text = xstrndup(line, n);
+
+			if (cgroup_write(h, "unified", u->key, text, e) < 0)
+				return -1;
+			line += n + (line[n] == '\n');
+		} while (*line);
+	}
+	return 0;
+}
+
+int cgroup_v2_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
+		  struct err *e)
+{
+	const struct cgroup_hier *h = &cg->h[0];
+
+	if (set_memory(h, &r->memory, e) < 0 || set_cpu(h, &r->cpu, e) < 0)
+		return -1;
+	/* One process is the least that a container can be. */
+	if (r->pids != CGROUP_UNSET && write_amount(h, "pids.limit", "pids.max",
+						    r->pids < 0 ? -1 : MAX(r->pids, 1), e) < 0)
+		return -1;
+	if (set_io_weight(h, r->blkio_weight, e) < 0 || set_hugetlb(h, r, e) < 0)
+		return -1;
+	/* Last: what names a file outranks what was translated into one. */
+	return set_unified(h, r, e);
+}
