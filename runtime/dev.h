@@ -1,4 +1,4 @@
-/* Device nodes: made with mknod where allowed, bound from the host in a user namespace. */
+/* Device nodes: made with mknod where that is allowed, cloned from the host in a user namespace. */
 #ifndef CARREL_RUNTIME_DEV_H
 #define CARREL_RUNTIME_DEV_H
 
@@ -21,8 +21,9 @@ struct dev_spec {
 extern const struct dev_spec dev_defaults[];
 extern const size_t dev_defaults_n;
 
-/* binds: host nodes must be bound instead of made (user namespace). host_dev_fd: the host's /dev, opened by
- * the parent; each node is verified (type, major, minor) before it is used. */
-int dev_make(int root_fd, const struct dev_spec *d, bool binds, int host_dev_fd, struct err *e);
+/* Makes the node inside the root; one that is there already must be that device. binds: the host's node of the
+ * same path is bound instead (user namespace); it is verified (type, major, minor) on the descriptor that is
+ * attached. Called before the container's root is entered, with umask 0. */
+int dev_make(int root_fd, const struct dev_spec *d, bool binds, struct err *e);
 
 #endif

@@ -25,17 +25,21 @@ struct init_args {
 	/* For hooks that run inside. It holds "pid":0 once; init puts its own pid there, as the host's procfs
 	 * shows it (readlink /proc/self before the pivot). */
 	const char *state_json;
-	int sync_fd;	     /* to the parent */
+	const char *id;
+	const char *
+		bundle; /* absolute; init starts there when it must open the root or sources itself */
+	int sync_fd; /* to the parent */
 	int start_fd; /* listening SOCK_SEQPACKET of `start`; -1: `run`, exec at once after SYNC_CREATED */
 	int console_sock_fd;   /* connected console socket, or -1 */
-	int root_fd;	       /* the bundle's root, opened by the parent */
-	const int *source_fds; /* one per spec->mounts, FD_NONE where there is none */
-	int host_dev_fd;       /* host's /dev for device binds, or -1 */
-	int ns_fds[NS_COUNT];  /* namespaces to join, -1 for none */
+	int root_fd;	       /* from rootfs_open_source */
+	const int *source_fds; /* from mount_open_source, one per spec->mounts */
+	int ns_fds
+		[NS_COUNT]; /* from ns_open_paths, after ns_clone: namespaces still to be joined */
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds; /* descriptors 3 .. 3+n-1 survive exec */
 	int seccomp_notify_fd; /* connected listenerPath socket, or -1 */
-	const char *notify_state; /* for it, as in struct init_exec; every "pid":0 in it is to be filled in */
+	const char *
+		notify_state; /* for it, as in struct init_exec; every "pid":0 in it is to be filled in */
 };
 
 /* Never returns to a caller that goes on: the result is the exit code of the failed start. */

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 struct err;
+struct child;
 
 /* In the order in which they must be joined: user first, mnt last. */
 enum ns_kind { NS_USER, NS_CGROUP, NS_IPC, NS_UTS, NS_NET, NS_PID, NS_TIME, NS_MNT, NS_COUNT };
@@ -33,17 +34,43 @@ const char *ns_oci_name(enum ns_kind k);
 int ns_kind_parse(const char *oci_name, enum ns_kind *out, struct err *e);
 unsigned long ns_clone_flag(enum ns_kind k);
 
-/* CLONE_NEW* of all that are listed without a path, time excepted (clone3 knows no CLONE_NEWTIME with
- * offsets: those need unshare in a parent, see init.h). */
+/* True when the container gets one of its own, new or joined. */
+static inline bool ns_has(const struct ns_spec *s, enum ns_kind k)
+{
+	return s->ns[k].listed;
+}
+static inline bool ns_is_new(const struct ns_spec *s, enum ns_kind k)
+{
+	return s->ns[k].listed && !s->ns[k].path;
+}
+
+/* CLONE_NEW* of all that are new, cgroup and time excepted: init unshares those itself (ns_unshare_late), the
+ * cgroup namespace because its root is the cgroup of that moment, time because its clocks are set before it is
+ * entered. */
 unsigned long ns_clone_flags(const struct ns_spec *s);
 
-/* Opens and verifies the namespace files to be joined (NS_GET_NSTYPE must match); fds[k] = -1 for none. */
+/* Opens and verifies the namespace files to be joined (NS_GET_NSTYPE must match); fds[k] = -1 for none. A mount
+ * namespace that is the caller's own is refused: the host's root would be exchanged. */
 int ns_open_paths(const struct ns_spec *s, int fds[NS_COUNT], struct err *e);
-/* setns into each that is open, in enum order. */
-int ns_join(const int fds[NS_COUNT], struct err *e);
+void ns_close(int fds[NS_COUNT]);
+
+/* child_clone for a container's first process: returns 0 in it, 1 in the parent, -1. Joined pid namespaces are
+ * entered for the clone only; a joined user namespace is entered by an intermediate process, so that the new
+ * ones belong to it, and the result is still the caller's child. Sets fds[] that need no more joining to -1
+ * in the child. cgroup_fd: -1 or for CLONE_INTO_CGROUP. */
+int ns_clone(const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd, struct child *out,
+	     struct err *e);
+
+/* setns into each that is open, in enum order; closes them. */
+int ns_join(int fds[NS_COUNT], struct err *e);
 /* Enters the namespaces of a process by one setns(pidfd, flags) (Linux 5.8). */
 int ns_join_process(int pidfd, unsigned long flags, struct err *e);
-/* Writes /proc/PID/timens_offsets before the first process is in. */
-int ns_write_offsets(const struct ns_spec *s, const char *proc_pid, struct err *e);
+
+/* In init, when its cgroup is joined and its user namespace mapped: the new cgroup and time namespaces, the
+ * clocks of the latter set. The caller is in them when this returns. */
+int ns_unshare_late(const struct ns_spec *s, struct err *e);
+
+/* Brings up `lo` of a new network namespace. */
+int ns_loopback_up(struct err *e);
 
 #endif

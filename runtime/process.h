@@ -56,20 +56,31 @@ struct process_spec {
 };
 
 int process_rlimit_parse(const char *name, int *resource, struct err *e);
+/* What only the host's rights can give to a process in a user namespace; called by its parent, between clone and
+ * SYNC_MAPPED (init) or before it goes on (exec): hard limits that are raised, the OOM score. */
+int process_prepare(const struct process_spec *p, pid_t pid, struct err *e);
+/* In the process itself, late: NOFILE would stop its own work. */
 int process_apply_rlimits(const struct process_spec *p, struct err *e);
-int process_apply_oom_score(const struct process_spec *p, struct err *e);
+/* Scheduler, I/O priority and personality. */
 int process_apply_scheduler(const struct process_spec *p, struct err *e);
 /* setgroups, setgid, setuid, umask. In a user namespace where setgroups is denied an empty list is kept. */
 int process_apply_user(const struct process_spec *p, struct err *e);
-/* chdir, then proves that the result is inside the root ("/(unreachable)" and ENOENT are refused). */
+/* stdin, stdout and stderr belong to the user who will use them, as far as they are his to have: not null, not
+ * what the user namespace does not map. */
+int process_own_stdio(const struct process_spec *p, struct err *e);
+/* chdir, then proves that the result is inside the root ("(unreachable)/..." and ENOENT are refused). */
 int process_enter_cwd(const struct process_spec *p, struct err *e);
 /* An absolute path of args[0] searched in PATH of env, checked executable; an error carries the text that
  * engines map ("executable file not found in $PATH", "no such file or directory", "permission denied"). */
 int process_find_program(const struct process_spec *p, char **out, struct err *e);
 
-/* HOME from the container's /etc/passwd (bounded reader, no NSS) or "/". */
-int process_home(uint32_t uid, char **out, struct err *e);
-/* "NAME|UID[:GROUP|GID]" against the container's /etc/passwd and /etc/group under root_fd, for exec -u. A
+/* The environment as the program gets it: last of duplicates wins, HOME from the container's /etc/passwd (bounded
+ * reader, no NSS), else "/", when it is unset or empty. *out is NULL-terminated, for util_free_strv. */
+int process_environment(const struct process_spec *p, int root_fd, char ***out, struct err *e);
+/* The home directory of a uid there, or "/". */
+int process_home(uint32_t uid, int root_fd, char **out, struct err *e);
+/* out->groups is malloc'ed, for process_user_fini.
+ * "NAME|UID[:GROUP|GID]" against the container's /etc/passwd and /etc/group under root_fd, for exec -u. A
  * number is never looked up as a name. */
 int process_user_parse(const char *s, int root_fd, struct process_user *out, struct err *e);
 

@@ -1,5 +1,5 @@
 /*
- * The container's root: bind of itself, devices, masked and read-only paths, and the pivot.
+ * The container's root: a tree of our own mount namespace, entered by pivot, sealed at the end.
  */
 #ifndef CARREL_RUNTIME_ROOTFS_H
 #define CARREL_RUNTIME_ROOTFS_H
@@ -10,24 +10,31 @@
 struct err;
 
 struct rootfs_spec {
-	const char *path;	   /* root.path, resolved against the bundle by the parent */
+	const char *path;	   /* root.path, relative to the bundle */
 	bool readonly;		   /* root.readonly */
-	unsigned long propagation; /* linux.rootfsPropagation: MS_*; 0: private */
-	bool no_pivot;		   /* --no-pivot: MS_MOVE + chroot */
+	unsigned long propagation; /* linux.rootfsPropagation: MS_*; 0: as rslave */
+	bool no_pivot;		   /* --no-pivot: chroot over the host's root */
 	const char *const *masked; /* linux.maskedPaths, NULL-terminated */
 	const char *const *ro;	   /* linux.readonlyPaths */
 };
 
-/* Clones the root onto itself in our mount namespace and makes that private; returns its descriptor. */
-int rootfs_open(const struct rootfs_spec *s, struct err *e);
-/* /dev/fd, stdin, stdout, stderr, core, ptmx links; only where /dev is a mount of ours. */
-int rootfs_dev_links(int root_fd, struct err *e);
-/* Masks directories with one shared read-only tmpfs and files with a verified /dev/null. */
-int rootfs_mask(int root_fd, const char *const *paths, struct err *e);
-int rootfs_readonly_paths(int root_fd, const char *const *paths, struct err *e);
-/* pivot_root(".", ".") and detach the old root; afterwards "/" is root_fd. */
+/* With the host's rights, before the clone: the detached clone of the root and of all that is mounted below it.
+ * *out is FD_NONE where the process may not clone mounts (rootless): init does it then. */
+int rootfs_open_source(int bundle_fd, const struct rootfs_spec *s, int *out, struct err *e);
+
+/* In init: cuts our mount namespace off from the host's, and attaches the root over "/" (whose own content stays
+ * reachable by name until rootfs_enter). src_fd: the former, or FD_NONE to open s->path here. Returns the
+ * root's descriptor. */
+int rootfs_attach(int src_fd, const struct rootfs_spec *s, struct err *e);
+
+/* /dev/fd, stdin, stdout, stderr, core, ptmx. What is there already stays, except a ptmx on a /dev that is a mount
+ * of ours (own_dev). */
+int rootfs_dev_links(int root_fd, bool own_dev, struct err *e);
+
+/* pivot_root(".", ".") and detach the old root; afterwards "/" is root_fd. With no_pivot: chroot, after every proc
+ * and sysfs of the host has been unmounted or covered. */
 int rootfs_enter(int root_fd, const struct rootfs_spec *s, struct err *e);
-/* Remounts "/" read-only (last, as targets were still made before). */
-int rootfs_seal(const struct rootfs_spec *s, struct err *e);
+/* Propagation of "/", then read-only (last, as targets were still made before). */
+int rootfs_seal(int root_fd, const struct rootfs_spec *s, struct err *e);
 
 #endif
