@@ -1,0 +1,65 @@
+/*
+ * The daemon's REST API as this page uses it. Errors are RFC 9457 problems, thrown as Problem.
+ */
+
+export interface Sandbox {
+	id: string;
+	state: string;
+	tier: string;
+	image: string;
+	created_at: string;
+	expires_at?: string;
+	exit?: { reason: string; code: number; signal: number };
+}
+
+export interface Me {
+	user: string;
+	tier: string;
+}
+
+export class Problem extends Error {
+	constructor(readonly status: number, title: string, readonly detail: string) {
+		super(detail || title);
+	}
+}
+
+async function call(method: string, path: string, body?: unknown): Promise<any> {
+	const response = await fetch(path, {
+		method,
+		credentials: "same-origin",
+		headers: body === undefined ? {} : { "Content-Type": "application/json" },
+		body: body === undefined ? undefined : JSON.stringify(body),
+	});
+	if (response.status === 204)
+		return null;
+	const text = await response.text();
+	let value: any = {};
+	try {
+		value = text ? JSON.parse(text) : {};
+	} catch {
+		/* A proxy's own error page: the status says what there is to say. */
+	}
+	if (!response.ok)
+		throw new Problem(response.status, value.title ?? `HTTP ${response.status}`, value.detail ?? "");
+	return value;
+}
+
+const at = (id: string) => `/v1/sandboxes/${encodeURIComponent(id)}`;
+
+export const login = (key: string): Promise<void> => call("POST", "/v1/session", { key });
+export const logout = (): Promise<void> => call("DELETE", "/v1/session");
+export const me = (): Promise<Me> => call("GET", "/v1/me");
+export const list = async (): Promise<Sandbox[]> => (await call("GET", "/v1/sandboxes")).items;
+export const get = (id: string): Promise<Sandbox> => call("GET", at(id));
+export const create = (cols: number, rows: number): Promise<Sandbox> => call("POST", "/v1/sandboxes", { cols, rows });
+export const remove = (id: string): Promise<void> => call("DELETE", at(id));
+export const ticket = async (id: string): Promise<string> => (await call("POST", `${at(id)}/tickets`, {})).ticket;
+
+export function terminalUrl(id: string, query: Record<string, number>): string {
+	const url = new URL(`${at(id)}/terminal`, location.href);
+	url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+	url.hash = "";
+	for (const [name, value] of Object.entries(query))
+		url.searchParams.set(name, String(value));
+	return url.href;
+}

@@ -1,0 +1,176 @@
+/*
+ * The page as a person uses it: sign in by the first-use address, type, see, resize, reload, survive a killed daemon, leave.
+ */
+import { chromium } from "playwright-core";
+import { join } from "node:path";
+import { Daemon } from "./daemon.mjs";
+
+const [top, build] = process.argv.slice(2);
+const daemon = new Daemon(top, build);
+const shots = join(top, build, "browser");
+let count = 0, failed = 0;
+
+async function test(name, body) {
+	count++;
+	try {
+		await body();
+		console.log(`ok ${count} page: ${name}`);
+	} catch (error) {
+		failed++;
+		console.log(`not ok ${count} page: ${name}`);
+		console.log(String(error.stack ?? error).replace(/^/gm, "# "));
+		await page?.screenshot({ path: join(shots, `failed-${count}.png`) }).catch(() => {});
+	}
+}
+
+function equal(actual, wanted, what) {
+	if (actual !== wanted)
+		throw new Error(`${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}`);
+}
+
+let browser, page;
+
+/* The terminal's text, history included, lines joined where xterm.js wrapped them. */
+const text = () => page.evaluate(() => {
+	const buffer = window.carrel?.xterm.buffer.active;
+	if (!buffer)
+		return "";
+	let s = "";
+	for (let i = 0; i < buffer.length; i++) {
+		const line = buffer.getLine(i);
+		s += (line.isWrapped ? "" : "\n") + line.translateToString(true);
+	}
+	return s;
+});
+
+async function until(what, predicate, ms = 15000) {
+	const end = Date.now() + ms;
+	let last;
+	while (Date.now() < end) {
+		last = await predicate();
+		if (last)
+			return last;
+		await page.waitForTimeout(50);
+	}
+	throw new Error(`${what} did not happen in ${ms} ms; the terminal shows:\n${await text()}`);
+}
+
+const sees = (wanted, ms) => until(`"${wanted}"`, async () => (await text()).includes(wanted), ms);
+
+async function type(line) {
+	await page.locator(".xterm-helper-textarea").focus();
+	await page.keyboard.type(line);
+	await page.keyboard.press("Enter");
+}
+
+const size = () => page.evaluate(() => [window.carrel.xterm.cols, window.carrel.xterm.rows]);
+
+try {
+	const address = await daemon.start();
+	const origin = new URL(address).origin;
+	browser = await chromium.launch({
+		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+			"--disable-component-update", "--disable-sync"],
+	});
+	const context = await browser.newContext({ viewport: { width: 1100, height: 700 } });
+	await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
+	page = await context.newPage();
+	const noise = [];
+	page.on("pageerror", (e) => noise.push(String(e)));
+	page.on("console", (m) => m.type() === "error" && noise.push(m.text()));
+
+	await test("the first-use address opens a shell in a sandbox", async () => {
+		await page.goto(address);
+		await page.waitForSelector(".xterm-screen");
+		await until("a prompt", async () => /[$#] *$/m.test(await text()));
+		equal(page.url().includes("key="), false, "the key stays in the address");
+	});
+	await test("a typed command shows its output", async () => {
+		await type("echo sum=$((40+2)); id -u; tty");
+		await sees("sum=42");
+		await sees("/dev/");
+		await page.screenshot({ path: join(shots, "terminal.png") });
+	});
+	await test("the program knows the size, before and after a resize of the window", async () => {
+		let [cols, rows] = await size();
+		await type("stty size");
+		await sees(`${rows} ${cols}`);
+		await page.setViewportSize({ width: 800, height: 520 });
+		await until("another size", async () => (await size())[0] < cols);
+		[cols, rows] = await size();
+		await page.waitForTimeout(300);
+		await type("echo now $(stty size)");
+		await sees(`now ${rows} ${cols}`);
+	});
+	await test("Ctrl-C ends a flood", async () => {
+		await type("yes flood");
+		await sees("flood\nflood");
+		await page.keyboard.press("Control+C");
+		await type("echo after the $((20+1))st");
+		await sees("after the 21st");
+	});
+	await test("a selection is copied", async () => {
+		await page.evaluate(() => window.carrel.xterm.selectAll());
+		await page.click("#copy");
+		const copied = await page.evaluate(() => navigator.clipboard.readText());
+		if (!copied.includes("after the 21st"))
+			throw new Error(`the clipboard holds ${JSON.stringify(copied.slice(-200))}`);
+	});
+	await test("a reload shows the history again", async () => {
+		await type("clear; echo kept across $((3*7)) reloads");
+		await sees("kept across 21 reloads");
+		await page.reload();
+		await page.waitForSelector(".xterm-screen");
+		await sees("kept across 21 reloads");
+		await page.screenshot({ path: join(shots, "reloaded.png") });
+	});
+	await test("a killed daemon loses no byte and no program", async () => {
+		await type("for i in $(seq 1 40); do echo tick-$i; sleep 0.1; done; echo all-$((6*7))");
+		await sees("tick-3");
+		await daemon.stop("SIGKILL");
+		await daemon.start({ firstUse: false });
+		await sees("all-42", 30000);
+		const ticks = [...(await text()).matchAll(/^tick-(\d+)$/gm)].map((m) => Number(m[1]));
+		equal(JSON.stringify(ticks), JSON.stringify(Array.from({ length: 40 }, (_, i) => i + 1)), "the ticks");
+	});
+	await test("a connection that breaks resumes where it was", async () => {
+		await page.evaluate(() => { window.carrel.socket.close(); });
+		await type("");
+		await type("echo resumed-$((50+5))");
+		await sees("resumed-55");
+		equal((await text()).split("all-42").length - 1, 1, "times that old output is shown");
+	});
+	await test("the exit reason is shown", async () => {
+		await type("exit 3");
+		await page.waitForSelector("#overlay:not([hidden])");
+		equal(await page.textContent("#overlay-text"), "The program ended with exit code 3.", "the overlay");
+		await page.screenshot({ path: join(shots, "ended.png") });
+	});
+	await test("a new sandbox from the overlay, ended from the list", async () => {
+		await page.click("#overlay-new");
+		await until("a prompt", async () => /[$#] *$/m.test(await text()));
+		await page.click("#list .current .remove");
+		await page.waitForSelector("#empty:not([hidden])");
+		equal(await page.locator("#list li").count(), 0, "sandboxes in the list");
+	});
+	await test("the first-use key works once", async () => {
+		const other = await (await browser.newContext()).newPage();
+		await other.goto(address);
+		await other.waitForSelector("#login:not([hidden])");
+	});
+	await test("the page logs no error of its own", async () => {
+		const own = noise.filter((s) => !/ERR_CONNECTION_REFUSED|WebSocket connection|status of (401|404|410|50\d)/.test(s));
+		equal(own.join("\n"), "", "errors");
+	});
+} catch (error) {
+	failed++;
+	console.log(`not ok ${++count} page: set up`);
+	console.log(String(error.stack ?? error).replace(/^/gm, "# "));
+} finally {
+	await browser?.close();
+	await daemon.stop().catch(() => {});
+	daemon.remove();
+	console.log(`1..${count}`);
+	process.exit(failed ? 1 : 0);
+}
