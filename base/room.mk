@@ -11,3 +11,7 @@ $(foreach t,$(base_UNIT),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -ly
 UNIT += test_base_path test_base_path_make
 test_base_path_LINK := base
 test_base_path_make_LINK := base
+
+base_FUZZ := fuzz_json fuzz_yaml fuzz_opt
+FUZZ += $(base_FUZZ)
+$(foreach t,$(base_FUZZ),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -lyaml))
