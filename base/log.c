@@ -69,23 +69,21 @@ static size_t escape(const unsigned char *s, size_t n, enum log_format format, c
 {
 	size_t k = str_utf8_len(s, n);
 
-	if (k == 0) {
-		memcpy(out, "\xef\xbf\xbd", 4);
-		return 1;
-	}
-	if (s[0] == '"' || s[0] == '\\')
+	if (k == 0)
+		(void) snprintf(out, 8, "\xef\xbf\xbd");
+	else if (s[0] == '"' || s[0] == '\\')
 		(void) snprintf(out, 8, "\\%c", s[0]);
 	else if (s[0] == '\n')
-		memcpy(out, "\\n", 3);
+		(void) snprintf(out, 8, "\\n");
 	else if (s[0] == '\t')
-		memcpy(out, "\\t", 3);
+		(void) snprintf(out, 8, "\\t");
 	else if (s[0] < 0x20 || s[0] == 0x7f)
 		(void) snprintf(out, 8, format == LOG_JSON ? "\\u%04x" : "\\x%02x", s[0]);
 	else if (s[0] == 0xc2 && k == 2 && s[1] < 0xa0)
 		(void) snprintf(out, 8, "\\u%04x", s[1]);
 	else
 		(void) snprintf(out, 8, "%.*s", (int) k, s);
-	return k;
+	return MAX(k, 1u);
 }
 
 static size_t add_escaped(char *line, size_t n, size_t cap, const char *msg)

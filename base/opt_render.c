@@ -35,7 +35,7 @@ static struct opt built_in(const struct opt *row, const struct opt *opts)
 	for (; opts && opts->name; opts++) {
 		if (opts->letter == o.letter)
 			o.letter = 0;
-		if (strcmp(opts->name, o.name) == 0)
+		if (strcmp(opts->name, row->name) == 0)
 			o.name = NULL;
 	}
 	return o;

@@ -406,6 +406,29 @@ static void a_table_may_take_the_built_in_letters(void **state)
 					 "      --version     show the version\n");
 }
 
+static void a_table_may_take_the_built_in_names(void **state)
+{
+	static const struct opt own[] = {
+		{ "version", 0, OPT_STRING, offsetof(struct globals, root), "V", "which one" },
+		{ "help", 0, OPT_SWITCH, offsetof(struct globals, debug), NULL, "be helpful" },
+		{ 0 },
+	};
+	static const struct opt_program plain = { .name = "plain",
+						  .summary = "do",
+						  .opts = own };
+	auto_run struct run x = run_with(&plain, (const char *const[]){ "plain", "--version",
+									"2", "--help", NULL });
+	auto_buf struct buf b = BUF_LIMIT(4096);
+
+	assert_int_equal(x.r, OPT_RUN);
+	assert_string_equal(x.g.root, "2");
+	assert_true(x.g.debug);
+	assert_int_equal(opt_render_help(&plain, NULL, &b, &x.e), 0);
+	assert_string_equal(buf_str(&b), "Usage: plain [OPTION...]\n\ndo\n\nOptions:\n"
+					 "      --version V  which one\n"
+					 "      --help       be helpful\n");
+}
+
 static void help_of_the_program(void **state)
 {
 	auto_buf struct buf b = BUF_LIMIT(4096);
@@ -571,6 +594,7 @@ int main(void)
 		cmocka_unit_test(help_and_version_are_asked_for),
 		cmocka_unit_test(a_program_without_commands),
 		cmocka_unit_test(a_table_may_take_the_built_in_letters),
+		cmocka_unit_test(a_table_may_take_the_built_in_names),
 		cmocka_unit_test(help_of_the_program),
 		cmocka_unit_test(help_of_a_command),
 		cmocka_unit_test(help_respects_the_buffer),
