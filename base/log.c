@@ -96,10 +96,10 @@ static size_t add_escaped(char *line, size_t n, size_t cap, const char *msg)
 		size_t w = strlen(one);
 
 		if (n + w + 3 > cap) {
-			memcpy(line + n, "...", 3);
+			memcpy(line + n, "...", 4);
 			return n + 3;
 		}
-		memcpy(line + n, one, w);
+		memcpy(line + n, one, w + 1);
 		n += w;
 		msg += k;
 		left -= k;
