@@ -8,11 +8,10 @@ base_UNIT := test_base_text test_base_json test_base_yaml test_base_opt
 UNIT += $(base_UNIT)
 $(foreach t,$(base_UNIT),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -lyaml))
 
-UNIT += test_base_path test_base_path_make test_base_fd test_base_child
-test_base_path_LINK := base
-test_base_path_make_LINK := base
-test_base_fd_LINK := base
-test_base_child_LINK := base
+base_SYS_UNIT := test_base_path test_base_path_make test_base_fd test_base_child test_base_child_run \
+	test_base_loop test_base_sock
+UNIT += $(base_SYS_UNIT)
+$(foreach t,$(base_SYS_UNIT),$(eval $(t)_LINK := base))
 
 base_FUZZ := fuzz_json fuzz_yaml fuzz_opt
 FUZZ += $(base_FUZZ)
