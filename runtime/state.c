@@ -415,11 +415,8 @@ const char *state_status_name(enum state_status s)
 	return names[s];
 }
 
-int state_render(const struct state_view *v, bool pretty, struct buf *out, struct err *e)
+void state_render_fields(const struct state_view *v, struct json_writer *w)
 {
-	auto_json_writer struct json_writer *w = json_writer_new(out, pretty);
-
-	jw_object(w, NULL);
 	jw_str(w, "ociVersion", v->oci_version);
 	jw_str(w, "id", v->id);
 	jw_int(w, "pid", v->pid);
@@ -432,7 +429,15 @@ int state_render(const struct state_view *v, bool pretty, struct buf *out, struc
 	if (v->annotations)
 		jw_node(w, "annotations", v->annotations);
 	if (v->extended)
-		jw_str(w, "owner", "");
+		jw_str(w, "owner", v->owner);
+}
+
+int state_render(const struct state_view *v, bool pretty, struct buf *out, struct err *e)
+{
+	auto_json_writer struct json_writer *w = json_writer_new(out, pretty);
+
+	jw_object(w, NULL);
+	state_render_fields(v, w);
 	jw_close(w);
 	return json_writer_end(w, e);
 }

@@ -27,6 +27,7 @@ struct err;
 struct filter_program;
 struct json;
 struct json_doc;
+struct json_writer;
 struct spec;
 
 #define STATE_START_SOCKET "start.sock"
@@ -100,8 +101,10 @@ struct state_view {
 	pid_t pid;
 	const struct json *annotations;
 	bool extended; /* rootfs, created and owner, as `state` prints them; hooks get the standard's fields */
-	uint32_t owner;
+	const char *owner;
 };
+/* Its members, into an open object. */
+void state_render_fields(const struct state_view *v, struct json_writer *w);
 int state_render(const struct state_view *v, bool pretty, struct buf *out, struct err *e);
 
 #endif

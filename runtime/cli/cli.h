@@ -1,0 +1,75 @@
+/* The command line of carrel-runtime: tables, and a handler per command that calls one verb of the library. */
+#ifndef CARREL_RUNTIME_CLI_CLI_H
+#define CARREL_RUNTIME_CLI_CLI_H
+
+#include <stdbool.h>
+
+#include "base/opt.h"
+#include "runtime/container.h"
+
+struct err;
+
+/* Filled by the global flags. */
+struct cli {
+	const char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager;
+	bool debug, systemd_cgroup;
+	char *const *argv; /* for seal_self */
+	struct container_env env;
+};
+
+extern const struct opt_program cli_program;
+
+/* Set up by main before a handler runs: log, driver, root. */
+int cli_prepare(struct cli *c, struct err *e);
+void cli_warn(const char *text);
+/* Logs "carrel-runtime COMMAND: why" where --log says, and tells stderr; returns `code`. */
+int cli_fail(const struct cli *c, const char *command, const struct err *why, int code);
+
+/* Handlers: their result is the exit code. */
+int cli_create(void *global, const char **operands, int n, void *opts);
+int cli_run(void *global, const char **operands, int n, void *opts);
+int cli_exec(void *global, const char **operands, int n, void *opts);
+int cli_start(void *global, const char **operands, int n, void *opts);
+int cli_state(void *global, const char **operands, int n, void *opts);
+int cli_kill(void *global, const char **operands, int n, void *opts);
+int cli_delete(void *global, const char **operands, int n, void *opts);
+int cli_list(void *global, const char **operands, int n, void *opts);
+int cli_ps(void *global, const char **operands, int n, void *opts);
+int cli_pause(void *global, const char **operands, int n, void *opts);
+int cli_resume(void *global, const char **operands, int n, void *opts);
+int cli_features(void *global, const char **operands, int n, void *opts);
+int cli_spec(void *global, const char **operands, int n, void *opts);
+int cli_version(void *global, const char **operands, int n, void *opts);
+int cli_man(void *global, const char **operands, int n, void *opts);
+
+/* Their options' blocks; the tables in commands.c fill them. */
+struct opts_create {
+	const char *bundle, *console_socket, *pid_file;
+	bool no_pivot, no_new_keyring, detach, keep;
+	uint64_t preserve_fds;
+};
+struct opts_exec {
+	const char *process, *cwd, *user, *console_socket, *pid_file;
+	struct opt_list env, groups, caps;
+	bool tty, detach, no_new_privs, ignore_paused;
+	uint64_t preserve_fds;
+};
+struct opts_kill {
+	bool all;
+};
+struct opts_delete {
+	bool force;
+};
+struct opts_list {
+	bool quiet;
+	const char *format;
+};
+struct opts_ps {
+	const char *format;
+};
+struct opts_spec {
+	const char *bundle;
+	bool rootless;
+};
+
+#endif

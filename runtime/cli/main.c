@@ -1,0 +1,158 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "runtime/cli/cli.h"
+
+static const char default_root[] = "/run/carrel/runtime";
+
+enum { HELP_MAX = 1 << 20 };
+
+void cli_warn(const char *text)
+{
+	log_warn("%s", text);
+}
+
+int cli_fail(const struct cli *c, const char *command, const struct err *why, int code)
+{
+	log_error("carrel-runtime %s: %s", command, why->msg);
+	/* An engine reads the log, its user reads stderr. */
+	if (c->log)
+		fprintf(stderr, "carrel-runtime %s: %s\n", command, why->msg);
+	return code;
+}
+
+static int open_log(struct cli *c, struct err *e)
+{
+	enum log_format format = LOG_TEXT;
+	enum log_level level = LOG_LV_INFO;
+	int fd = STDERR_FILENO;
+
+	if (c->log_format && log_format_parse(c->log_format, &format, e) < 0)
+		return -1;
+	if (c->log_level && log_level_parse(c->log_level, &level, e) < 0)
+		return -1;
+	if (c->debug)
+		level = LOG_LV_DEBUG;
+	if (c->log) {
+		/* Open until the process ends. */
+		fd = open(c->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+		if (fd < 0)
+			return err_sys(e, "--log %s", c->log);
+	}
+	log_open(fd, format, level);
+	return 0;
+}
+
+static int choose_driver(struct cli *c, struct err *e)
+{
+	const char *name = c->cgroup_manager ? c->cgroup_manager : "cgroupfs";
+
+	if (c->systemd_cgroup || strcmp(name, "systemd") == 0)
+		return err_set(e, ENOTSUP,
+			       "the systemd cgroup driver is not built into this version; use "
+			       "the cgroupfs driver (--cgroup-manager cgroupfs, without "
+			       "--systemd-cgroup)");
+	if (strcmp(name, "cgroupfs") == 0)
+		c->env.driver = CGROUP_DRIVER_FS;
+	else if (strcmp(name, "disabled") == 0)
+		c->env.driver = CGROUP_DRIVER_NONE;
+	else
+		return err_set(e, EINVAL,
+			       "--cgroup-manager %s: is none of cgroupfs, systemd, disabled",
+			       name);
+	return 0;
+}
+
+static int choose_rootless(struct cli *c, struct err *e)
+{
+	const char *v = c->rootless ? c->rootless : "auto";
+
+	if (strcmp(v, "auto") == 0)
+		c->env.rootless = geteuid() != 0;
+	else if (strcmp(v, "true") == 0)
+		c->env.rootless = true;
+	else if (strcmp(v, "false") == 0)
+		c->env.rootless = false;
+	else
+		return err_set(e, EINVAL, "--rootless %s: is none of true, false, auto", v);
+	return 0;
+}
+
+static void choose_root(struct cli *c)
+{
+	const char *dir = getenv("XDG_RUNTIME_DIR");
+
+	c->env.root_given = c->root && c->root[0];
+	if (c->env.root_given)
+		c->env.root = c->root;
+	else if (c->env.rootless && dir && dir[0])
+		c->env.root = xasprintf("%s/carrel/runtime", dir); /* lives as long as we */
+	else
+		c->env.root = default_root;
+}
+
+int cli_prepare(struct cli *c, struct err *e)
+{
+	if (open_log(c, e) < 0 || choose_driver(c, e) < 0 || choose_rootless(c, e) < 0)
+		return -1;
+	choose_root(c);
+	c->env.warn = cli_warn;
+	return 0;
+}
+
+static int help(const struct opt_cmd *cmd)
+{
+	auto_buf struct buf out = BUF_LIMIT(HELP_MAX);
+	struct err e = ERR_NONE;
+
+	if (opt_render_help(&cli_program, cmd, &out, &e) < 0 ||
+	    fd_write_all(STDOUT_FILENO, buf_bytes(&out), buf_len(&out), &e) < 0)
+		return 1;
+	return 0;
+}
+
+static bool wants_exec(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "exec") == 0)
+			return true;
+	}
+	return false;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .argv = argv };
+	struct opt_parsed p = { 0 };
+	struct err e = ERR_NONE;
+	int code;
+
+	switch (opt_parse(&cli_program, argc, argv, &c, &p, &e)) {
+	case OPT_HELP:
+		code = help(p.cmd);
+		break;
+	case OPT_VERSION:
+		code = cli_version(&c, NULL, 0, NULL);
+		break;
+	case OPT_RUN:
+		if (cli_prepare(&c, &e) < 0)
+			code = cli_fail(&c, p.cmd->name, &e,
+					strcmp(p.cmd->name, "exec") == 0 ? 255 : 1);
+		else
+			code = p.cmd->run(&c, p.operands, p.n_operands, p.opts);
+		break;
+	default:
+		fprintf(stderr, "carrel-runtime: %s\n", e.msg);
+		code = wants_exec(argc, argv) ? 255 : 1;
+	}
+	opt_parsed_fini(&p);
+	return code;
+}

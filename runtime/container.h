@@ -1,0 +1,127 @@
+/*
+ * The verbs: what each command of carrel-runtime does, one file per verb.
+ *
+ * Functions here return values and errors; printing, logging and exit codes are the cli's.
+ */
+#ifndef CARREL_RUNTIME_CONTAINER_H
+#define CARREL_RUNTIME_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "runtime/cgroup.h"
+#include "runtime/hooks.h"
+#include "runtime/state.h"
+
+struct err;
+struct buf;
+
+/* What the global flags say. */
+struct container_env {
+	const char *root; /* the directory of all states */
+	bool root_given;  /* by --root: `list` does not forgive its absence */
+	enum cgroup_driver driver;
+	bool rootless;
+	void (*warn)(const char *text); /* accepted, but the user should know */
+};
+
+/* ---- create, run, start ---- */
+
+struct create_args {
+	const char *id;
+	const char *bundle;	    /* a directory, "." by default */
+	const char *console_socket; /* path or NULL */
+	const char *pid_file;	    /* path or NULL */
+	bool no_pivot, no_new_keyring;
+	unsigned preserve_fds;
+	bool detach; /* run only */
+	bool keep;   /* run only: the stopped container is not deleted */
+};
+
+int container_create(const struct container_env *env, const struct create_args *a,
+		     struct err *e);
+/* Foreground: blocks until the container's process ended, *code is what our own exit code should be. Detached:
+ * returns when it runs, *code 0. */
+int container_run(const struct container_env *env, const struct create_args *a, int *code,
+		  struct err *e);
+/* Returns the container's own error when its program cannot be executed. */
+int container_start(const struct container_env *env, const char *id, struct err *e);
+
+/* ---- exec ---- */
+
+struct exec_args {
+	const char *id;
+	const char *process_file; /* a process.json; then most of what follows is not allowed */
+	const char *const *command; /* else: argv, NULL-terminated */
+	const char *cwd, *user;	    /* NULL: as in the bundle's config.json */
+	const char *const *env;	    /* added; NULL-terminated or NULL */
+	const char *const *groups;  /* additional gids */
+	const char *const *caps;    /* added to all sets that may hold them */
+	bool tty, detach, no_new_privs, ignore_paused;
+	const char *console_socket, *pid_file;
+	unsigned preserve_fds;
+};
+int container_exec(const struct container_env *env, const struct exec_args *a, int *code,
+		   struct err *e);
+
+/* ---- the others ---- */
+
+/* A number, or a name with or without SIG. */
+int container_signal_parse(const char *s, int *sig, struct err *e);
+int container_kill(const struct container_env *env, const char *id, int sig, bool all,
+		   struct err *e);
+/* force: kills first; one that does not exist is success. */
+int container_delete(const struct container_env *env, const char *id, bool force,
+		     struct err *e);
+/* The state document of `state`. */
+int container_state(const struct container_env *env, const char *id, struct buf *out,
+		    struct err *e);
+
+enum list_format { LIST_TABLE, LIST_JSON, LIST_IDS };
+int container_list(const struct container_env *env, enum list_format f, struct buf *out,
+		   struct err *e);
+/* Host pids, as a JSON array. */
+int container_pids(const struct container_env *env, const char *id, pid_t **out, size_t *n,
+		   struct err *e);
+int container_freeze(const struct container_env *env, const char *id, bool frozen,
+		     struct err *e);
+
+/* What this build can do (OCI's features document). */
+int container_features(struct buf *out, struct err *e);
+/* A config.json to start from. */
+int container_spec_template(bool rootless, struct buf *out, struct err *e);
+
+/* ---- shared by the verbs ---- */
+
+/* An open container. */
+struct container {
+	int root_fd, dir_fd;
+	struct state *state; /* NULL: half-made */
+	struct cgroup *cgroup;
+};
+#define CONTAINER_NONE ((struct container){ .root_fd = -1, .dir_fd = -1 })
+int container_open(const struct container_env *env, const char *id, enum state_lock lock,
+		   struct container *out, struct err *e);
+void container_close(struct container *c);
+#define auto_container auto_cleanup(container_close)
+
+/* c->cgroup from the state, when it is not open yet. */
+int container_need_cgroup(struct container *c, struct err *e);
+int container_status(struct container *c, enum state_status *out, struct err *e);
+
+/* Replaces the file by rename. */
+int container_write_pid_file(const char *path, pid_t pid, struct err *e);
+/* The container's state as hooks see it; pid 0 where init fills in its own. */
+int container_hook_state(const struct state *s, enum state_status status, pid_t pid,
+			 struct buf *out, struct err *e);
+/* The hooks that the state file keeps: poststart and poststop. */
+int container_run_hooks(const struct state *s, enum hook_kind k, enum state_status status,
+			pid_t pid, struct err *e);
+/* SIGKILL, and waits until it is gone. */
+int container_kill_init(const struct state *s, struct err *e);
+/* Kills everything, removes the cgroup and the state, runs poststop hooks. The directory's lock is held. */
+int container_destroy(const struct container_env *env, struct container *c, const char *id,
+		      struct err *e);
+
+#endif

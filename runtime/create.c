@@ -1,0 +1,424 @@
+/*
+ * create, and the first half of run.
+ *
+ * The runtime prepares everything that needs the host's rights (cgroup, bind sources, namespaces to join, sockets, the
+ * compiled filter), clones init into its namespaces and talks to it as runtime/sync.h draws. The state is
+ * written before the first thing is made, so whatever a killed runtime leaves is found by `delete --force`. Every
+ * early return kills init and removes what was made.
+ */
+#include "runtime/startup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "base/sock.h"
+#include "runtime/sync.h"
+
+enum { TEXT_MAX = 1 << 20, REMOVE_WAIT_MS = 10000 };
+
+static const char filter_cache[] = "/run/carrel/seccomp";
+
+static int open_bundle(struct startup *s, struct err *e)
+{
+	const char *dir = s->args->bundle ? s->args->bundle : ".";
+
+	s->bundle = realpath(dir, NULL);
+	if (!s->bundle)
+		return err_sys(e, "bundle %s", dir);
+	s->bundle_fd = open(s->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->bundle_fd < 0)
+		return err_sys(e, "bundle %s", dir);
+	return 0;
+}
+
+static int load_spec(struct startup *s, struct err *e)
+{
+	if (spec_load(s->bundle_fd, &s->spec, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->spec->n_warnings; i++)
+		s->env->warn(s->spec->warnings[i]);
+	s->spec->root.no_pivot = s->args->no_pivot;
+	s->spec->cgroup.id = s->args->id;
+	s->spec->cgroup.driver = s->env->driver;
+	s->spec->cgroup.rootless = s->env->rootless;
+	return 0;
+}
+
+/* Who would own the terminal's other end? */
+static int check_console(struct startup *s, struct err *e)
+{
+	const bool detach = !s->run || s->args->detach;
+	const bool terminal = s->spec->process.terminal;
+	const bool socket = s->args->console_socket;
+
+	if (detach && terminal && !socket)
+		return err_set(
+			e, EINVAL,
+			"cannot allocate tty if carrel-runtime will detach without setting "
+			"console socket");
+	if ((!detach || !terminal) && socket)
+		return err_set(e, EINVAL,
+			       "cannot use console socket if carrel-runtime will not detach or "
+			       "allocate tty");
+	return 0;
+}
+
+static int open_root(struct startup *s, struct err *e)
+{
+	const char *path = s->spec->root.path;
+	auto_free char *joined =
+		path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", s->bundle, path);
+
+	s->rootfs = path_clean(joined);
+	return rootfs_open_source(s->bundle_fd, &s->spec->root, &s->init.root_fd, e);
+}
+
+static int make_state(struct startup *s, struct err *e)
+{
+	auto_buf struct buf plan = BUF_LIMIT(TEXT_MAX);
+
+	s->c.root_fd = state_root_open(s->env->root, true, e);
+	if (s->c.root_fd < 0)
+		return -1;
+	s->c.dir_fd = state_dir_make(s->c.root_fd, s->args->id, e);
+	if (s->c.dir_fd < 0)
+		return -1;
+	s->made_state = true;
+	if (cgroup_plan(&s->spec->cgroup, &plan, e) < 0)
+		return -1;
+	const struct state_facts facts = {
+		.id = s->args->id,
+		.bundle = s->bundle,
+		.rootfs = s->rootfs,
+		.cgroup = buf_str(&plan),
+		.has_filter = s->spec->seccomp.set,
+	};
+	return state_write(s->c.dir_fd, s->spec, &facts, e);
+}
+
+static int make_cgroup(struct startup *s, struct err *e)
+{
+	if (cgroup_create(&s->spec->cgroup, &s->c.cgroup, e) < 0)
+		return -1;
+	if (cgroup_set_devices(s->c.cgroup, &s->spec->cgroup, e) < 0)
+		return -1;
+	s->init.cgroup = s->c.cgroup;
+	return 0;
+}
+
+/* A cache that cannot be had costs time, nothing else. */
+static int open_filter_cache(void)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = open(filter_cache, flags);
+
+	if (fd >= 0 || errno != ENOENT || geteuid() != 0)
+		return fd;
+	(void) mkdir("/run/carrel", 0711);
+	(void) mkdir(filter_cache, 0700);
+	return open(filter_cache, flags);
+}
+
+static int compile_filter(struct startup *s, struct err *e)
+{
+	if (!s->spec->seccomp.set)
+		return 0;
+	auto_close int cache = open_filter_cache();
+	if (filter_compile(&s->spec->seccomp, cache, &s->filter, e) < 0)
+		return err_wrap(e, "linux.seccomp");
+	s->init.filter = &s->filter;
+	return 0;
+}
+
+static int open_listener(struct startup *s, struct err *e)
+{
+	const char *path = s->spec->seccomp.listener_path;
+
+	if (!path || !s->filter.notifies)
+		return 0;
+	s->init.seccomp_notify_fd = sock_connect_at(AT_FDCWD, path, SOCK_STREAM, e);
+	if (s->init.seccomp_notify_fd < 0)
+		return err_wrap(e, "failed to connect with seccomp agent specified in the "
+				   "seccomp profile");
+	return 0;
+}
+
+static int open_sources(struct startup *s, struct err *e)
+{
+	const struct spec *spec = s->spec;
+	const bool userns = ns_has(&spec->ns, NS_USER);
+	const struct mount_origin from = {
+		.bundle_fd = s->bundle_fd,
+		.container_idmap = userns ? &spec->idmap : NULL,
+		.keep_shared = spec->root.propagation & MS_SHARED,
+	};
+
+	s->source_fds = xalloc((spec->n_mounts + 1) * sizeof(int));
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		s->source_fds[i] = FD_NONE;
+	s->init.source_fds = s->source_fds;
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		if (mount_open_source(&spec->mounts[i], &from, &s->source_fds[i], e) < 0)
+			return err_wrap(e, "mounts[%zu]: %s", i, spec->mounts[i].target);
+	}
+	return 0;
+}
+
+static int open_namespaces(struct startup *s, struct err *e)
+{
+	return ns_open_paths(&s->spec->ns, s->init.ns_fds, e);
+}
+
+static int open_sockets(struct startup *s, struct err *e)
+{
+	if (s->args->console_socket) {
+		s->init.console_sock_fd =
+			sock_connect_at(AT_FDCWD, s->args->console_socket, SOCK_STREAM, e);
+		if (s->init.console_sock_fd < 0)
+			return err_wrap(e, "console socket");
+	} else if (s->spec->process.terminal) {
+		int pair[2];
+
+		if (sock_pair(SOCK_STREAM, pair, e) < 0)
+			return -1;
+		s->console_fd = pair[0];
+		s->init.console_sock_fd = pair[1];
+	}
+	if (!s->run) {
+		s->init.start_fd = sock_listen_at(s->c.dir_fd, STATE_START_SOCKET,
+						  SOCK_SEQPACKET, 0600, e);
+		if (s->init.start_fd < 0)
+			return -1;
+	}
+	int pair[2];
+	if (sock_pair(SOCK_SEQPACKET, pair, e) < 0)
+		return -1;
+	s->sync_fd = pair[0];
+	s->init.sync_fd = pair[1];
+	return 0;
+}
+
+static int render_state(const struct startup *s, pid_t pid, struct buf *out, struct err *e)
+{
+	const struct state_view v = {
+		.oci_version = s->spec->oci_version,
+		.id = s->args->id,
+		.bundle = s->bundle,
+		.status = STATE_CREATING,
+		.pid = pid,
+		.annotations = s->spec->annotations,
+	};
+
+	return state_render(&v, false, out, e);
+}
+
+/* What init hands to its hooks and to a seccomp agent: it fills in the pid. */
+static int prepare_texts(struct startup *s, struct err *e)
+{
+	const struct hooks_spec *h = &s->spec->hooks;
+
+	if (!h->kind[HOOK_CREATE_CONTAINER].n && !h->kind[HOOK_START_CONTAINER].n &&
+	    s->init.seccomp_notify_fd < 0)
+		return 0;
+	if (render_state(s, 0, &s->state_text, e) < 0)
+		return -1;
+	s->init.state_json = buf_str(&s->state_text);
+	if (s->init.seccomp_notify_fd < 0)
+		return 0;
+	if (container_notify_state(s->spec->oci_version, s->spec->seccomp.listener_metadata, 0,
+				   s->init.state_json, &s->notify_text, e) < 0)
+		return -1;
+	s->init.notify_state = buf_str(&s->notify_text);
+	return 0;
+}
+
+static bool makes_userns(const struct startup *s)
+{
+	return ns_is_new(&s->spec->ns, NS_USER);
+}
+
+/* The child's side of the clone: only init's own descriptors stay. */
+static _Noreturn void become_init(struct startup *s)
+{
+	fd_close(&s->sync_fd);
+	fd_close(&s->console_fd);
+	fd_close(&s->c.dir_fd);
+	fd_close(&s->c.root_fd);
+	fd_close(&s->bundle_fd);
+	_exit(init_main(&s->init));
+}
+
+static int clone_init(struct startup *s, struct err *e)
+{
+	s->init.spec = s->spec;
+	s->init.id = s->args->id;
+	s->init.bundle = s->bundle;
+	s->init.no_pivot = s->args->no_pivot;
+	s->init.no_new_keyring = s->args->no_new_keyring;
+	s->init.preserve_fds = s->args->preserve_fds;
+	if (!makes_userns(s) && sync_send(s->sync_fd, SYNC_MAPPED, e) < 0)
+		return -1;
+	const int r = ns_clone(&s->spec->ns, s->init.ns_fds, cgroup_clone_fd(s->c.cgroup),
+			       &s->child, e);
+	if (r == 0)
+		become_init(s);
+	if (r < 0)
+		return -1;
+	/* The end of file must come when init ends, so its end may be open nowhere else. */
+	fd_close(&s->init.sync_fd);
+	fd_close(&s->init.console_sock_fd);
+	fd_close(&s->init.start_fd);
+	fd_close(&s->init.seccomp_notify_fd);
+	return 0;
+}
+
+static int tell_state(struct startup *s, struct err *e)
+{
+	if (state_write_init(s->c.dir_fd, s->child.pid, e) < 0)
+		return -1;
+	if (!makes_userns(s))
+		return 0;
+	if (idmap_write(s->child.pid, &s->spec->idmap, e) < 0)
+		return -1;
+	return sync_send(s->sync_fd, SYNC_MAPPED, e);
+}
+
+/* Init works on its own meanwhile. */
+static int keep_filter(struct startup *s, struct err *e)
+{
+	return s->init.filter ? state_write_filter(s->c.dir_fd, &s->filter, e) : 0;
+}
+
+static int host_hooks(struct startup *s, struct err *e)
+{
+	const struct hooks_spec *h = &s->spec->hooks;
+	auto_buf struct buf text = BUF_LIMIT(TEXT_MAX);
+
+	if (!h->kind[HOOK_PRESTART].n && !h->kind[HOOK_CREATE_RUNTIME].n)
+		return 0;
+	if (sync_expect(s->sync_fd, SYNC_HOOKS, e) < 0 ||
+	    render_state(s, s->child.pid, &text, e) < 0)
+		return -1;
+	if (hooks_run(&h->kind[HOOK_PRESTART], HOOK_PRESTART, buf_str(&text), e) < 0 ||
+	    hooks_run(&h->kind[HOOK_CREATE_RUNTIME], HOOK_CREATE_RUNTIME, buf_str(&text), e) <
+		    0)
+		return -1;
+	return sync_send(s->sync_fd, SYNC_RESUME, e);
+}
+
+static int await_created(struct startup *s, struct err *e)
+{
+	if (sync_expect(s->sync_fd, SYNC_CREATED, e) < 0)
+		return -1;
+	if (s->args->pid_file &&
+	    container_write_pid_file(s->args->pid_file, s->child.pid, e) < 0)
+		return -1;
+	s->wrote_pid_file = s->args->pid_file;
+	return 0;
+}
+
+/* In order; each needs what stands above it. */
+static int (*const steps[])(struct startup *, struct err *) = {
+	open_bundle,	 load_spec,	 check_console, open_root,
+	make_state, /* from here on there is something to remove */
+	make_cgroup,	 compile_filter, open_listener, open_sources,
+	open_namespaces, open_sockets,	 prepare_texts, clone_init,
+	tell_state,	 keep_filter,	 host_hooks,	await_created,
+};
+
+void startup_init(struct startup *s, const struct container_env *env,
+		  const struct create_args *a)
+{
+	*s = (struct startup){
+		.env = env,
+		.args = a,
+		.c = CONTAINER_NONE,
+		.bundle_fd = -1,
+		.sync_fd = -1,
+		.console_fd = -1,
+		.child = CHILD_NONE,
+		.state_text = BUF_LIMIT(TEXT_MAX),
+		.notify_text = BUF_LIMIT(TEXT_MAX),
+		.init = { .sync_fd = -1,
+			  .start_fd = -1,
+			  .console_sock_fd = -1,
+			  .root_fd = -1,
+			  .seccomp_notify_fd = -1 },
+	};
+	for (int k = 0; k < NS_COUNT; k++)
+		s->init.ns_fds[k] = -1;
+}
+
+int startup_create(struct startup *s, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		if (steps[i](s, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+void startup_undo(struct startup *s)
+{
+	struct err ignored = ERR_NONE; /* the failure that led here is the one to report */
+
+	child_end(&s->child);
+	if (s->c.cgroup)
+		(void) cgroup_remove(s->c.cgroup, REMOVE_WAIT_MS, &ignored);
+	if (s->made_state)
+		(void) state_dir_remove(s->c.root_fd, s->c.dir_fd, s->args->id, &ignored);
+	if (s->wrote_pid_file)
+		(void) unlink(s->args->pid_file);
+	s->made_state = false;
+}
+
+void startup_fini(struct startup *s)
+{
+	for (size_t i = 0; s->source_fds && i < s->spec->n_mounts; i++)
+		fd_close(&s->source_fds[i]);
+	free(s->source_fds);
+	ns_close(s->init.ns_fds);
+	fd_close(&s->init.sync_fd);
+	fd_close(&s->init.start_fd);
+	fd_close(&s->init.console_sock_fd);
+	fd_close(&s->init.root_fd);
+	fd_close(&s->init.seccomp_notify_fd);
+	fd_close(&s->sync_fd);
+	fd_close(&s->console_fd);
+	fd_close(&s->bundle_fd);
+	fd_close(&s->child.pidfd);
+	filter_program_fini(&s->filter);
+	buf_fini(&s->state_text);
+	buf_fini(&s->notify_text);
+	container_close(&s->c);
+	spec_free_ptr(&s->spec);
+	free(take_ptr(&s->bundle));
+	free(take_ptr(&s->rootfs));
+}
+
+int container_create(const struct container_env *env, const struct create_args *a,
+		     struct err *e)
+{
+	struct startup s;
+	int r;
+
+	startup_init(&s, env, a);
+	r = startup_create(&s, e);
+	if (r < 0)
+		startup_undo(&s);
+	else
+		state_unlock(s.c.dir_fd);
+	startup_fini(&s);
+	return r;
+}

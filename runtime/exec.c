@@ -1,0 +1,329 @@
+/*
+ * exec: one more process in a running container.
+ *
+ *   carrel-runtime exec                              the new process
+ *   -------------------                              ---------------
+ *   reads state and filter, opens init's pidfd
+ *   clones it into the pid namespace [and cgroup] -> joins the cgroup (v1), then all namespaces at once by the pidfd
+ *                                                    resolves --user, makes and sends the terminal, init_exec
+ *                                 <--------------- SYNC_FAILED, or end of file by exec
+ *   pid file; waits in the foreground, or leaves
+ *
+ * As root the runtime itself never enters a namespace but for the pid namespace of its children. An ordinary
+ * user may enter that one only through the container's user namespace: then ns_clone's intermediate does it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/sock.h"
+#include "runtime/console.h"
+#include "runtime/exec_process.h"
+#include "runtime/foreground.h"
+#include "runtime/init.h"
+#include "runtime/startup.h"
+#include "runtime/sync.h"
+
+struct entry {
+	const struct container_env *env;
+	const struct exec_args *args;
+	struct container c;
+	struct spec *spec; /* its process only */
+	struct filter_program filter;
+	struct ns_spec ns; /* as an ordinary user: all of the container's by path */
+	int ns_fds[NS_COUNT];
+	int init_fd;		/* pidfd */
+	int sync_fd, report_fd; /* ours and the child's end */
+	int console_fd;		/* foreground terminal: the master comes over this socket */
+	int console_sock_fd;	/* where the child sends it */
+	int notify_fd;
+	struct child child;
+};
+
+static int check_running(struct entry *x, struct err *e)
+{
+	enum state_status status;
+	struct err why = ERR_NONE;
+
+	if (!x->c.state)
+		return err_set(e, EINVAL, "cannot exec in a container that is half-made");
+	if (container_status(&x->c, &status, e) < 0)
+		return -1;
+	if (status == STATE_PAUSED && !x->args->ignore_paused)
+		return err_set(e, EBUSY,
+			       "cannot exec in a paused container (use --ignore-paused to "
+			       "override)");
+	if (status != STATE_STOPPED && status != STATE_CREATING)
+		x->init_fd = state_open_init(x->c.state, &why);
+	if (x->init_fd >= 0)
+		return 0;
+	return err_set(e, ESRCH, "cannot exec in a stopped container: container not running");
+}
+
+static int check_console(const struct entry *x, struct err *e)
+{
+	const bool terminal = x->spec->process.terminal, socket = x->args->console_socket;
+
+	if (x->args->detach && terminal && !socket)
+		return err_set(
+			e, EINVAL,
+			"cannot allocate tty if carrel-runtime will detach without setting "
+			"console socket");
+	if ((!x->args->detach || !terminal) && socket)
+		return err_set(e, EINVAL,
+			       "cannot use console socket if carrel-runtime will not detach or "
+			       "allocate tty");
+	return 0;
+}
+
+static int load(struct entry *x, struct err *e)
+{
+	if (container_open(x->env, x->args->id, STATE_SHARED, &x->c, e) < 0 ||
+	    check_running(x, e) < 0 || exec_process_load(x->c.state, x->args, &x->spec, e) < 0)
+		return -1;
+	for (size_t i = 0; i < x->spec->n_warnings; i++)
+		x->env->warn(x->spec->warnings[i]);
+	if (x->c.state->has_filter && state_read_filter(x->c.dir_fd, &x->filter, e) < 0)
+		return -1;
+	return check_console(x, e);
+}
+
+static int open_channels(struct entry *x, struct err *e)
+{
+	int pair[2];
+
+	if (sock_pair(SOCK_SEQPACKET, pair, e) < 0)
+		return -1;
+	x->sync_fd = pair[0];
+	x->report_fd = pair[1];
+	if (x->filter.notifies) {
+		x->notify_fd =
+			sock_connect_at(AT_FDCWD, x->c.state->listener_path, SOCK_STREAM, e);
+		if (x->notify_fd < 0)
+			return err_wrap(e, "failed to connect with seccomp agent");
+	}
+	if (x->args->console_socket) {
+		x->console_sock_fd =
+			sock_connect_at(AT_FDCWD, x->args->console_socket, SOCK_STREAM, e);
+		return x->console_sock_fd < 0 ? err_wrap(e, "console socket") : 0;
+	}
+	if (!x->spec->process.terminal)
+		return 0;
+	if (sock_pair(SOCK_STREAM, pair, e) < 0)
+		return -1;
+	x->console_fd = pair[0];
+	x->console_sock_fd = pair[1];
+	return 0;
+}
+
+static unsigned long join_flags(const struct state *s, bool with_pid)
+{
+	unsigned long flags = 0;
+
+	for (int k = 0; k < NS_COUNT; k++) {
+		if ((s->namespaces & (1u << k)) && (k != NS_PID || with_pid))
+			flags |= ns_clone_flag((enum ns_kind) k);
+	}
+	return flags;
+}
+
+/* For an ordinary user: the namespace files of init, which the open pidfd proves to be init's still. */
+static int open_namespaces(struct entry *x, struct err *e)
+{
+	struct err why = ERR_NONE;
+	char paths[NS_COUNT][48];
+
+	for (int k = 0; k < NS_COUNT; k++) {
+		if (!(x->c.state->namespaces & (1u << k)))
+			continue;
+		(void) snprintf(paths[k], sizeof(paths[k]), "/proc/%d/ns/%s", x->c.state->pid,
+				ns_proc_name((enum ns_kind) k));
+		x->ns.ns[k] = (struct ns_entry){ .listed = true, .path = paths[k] };
+	}
+	if (ns_open_paths(&x->ns, x->ns_fds, e) < 0)
+		return -1;
+	auto_close int again = state_open_init(x->c.state, &why);
+	return again < 0 ? err_set(e, ESRCH, "container not running") : 0;
+}
+
+/* ---- the new process ---- */
+
+static int make_console(const struct entry *x, int root_fd, struct err *e)
+{
+	const struct process_spec *p = &x->spec->process;
+	auto_close int master = FD_NONE;
+	auto_close int slave = FD_NONE;
+
+	if (!p->terminal)
+		return 0;
+	if (console_open(root_fd, p->rows, p->cols, &master, &slave, e) < 0 ||
+	    console_send(x->console_sock_fd, master, e) < 0)
+		return -1;
+	return console_take(slave, e);
+}
+
+/* The pid as the host sees it, read while the host's procfs is still ours. */
+static int own_host_pid(struct err *e)
+{
+	char text[16];
+	const ssize_t n = readlink("/proc/self", text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return err_sys(e, "/proc/self");
+	text[n] = '\0';
+	return atoi(text);
+}
+
+static int notify_text(const struct entry *x, pid_t pid, struct buf *out, struct err *e)
+{
+	auto_buf struct buf state = BUF_LIMIT(1 << 20);
+
+	if (container_hook_state(x->c.state, STATE_RUNNING, x->c.state->pid, &state, e) < 0)
+		return -1;
+	return container_notify_state(x->c.state->oci_version, x->c.state->listener_metadata,
+				      pid, buf_str(&state), out, e);
+}
+
+static int enter(struct entry *x, struct err *e)
+{
+	const bool by_fds = x->ns_fds[NS_MNT] >= 0;
+	auto_buf struct buf notify = BUF_LIMIT(1 << 20);
+	const pid_t pid = x->notify_fd < 0 ? 0 : own_host_pid(e);
+
+	if (pid < 0 || (pid > 0 && notify_text(x, pid, &notify, e) < 0))
+		return -1;
+	/* From here on processes of the container may see this one: nothing of it is theirs to look at. */
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return err_sys(e, "prctl");
+	if (cgroup_join_self(x->c.cgroup, e) < 0)
+		return err_wrap(e, "join the cgroup");
+	const int r = by_fds ? ns_join(x->ns_fds, e)
+			     : ns_join_process(x->init_fd, join_flags(x->c.state, false), e);
+	if (r < 0)
+		return -1;
+	auto_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root_fd < 0)
+		return err_sys(e, "open the container's root");
+	if (x->args->user &&
+	    process_user_parse(x->args->user, root_fd, &x->spec->process.user, e) < 0)
+		return err_wrap(e, "--user %s", x->args->user);
+	if (exec_process_groups(x->args, x->spec, e) < 0 || make_console(x, root_fd, e) < 0)
+		return -1;
+	const struct init_exec exec = {
+		.process = &x->spec->process,
+		.filter = x->c.state->has_filter ? &x->filter : NULL,
+		.preserve_fds = x->args->preserve_fds,
+		.report_fd = x->report_fd,
+		.seccomp_notify_fd = x->notify_fd,
+		.notify_state = pid > 0 ? buf_str(&notify) : NULL,
+	};
+	return init_exec(&exec, e);
+}
+
+static _Noreturn void become_process(struct entry *x)
+{
+	struct err e = ERR_NONE, ignored = ERR_NONE;
+
+	fd_close(&x->sync_fd);
+	fd_close(&x->console_fd);
+	fd_close(&x->c.dir_fd);
+	fd_close(&x->c.root_fd);
+	if (enter(x, &e) < 0)
+		(void) sync_send_failed(x->report_fd, &e, &ignored);
+	_exit(255);
+}
+
+/* ---- the runtime's side ---- */
+
+static int clone_process(struct entry *x, struct err *e)
+{
+	const int cgroup_fd = cgroup_clone_fd(x->c.cgroup);
+	const unsigned long pid_flag = ns_clone_flag(NS_PID);
+	int r;
+
+	if (geteuid() != 0) {
+		if (open_namespaces(x, e) < 0)
+			return -1;
+		r = ns_clone(&x->ns, x->ns_fds, cgroup_fd, &x->child, e);
+	} else {
+		if ((join_flags(x->c.state, true) & pid_flag) &&
+		    ns_join_process(x->init_fd, pid_flag, e) < 0)
+			return -1;
+		r = child_clone(0, cgroup_fd, &x->child, e);
+	}
+	if (r == 0)
+		become_process(x);
+	fd_close(&x->report_fd);
+	fd_close(&x->console_sock_fd);
+	fd_close(&x->notify_fd);
+	return r < 0 ? -1 : 0;
+}
+
+static int run_process(struct entry *x, int *code, struct err *e)
+{
+	auto_close int master = FD_NONE;
+
+	if (!x->args->detach && foreground_block_signals(e) < 0)
+		return -1;
+	if (load(x, e) < 0 || open_channels(x, e) < 0 || clone_process(x, e) < 0 ||
+	    sync_expect_eof(x->sync_fd, e) < 0)
+		return -1;
+	if (x->args->pid_file &&
+	    container_write_pid_file(x->args->pid_file, x->child.pid, e) < 0)
+		return -1;
+	state_unlock(x->c.dir_fd);
+	if (x->args->detach)
+		return 0;
+	if (x->console_fd >= 0) {
+		master = foreground_receive_console(x->console_fd, e);
+		if (master < 0)
+			return -1;
+	}
+	return foreground_wait(&x->child, master, code, e);
+}
+
+int container_exec(const struct container_env *env, const struct exec_args *a, int *code,
+		   struct err *e)
+{
+	struct entry x = {
+		.env = env,
+		.args = a,
+		.c = CONTAINER_NONE,
+		.init_fd = -1,
+		.sync_fd = -1,
+		.report_fd = -1,
+		.console_fd = -1,
+		.console_sock_fd = -1,
+		.notify_fd = -1,
+		.child = CHILD_NONE,
+	};
+
+	for (int k = 0; k < NS_COUNT; k++)
+		x.ns_fds[k] = FD_NONE;
+	*code = 0;
+	const int r = run_process(&x, code, e);
+	if (r < 0)
+		child_end(&x.child);
+	fd_close(&x.child.pidfd);
+	fd_close(&x.init_fd);
+	fd_close(&x.sync_fd);
+	fd_close(&x.report_fd);
+	fd_close(&x.console_fd);
+	fd_close(&x.console_sock_fd);
+	fd_close(&x.notify_fd);
+	ns_close(x.ns_fds);
+	filter_program_fini(&x.filter);
+	spec_free_ptr(&x.spec);
+	container_close(&x.c);
+	return r;
+}

@@ -1,0 +1,82 @@
+/* features: what this build can do. */
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "runtime/caps.h"
+#include "runtime/container.h"
+#include "runtime/mount.h"
+#include "runtime/ns.h"
+#include "runtime/seccomp.h"
+#include "version.h"
+
+static void names(struct json_writer *w, const char *key, const char *const *v)
+{
+	jw_array(w, key);
+	for (; v && *v; v++)
+		jw_str(w, NULL, *v);
+	jw_close(w);
+}
+
+static void one_bool(struct json_writer *w, const char *object, const char *key, bool value)
+{
+	jw_object(w, object);
+	jw_bool(w, key, value);
+	jw_close(w);
+}
+
+static void linux_features(struct json_writer *w)
+{
+	jw_object(w, "linux");
+	jw_array(w, "namespaces");
+	for (int k = 0; k < NS_COUNT; k++)
+		jw_str(w, NULL, ns_oci_name((enum ns_kind) k));
+	jw_close(w);
+	names(w, "capabilities", caps_names());
+
+	jw_object(w, "cgroup");
+	jw_bool(w, "v1", true);
+	jw_bool(w, "v2", true);
+	jw_bool(w, "systemd", false);
+	jw_bool(w, "systemdUser", false);
+	jw_bool(w, "rdma", false);
+	jw_close(w);
+
+	jw_object(w, "seccomp");
+	jw_bool(w, "enabled", true);
+	names(w, "actions", filter_action_names());
+	names(w, "operators", filter_op_names());
+	names(w, "archs", filter_arch_names());
+	names(w, "knownFlags", filter_flag_names());
+	names(w, "supportedFlags", filter_flag_names());
+	jw_close(w);
+
+	one_bool(w, "apparmor", "enabled", true);
+	one_bool(w, "selinux", "enabled", true);
+	one_bool(w, "intelRdt", "enabled", false);
+	jw_object(w, "mountExtensions");
+	one_bool(w, "idmap", "enabled", true);
+	jw_close(w);
+	one_bool(w, "netDevices", "enabled", false);
+	jw_close(w);
+}
+
+int container_features(struct buf *out, struct err *e)
+{
+	auto_json_writer struct json_writer *w = json_writer_new(out, true);
+
+	jw_object(w, NULL);
+	jw_str(w, "ociVersionMin", "1.0.0");
+	jw_str(w, "ociVersionMax", "1.3.0");
+	jw_array(w, "hooks");
+	for (int k = 0; k < HOOK_COUNT; k++)
+		jw_str(w, NULL, hook_kind_name((enum hook_kind) k));
+	jw_close(w);
+	names(w, "mountOptions", mount_option_names());
+	linux_features(w);
+	jw_object(w, "annotations");
+	jw_str(w, "io.carrel.runtime.version", CARREL_VERSION);
+	jw_close(w);
+	jw_close(w);
+	return json_writer_end(w, e);
+}

@@ -1,0 +1,43 @@
+/*
+ * A pty in the foreground: our stdin and stdout on one side, the master on the other, our terminal in raw mode
+ * meanwhile. One bounded buffer a direction; a side that is not read stops only its own direction.
+ */
+#ifndef CARREL_RUNTIME_RELAY_H
+#define CARREL_RUNTIME_RELAY_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <termios.h>
+
+struct err;
+
+struct relay_way {
+	int from, to;
+	bool ended; /* end of file or error at `from` */
+	size_t head, tail;
+	char data[4096];
+};
+
+struct relay {
+	int master; /* borrowed; non-blocking while relayed */
+	bool raw;
+	struct termios saved;
+	struct relay_way in, out;
+};
+
+enum { RELAY_POLLS = 4 };
+
+/* Switches stdin to raw mode when it is a terminal, and copies its size to the master. */
+int relay_begin(struct relay *r, int master, struct err *e);
+/* Restores the terminal. Accepts one that did not begin. */
+void relay_end(struct relay *r);
+/* Our terminal's size changed. */
+void relay_resize(struct relay *r);
+/* Fills RELAY_POLLS entries, and acts on them after poll. */
+void relay_poll_fill(struct relay *r, struct pollfd p[RELAY_POLLS]);
+void relay_poll_handle(struct relay *r, const struct pollfd p[RELAY_POLLS]);
+/* What the program wrote before it ended. */
+void relay_drain(struct relay *r);
+
+#endif

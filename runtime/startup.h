@@ -1,0 +1,46 @@
+/* A container on its way into being: what create and run carry from step to step. */
+#ifndef CARREL_RUNTIME_STARTUP_H
+#define CARREL_RUNTIME_STARTUP_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/child.h"
+#include "runtime/container.h"
+#include "runtime/init.h"
+#include "runtime/seccomp.h"
+#include "runtime/spec.h"
+
+struct startup {
+	const struct container_env *env;
+	const struct create_args *args;
+	bool run; /* no start socket: init executes its program at once */
+
+	char *bundle, *rootfs; /* absolute */
+	int bundle_fd;
+	struct spec *spec;
+	struct container c; /* state stays NULL: it was written, not read */
+	struct filter_program filter;
+	int *source_fds;
+	struct buf state_text, notify_text;
+	struct init_args init;
+
+	int sync_fd; /* to init */
+	int console_fd; /* run with a terminal in the foreground: the master comes over this socket */
+	struct child child;
+	bool made_state, wrote_pid_file;
+};
+
+void startup_init(struct startup *s, const struct container_env *env,
+		  const struct create_args *a);
+/* Up to SYNC_CREATED. */
+int startup_create(struct startup *s, struct err *e);
+/* After a failure: ends init, removes what was made. */
+void startup_undo(struct startup *s);
+void startup_fini(struct startup *s);
+
+/* What goes to a seccomp agent with the listener (OCI's container process state). pid 0: init fills it in. */
+int container_notify_state(const char *oci_version, const char *metadata, pid_t pid,
+			   const char *state_json, struct buf *out, struct err *e);
+
+#endif
