@@ -1,0 +1,168 @@
+#include "sessiond/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/util.h"
+#include "sessiond/launch_internal.h"
+
+static const char *const reason_names[] = {
+	[LAUNCH_EXITED] = "exited",	[LAUNCH_SIGNALLED] = "signalled",
+	[LAUNCH_OOM] = "oom",		[LAUNCH_IDLE] = "idle",
+	[LAUNCH_LIFETIME] = "lifetime", [LAUNCH_DELETED] = "deleted",
+	[LAUNCH_ERROR] = "error",
+};
+
+const char *launch_reason_name(enum launch_reason r)
+{
+	return (size_t) r < ARRAY_SIZE(reason_names) ? reason_names[r] : "error";
+}
+
+int launch_reason_parse(const char *s, enum launch_reason *out, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(reason_names); i++) {
+		if (strcmp(s, reason_names[i]) != 0)
+			continue;
+		*out = (enum launch_reason) i;
+		return 0;
+	}
+	return err_set(e, EINVAL, "\"%s\" is no reason of an end", s);
+}
+
+static bool id_char(char c, bool first)
+{
+	if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9'))
+		return true;
+	return !first && (c == '_' || c == '.' || c == '-');
+}
+
+bool launch_id_valid(const char *id)
+{
+	size_t n = strlen(id);
+
+	if (n == 0 || n > 64)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!id_char(id[i], i == 0))
+			return false;
+	return true;
+}
+
+/* DIR/NAME, 0700, and its descriptor. */
+static int make_dir(const char *dir, const char *name, struct err *e)
+{
+	auto_free char *path = xasprintf("%s/%s", dir, name);
+	int fd;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "make %s", path);
+	fd = open(path, O_DIRECTORY | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	return fd;
+}
+
+static int check_program(const char *path, struct err *e)
+{
+	if (path && access(path, X_OK) < 0)
+		return err_sys(e, "program %s", path);
+	return 0;
+}
+
+static int check_programs(const struct launch_config *c, struct err *e)
+{
+	if (check_program(c->image, e) < 0 || check_program(c->shim, e) < 0 ||
+	    check_program(c->runtime, e) < 0 || check_program(c->init, e) < 0)
+		return -1;
+	return 0;
+}
+
+static char *dup_or_null(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+static void copy_config(struct launch *l, const struct launch_config *c)
+{
+	l->config = *c;
+	l->config.run_dir = xstrdup(c->run_dir);
+	l->config.store = dup_or_null(c->store);
+	l->config.tiers = dup_or_null(c->tiers);
+	l->config.image = xstrdup(c->image);
+	l->config.shim = xstrdup(c->shim);
+	l->config.runtime = xstrdup(c->runtime);
+	l->config.init = dup_or_null(c->init);
+	l->config.seccomp = dup_or_null(c->seccomp);
+	l->config.cgroup = dup_or_null(c->cgroup);
+	if (!l->config.ready_ms)
+		l->config.ready_ms = 15000;
+	l->sandboxes = xasprintf("%s/sandboxes", c->run_dir);
+	l->uids = xasprintf("%s/uids", c->run_dir);
+	l->runtime_root = xasprintf("%s/runtime", c->run_dir);
+}
+
+static int open_dirs(struct launch *l, struct err *e)
+{
+	const char *run = l->config.run_dir;
+	auto_close int runtime = -1;
+
+	if (mkdir(run, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "make %s", run);
+	l->sandboxes_fd = make_dir(run, "sandboxes", e);
+	if (l->sandboxes_fd < 0)
+		return -1;
+	l->uids_fd = make_dir(run, "uids", e);
+	if (l->uids_fd < 0)
+		return -1;
+	l->templates_fd = make_dir(run, "templates", e);
+	if (l->templates_fd < 0)
+		return -1;
+	runtime = make_dir(run, "runtime", e);
+	return runtime < 0 ? -1 : 0;
+}
+
+int launch_new(struct loop *loop, const struct launch_config *config, struct launch **out,
+	       struct err *e)
+{
+	struct launch *l;
+
+	if (check_programs(config, e) < 0)
+		return -1;
+	l = xalloc(sizeof(*l));
+	l->loop = loop;
+	l->sandboxes_fd = l->uids_fd = l->templates_fd = FD_NONE;
+	copy_config(l, config);
+	if (open_dirs(l, e) < 0) {
+		launch_free(l);
+		return -1;
+	}
+	*out = l;
+	return 0;
+}
+
+void launch_free(struct launch *l)
+{
+	const struct launch_config *c;
+
+	if (!l)
+		return;
+	launch_starts_end(l);
+	launch_collects_end(l);
+	shim_calls_end(l);
+	launch_children_end(l);
+	launch_templates_free(l);
+	fd_close(&l->sandboxes_fd);
+	fd_close(&l->uids_fd);
+	fd_close(&l->templates_fd);
+	c = &l->config;
+	const char *strings[] = { c->run_dir, c->store,	    c->tiers, c->image,
+				  c->shim,    c->runtime,   c->init,  c->seccomp,
+				  c->cgroup,  l->sandboxes, l->uids,  l->runtime_root };
+	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
+		free((char *) strings[i]);
+	free(l);
+}
