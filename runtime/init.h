@@ -45,14 +45,22 @@ struct init_args {
 /* Never returns to a caller that goes on: the result is the exit code of the failed start. */
 int init_main(const struct init_args *a);
 
-/* The second half, shared with exec: from "everything is mounted" to execve (limits, user, capabilities,
- * seccomp, descriptors, program). Returns only on failure. */
+/* Whether the process asks for labels, so that init_exec needs a procfs. */
 struct process_spec;
+bool init_wants_proc(const struct process_spec *p);
+
+/* In a user namespace: becomes uid and gid 0 of it and drops the host's groups. Undumpable from then on. */
+int init_become_root(struct err *e);
+
+/* The second half, shared with exec: from "everything is mounted" to execve (owner of stdio, limits, labels, user,
+ * capabilities, seccomp, program). Every descriptor but stdio, the preserved ones and those below is closed first,
+ * and nothing is logged any more. Returns only on failure. */
 struct init_exec {
 	const struct process_spec *process;
 	const struct filter_program *filter;
 	unsigned preserve_fds;
 	int report_fd; /* close-on-exec: receives SYNC_FAILED when exec fails, end of file when it worked */
+	int proc_fd; /* with init_wants_proc: procfs_open, from before the container's root was entered; else 0 */
 	int seccomp_notify_fd; /* connected listenerPath socket, or -1 */
 	const char *
 		notify_state; /* the container process state JSON that goes with the listener */

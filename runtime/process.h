@@ -79,9 +79,11 @@ int process_find_program(const struct process_spec *p, char **out, struct err *e
 int process_environment(const struct process_spec *p, int root_fd, char ***out, struct err *e);
 /* The home directory of a uid there, or "/". */
 int process_home(uint32_t uid, int root_fd, char **out, struct err *e);
-/* out->groups is malloc'ed, for process_user_fini.
- * "NAME|UID[:GROUP|GID]" against the container's /etc/passwd and /etc/group under root_fd, for exec -u. A
- * number is never looked up as a name. */
+/* "NAME|UID[:GROUP|GID]" against the container's /etc/passwd and /etc/group under root_fd, for exec -u. A
+ * number is never looked up as a name, and leaves the gid of *out as it was; a name brings its account's gid and
+ * groups. Additional groups that *out had before are dropped (borrowed ones are not freed); those that it
+ * gets are malloc'ed. */
 int process_user_parse(const char *s, int root_fd, struct process_user *out, struct err *e);
+void process_user_fini(struct process_user *u); /* one that process_user_parse has filled */
 
 #endif
