@@ -31,6 +31,7 @@
 #include "runtime/exec_process.h"
 #include "runtime/foreground.h"
 #include "runtime/init.h"
+#include "runtime/procfs.h"
 #include "runtime/startup.h"
 #include "runtime/sync.h"
 
@@ -202,6 +203,12 @@ static int enter(struct entry *x, struct err *e)
 
 	if (pid < 0 || (pid > 0 && notify_text(x, pid, &notify, e) < 0))
 		return -1;
+	auto_close int proc_fd = FD_NONE;
+	if (init_wants_proc(&x->spec->process)) {
+		proc_fd = procfs_open(e); /* the container's own could be anything */
+		if (proc_fd < 0)
+			return -1;
+	}
 	/* From here on processes of the container may see this one: nothing of it is theirs to look at. */
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(e, "prctl");
@@ -210,6 +217,9 @@ static int enter(struct entry *x, struct err *e)
 	const int r = by_fds ? ns_join(x->ns_fds, e)
 			     : ns_join_process(x->init_fd, join_flags(x->c.state, false), e);
 	if (r < 0)
+		return -1;
+	/* What it makes from here on, a terminal above all, belongs to the container's root. */
+	if ((x->c.state->namespaces & (1u << NS_USER)) && init_become_root(e) < 0)
 		return -1;
 	auto_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)
@@ -224,6 +234,7 @@ static int enter(struct entry *x, struct err *e)
 		.filter = x->c.state->has_filter ? &x->filter : NULL,
 		.preserve_fds = x->args->preserve_fds,
 		.report_fd = x->report_fd,
+		.proc_fd = proc_fd,
 		.seccomp_notify_fd = x->notify_fd,
 		.notify_state = pid > 0 ? buf_str(&notify) : NULL,
 	};
