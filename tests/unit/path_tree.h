@@ -25,6 +25,7 @@ static const struct {
 	{ 'l', "abs", "/a/b" },
 	{ 'l', "slash", "a/b/" },
 	{ 'l', "a/back", "../etc" },
+	{ 'l', "a/b/deepabs", "/etc" },
 	{ 'l', "tofile", "a/b/file" },
 	{ 'l', "fileslash", "a/b/file/" },
 	{ 'l', "dangling", "/nowhere/x" },

@@ -94,13 +94,46 @@ static void test_run_leaves_the_background(void **unused_arg state)
 	assert_int_equal(kill(left, SIGKILL), 0);
 }
 
-int main(void)
+enum { LARGE = 1 << 20 };
+
+/* As --fill: leaves more in the pipe at the end than one read takes. */
+static int fill_pipe(void)
+{
+	auto_free char *block = xalloc(LARGE);
+
+	return fcntl(STDOUT_FILENO, F_SETPIPE_SZ, LARGE) >= LARGE &&
+			       write(STDOUT_FILENO, block, LARGE) == LARGE
+		       ? 0
+		       : 1;
+}
+
+static void test_run_takes_the_rest(void **unused_arg state)
+{
+	char *argv[] = { "fill", "--fill", NULL };
+	struct child_spec spec = CHILD_SPEC_NONE;
+
+	spec.path = "/proc/self/exe";
+	spec.argv = argv;
+	for (int i = 0; i < 10; i++) {
+		auto_buf struct buf out = BUF_LIMIT(LARGE);
+		struct child_status st = { 0 };
+
+		assert_ok(child_run(&spec, NULL, 0, &out, NULL, 10000, &st, &e));
+		assert_int_equal(st.code, 0);
+		assert_int_equal(buf_len(&out), LARGE);
+	}
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_run_input_and_output),
 		cmocka_unit_test(test_run_limits),
+		cmocka_unit_test(test_run_takes_the_rest),
 		cmocka_unit_test(test_run_leaves_the_background),
 	};
 
+	if (argc == 2 && !strcmp(argv[1], "--fill"))
+		return fill_pipe();
 	return cmocka_run_group_tests_name("base/child: run", tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/scratch.h"
 
+#include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -429,6 +430,48 @@ static void test_remove_race(void **state)
 	}
 }
 
+/* One attempt at moving t/d0/d1 away while it is being emptied; true when that was the moment. */
+static bool move_away_in_the_middle(const struct scratch *s, struct child_status *st)
+{
+	const int n = 3000;
+	struct child c = CHILD_NONE;
+	bool moved;
+	int r;
+
+	assert_int_equal(mkdirat(s->fd, "t", 0755), 0);
+	assert_int_equal(mkdirat(s->fd, "t/d0", 0755), 0);
+	make_tree(s->fd, "t/d0/d1", 0, n);
+	auto_close int d1 = openat(s->fd, "t/d0/d1", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(r = child_clone(0, -1, &c, &e));
+	if (r == 0) {
+		struct err e = ERR_NONE;
+
+		_exit(fd_remove_tree(s->fd, "t", &e) < 0 ? e.code : 0);
+	}
+	while (count_entries(d1) == n &&
+	       poll(&(struct pollfd){ c.pidfd, POLLIN, 0 }, 1, 0) == 0)
+		;
+	moved = renameat(s->fd, "t/d0/d1", s->fd, "outside/d1") == 0;
+	assert_ok(child_wait(&c, st, &e));
+	return moved;
+}
+
+/* Where ".." leads after the move are the files to be kept: it has to be noticed. */
+static void test_remove_moved_away(void **state)
+{
+	const struct scratch *s = *state;
+	struct child_status st = { 0 };
+	bool moved = false;
+
+	make_tree(s->fd, "outside", 0, 3);
+	for (int i = 0; i < 50 && !moved; i++)
+		moved = move_away_in_the_middle(s, &st);
+	assert_true(moved);
+	assert_int_equal(st.code, ESTALE);
+	assert_true(exists(s->fd, "outside/f0") && exists(s->fd, "outside/f2"));
+	assert_true(exists(s->fd, "t/d0"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -443,6 +486,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_remove_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_deep, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_stops_at_mounts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_remove_moved_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_remove_race, setup, teardown),
 	};
 

@@ -42,6 +42,8 @@ static const struct row {
 	{ "rel/file", O_RDONLY, 0, 0, "a/b/file" },
 	{ "abs/file", O_RDONLY, 0, 0, "a/b/file" },
 	{ "slash/file", O_RDONLY, 0, 0, "a/b/file" },
+	{ "a/b/deepabs/passwd", O_RDONLY, 0, 0, "etc/passwd" },
+	{ "torel/deepabs/../a/b/deepabs/passwd", O_RDONLY, 0, 0, "etc/passwd" },
 	{ "torel/../back/passwd", O_RDONLY, 0, 0, "etc/passwd" },
 	{ "tofile", O_WRONLY, 0, 0, "a/b/file" },
 	{ "tofile/", O_PATH, 0, ENOTDIR, NULL },
@@ -218,11 +220,12 @@ static void test_map_files(void **unused_arg state)
 	(void) munmap(page, n);
 }
 
-static const char *const words[] = {
-	"a",	 "b",	  "file",   "etc",    "passwd", "..",	     ".",    "",       "rel",
-	"abs",	 "slash", "back",   "tofile", "up",	"dangling",  "dot",  "toroot", "loop1",
-	"torel", "fifo",  "locked", "upout",  "new",	"fileslash", "self", "chain13"
-};
+static const char *const words[] = { "a",	"b",	  "file",   "etc",	 "passwd",
+				     "..",	".",	  "",	    "rel",	 "abs",
+				     "slash",	"back",	  "tofile", "up",	 "dangling",
+				     "dot",	"toroot", "loop1",  "torel",	 "fifo",
+				     "locked",	"upout",  "new",    "fileslash", "self",
+				     "chain13", "deepabs" };
 
 static uint32_t next_random(uint32_t *seed)
 {
