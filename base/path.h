@@ -29,8 +29,8 @@ enum path_flags {
 int path_open_in(int root_fd, const char *path, int oflags, unsigned flags, struct err *e);
 
 /* Makes the directory and its missing parents (mode, less the umask, for new ones); returns an
- * O_PATH|O_DIRECTORY descriptor of the last. A component that exists and is no directory is ENOTDIR. A dangling symlink
- * on the way is created at its target inside the root, never outside. */
+ * O_PATH|O_DIRECTORY descriptor of the last. A component that exists and is no directory is ENOTDIR. A
+ * dangling symlink on the way is created at its target inside the root, never outside. */
 int path_mkdirs_in(int root_fd, const char *path, mode_t mode, struct err *e);
 
 /* Opens the parent directory (O_PATH) of the last component inside the root and copies that
