@@ -1,0 +1,35 @@
+/*
+ * The handlers of the API, one per row of the table in routes.c.
+ */
+#ifndef CARREL_SESSIOND_API_H
+#define CARREL_SESSIOND_API_H
+
+#include <stdbool.h>
+
+struct record;
+struct request;
+
+void api_healthz(struct request *rq);
+void api_readyz(struct request *rq);
+void api_metrics(struct request *rq);
+
+void api_session_create(struct request *rq);
+void api_session_delete(struct request *rq);
+void api_me(struct request *rq);
+void api_key_create(struct request *rq);
+void api_key_list(struct request *rq);
+void api_key_delete(struct request *rq);
+
+void api_sandbox_create(struct request *rq);
+void api_sandbox_list(struct request *rq);
+void api_sandbox_get(struct request *rq);
+void api_sandbox_delete(struct request *rq);
+void api_sandbox_resize(struct request *rq);
+void api_ticket_create(struct request *rq);
+void api_terminal(struct request *rq);
+
+/* The row of rq->param when rq->who may see it; else the reply is set: somebody else's sandbox is as
+ * absent as one that never was. *out is the caller's (auto_record). */
+bool api_find_own(struct request *rq, struct record *out);
+
+#endif

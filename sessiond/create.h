@@ -1,0 +1,44 @@
+/*
+ * What POST /v1/sandboxes may ask for, decoded and checked against the asker's tier. Pure.
+ *
+ * Everything that will stand in another program's argument list is checked here for its form: nothing
+ * begins with a dash, nothing holds a character that its place does not need.
+ */
+#ifndef CARREL_SESSIOND_CREATE_H
+#define CARREL_SESSIOND_CREATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct json;
+struct tier;
+
+enum {
+	CREATE_ARGS_MAX = 256,
+	CREATE_ENV_MAX = 100,
+	CREATE_LABELS_MAX = 32,
+	CREATE_SIZE_MAX = 1000, /* columns, rows */
+};
+
+/* Strings are borrowed from the document; the two arrays are create_fini's. */
+struct create {
+	const char *image, *tier, *cwd, *user;
+	const char **command; /* NULL-terminated; NULL: the image's */
+	char **env;	      /* "K=V" */
+	const struct json *labels;
+	uint32_t cols, rows;
+	uint64_t idle_ms, lifetime_ms;
+};
+
+/* Fills in what the tier allows where the body is silent. default_image NULL: `image` is required. */
+int create_decode(const struct json *body, const struct tier *tier, const char *default_image,
+		  struct create *out, struct err *e);
+void create_fini(struct create *c);
+
+struct resize {
+	uint32_t cols, rows;
+};
+int resize_decode(const struct json *body, struct resize *out, struct err *e);
+
+#endif

@@ -1,0 +1,18 @@
+# The daemon. carrel-sessiond is its main.c over libsessiond.
+LIBS += sessiond
+sessiond_SRC := sessiond/config.c sessiond/tiers.c sessiond/listen.c sessiond/origin.c sessiond/digest.c \
+	sessiond/db.c sessiond/keys.c sessiond/tickets.c sessiond/records.c sessiond/metrics.c \
+	sessiond/target.c sessiond/request.c sessiond/problem.c sessiond/http.c sessiond/routes.c sessiond/auth.c \
+	sessiond/static.c sessiond/create.c sessiond/upgrade.c sessiond/attach.c \
+	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/sandboxes.c sessiond/serve.c
+# Starting sandboxes, for the daemon and for `carrel run`.
+LIBS += launch
+launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c \
+	sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c
+
+SESSIOND_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml
+
+PROGRAMS += carrel-sessiond
+carrel-sessiond_SRC := sessiond/main.c
+carrel-sessiond_LINK := sessiond launch base
+carrel-sessiond_LIBS := $(SESSIOND_LIBS)

@@ -1,0 +1,36 @@
+/*
+ * The daemon's parts in one place, for the handlers. Policy lives in the parts.
+ */
+#ifndef CARREL_SESSIOND_SERVER_H
+#define CARREL_SESSIOND_SERVER_H
+
+#include <stdbool.h>
+
+#include "sessiond/metrics.h"
+#include "sessiond/origin.h"
+#include "sessiond/tiers.h"
+
+struct config;
+struct db;
+struct launch;
+struct loop;
+struct pages;
+struct sandboxes;
+struct tickets;
+
+struct server {
+	struct loop *loop;
+	const struct config *config;
+	struct tiers tiers;
+	struct origins origins;
+	struct db *db;
+	struct tickets *tickets;
+	struct launch *launch;
+	struct sandboxes *sandboxes;
+	struct pages *pages;
+	struct metrics metrics;
+	bool ready;    /* recovery is done */
+	bool stopping; /* no new sandboxes */
+};
+
+#endif

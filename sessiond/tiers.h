@@ -1,0 +1,36 @@
+/*
+ * What a user of each tier gets: config/tiers.yaml as plain numbers.
+ *
+ * carrel-image reads the same file for the limits that end in a config.json (cpu, memory, pids, disk);
+ * here they are only shown to users, and checked so that a mistake is found at start.
+ */
+#ifndef CARREL_SESSIOND_TIERS_H
+#define CARREL_SESSIOND_TIERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct json_doc;
+
+struct tier {
+	char name[32];
+	double cpu; /* cores */
+	uint64_t memory, disk;
+	uint32_t pids;
+	uint64_t idle_ms, lifetime_ms;
+	uint32_t sandboxes, creations_per_hour;
+};
+
+struct tiers {
+	struct tier *v;
+	size_t n;
+};
+
+int tiers_load(const char *path, struct tiers *out, struct err *e);
+/* The same for a parsed document; for tests and fuzzing. */
+int tiers_decode(struct json_doc *doc, struct tiers *out, struct err *e);
+void tiers_fini(struct tiers *t);
+const struct tier *tiers_find(const struct tiers *t, const char *name); /* NULL: none */
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * The opening handshake of a WebSocket (RFC 6455 section 4) as this server accepts it. Pure.
+ */
+#ifndef CARREL_SESSIOND_UPGRADE_H
+#define CARREL_SESSIOND_UPGRADE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sessiond/tickets.h"
+
+struct buf;
+struct err;
+struct target;
+
+/* Header values as they came; NULL: absent. */
+struct upgrade_headers {
+	const char *upgrade, *connection, *version, *key, *protocols;
+};
+
+struct upgrade {
+	char accept[29];
+	char ticket[TICKET_LEN + 1]; /* "" none */
+	bool has_since, viewer;
+	uint64_t since;
+	uint16_t cols, rows; /* 0: not given; both or none */
+};
+
+enum upgrade_result {
+	UPGRADE_OK,
+	UPGRADE_NO_SOCKET,   /* no WebSocket is asked for */
+	UPGRADE_BAD_VERSION, /* not 13 */
+	UPGRADE_BAD,	     /* *e says what is wrong */
+};
+enum upgrade_result upgrade_parse(const struct upgrade_headers *h, const struct target *t,
+				  struct upgrade *out, struct err *e);
+
+/* The shim's order: {"op":"attach",...}. */
+int upgrade_order(const struct upgrade *u, const char *label, struct buf *out, struct err *e);
+
+/* A close frame as the server sends it; returns its length. reason: at most 100 bytes are taken. */
+size_t upgrade_close_frame(uint16_t code, const char *reason, uint8_t out[128]);
+
+/* The close code for a sandbox that ended for this reason (docs/protocol.md). */
+uint16_t upgrade_close_code(const char *reason);
+
+#endif
