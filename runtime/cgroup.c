@@ -270,6 +270,26 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
 	return 0;
 }
 
+int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e)
+{
+	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
+	auto_free char *path = NULL;
+	enum cgroup_mode mode;
+
+	if (s->driver == CGROUP_DRIVER_NONE)
+		return buf_puts(out, "disabled\n", e);
+	if (choose_path(s, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
+		return -1;
+	if (mode == CGROUP_V2)
+		return buf_printf(out, e, "unified %s/%s\n", CGROUP_ROOT, path);
+	cg = cgroup_new(mode);
+	if (cgroup_v1_plan(path, cg, e) < 0)
+		return -1;
+	if (cg->n == 0)
+		cg->mode = CGROUP_DISABLED;
+	return cgroup_save(cg, out, e);
+}
+
 int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
 {
 	if (cg->mode == CGROUP_DISABLED) {

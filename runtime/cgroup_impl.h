@@ -98,6 +98,8 @@ int cgroup_rmdir_tree(const char *path, struct err *e);
 
 int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
 		   struct err *e);
+/* Names and paths of what cgroup_v1_open would make; nothing is made. */
+int cgroup_v1_plan(const char *path, struct cgroup *cg, struct err *e);
 int cgroup_v1_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
 		  struct err *e);
 int cgroup_v1_freeze(const struct cgroup *cg, bool frozen, struct err *e);

@@ -201,6 +201,15 @@ int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup 
 	return 0;
 }
 
+int cgroup_v1_plan(const char *path, struct cgroup *cg, struct err *e)
+{
+	if (find_hierarchies(cg, e) < 0)
+		return -1;
+	for (size_t i = 0; i < cg->n; i++)
+		cg->h[i].path = xasprintf("%s/%s/%s", CGROUP_ROOT, cg->h[i].name, path);
+	return 0;
+}
+
 /* ---- joining ---- */
 
 static int join_one(const struct cgroup_hier *h, struct err *e)
