@@ -27,7 +27,8 @@
 
 enum { TEXT_MAX = 1 << 20, REMOVE_WAIT_MS = 10000 };
 
-static const char filter_cache[] = "/run/carrel/seccomp";
+/* Beside the containers, under a name that no container can have. */
+static const char filter_cache[] = "@seccomp";
 
 static int open_bundle(struct startup *s, struct err *e)
 {
@@ -118,23 +119,21 @@ static int make_cgroup(struct startup *s, struct err *e)
 }
 
 /* A cache that cannot be had costs time, nothing else. */
-static int open_filter_cache(void)
+static int open_filter_cache(int root_fd)
 {
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-	int fd = open(filter_cache, flags);
+	int fd = openat(root_fd, filter_cache, flags);
 
-	if (fd >= 0 || errno != ENOENT || geteuid() != 0)
+	if (fd >= 0 || errno != ENOENT || mkdirat(root_fd, filter_cache, 0700) < 0)
 		return fd;
-	(void) mkdir("/run/carrel", 0711);
-	(void) mkdir(filter_cache, 0700);
-	return open(filter_cache, flags);
+	return openat(root_fd, filter_cache, flags);
 }
 
 static int compile_filter(struct startup *s, struct err *e)
 {
 	if (!s->spec->seccomp.set)
 		return 0;
-	auto_close int cache = open_filter_cache();
+	auto_close int cache = open_filter_cache(s->c.root_fd);
 	if (filter_compile(&s->spec->seccomp, cache, &s->filter, e) < 0)
 		return err_wrap(e, "linux.seccomp");
 	s->init.filter = &s->filter;

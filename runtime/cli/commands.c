@@ -105,8 +105,6 @@ static const struct opt_cmd commands[] = {
 	{ .name = "features", .operands = "", .max_operands = 0, .run = cli_features,
 	  .help = "print what this build can do as JSON" },
 	{ .name = "version", .operands = "", .max_operands = 0, .run = cli_version, .help = "print versions" },
-	{ .name = "man", .operands = "", .max_operands = 0, .flags = OPT_HIDDEN, .run = cli_man,
-	  .help = "print the man page's source" },
 	{ 0 },
 };
 /* clang-format on */
@@ -130,7 +128,7 @@ static const char text[] =
 	"# FILES\n"
 	"\n"
 	"- /run/carrel/runtime/ID: the state of a container.\n"
-	"- /run/carrel/seccomp: compiled system call filters.\n";
+	"- /run/carrel/runtime/@seccomp: compiled system call filters.\n";
 
 const struct opt_program cli_program = {
 	.name = "carrel-runtime",

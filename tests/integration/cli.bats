@@ -1,0 +1,155 @@
+# The command line: help, versions, logs, errors, flags.
+load lib
+
+setup() { runtime_setup; }
+teardown() { runtime_teardown; }
+
+@test "help is printed for the program and for every command" {
+	run "$RUNTIME" --help
+	ok
+	says 'create'
+	for c in create start run exec state kill delete list ps pause resume spec features version; do
+		run "$RUNTIME" $c --help
+		ok
+		says "$c"
+	done
+}
+
+@test "--version prints name, version and specification" {
+	run "$RUNTIME" --version
+	ok
+	[[ ${lines[0]} =~ ^carrel-runtime\ version\ [0-9]+\.[0-9]+ ]]
+	[[ ${lines[1]} == "spec: 1.3.0" ]]
+	run "$RUNTIME" version
+	ok
+}
+
+@test "an unknown command or option is refused by name" {
+	fails_with 'nosuch' "$RUNTIME" nosuch
+	fails_with 'nosuch' "$RUNTIME" --nosuch list
+	fails_with 'nosuch' "$RUNTIME" run --nosuch x
+}
+
+@test "errors go to stderr, and to the log in the format that is asked for" {
+	run rt --log "$WORK/log" --log-format json state nobody
+	[ "$status" -eq 1 ]
+	says 'carrel-runtime state: container nobody does not exist'
+	tail -n 1 "$WORK/log" | jq -e '.level == "error" and .msg == "carrel-runtime state: container nobody does not exist" and (.time | length > 10)'
+	run rt --log "$WORK/log.txt" state nobody
+	[[ $(tail -n 1 "$WORK/log.txt") =~ ^time=\"20.*\"\ level=error\ msg=\"carrel-runtime\ state:\ container\ nobody ]]
+	run rt state nobody
+	[[ $output =~ ^time=\"20.*\"\ level=error\ msg= ]]
+}
+
+@test "--debug logs the handshake" {
+	run rt --debug run -b "$BUNDLE" "$ID"
+	ok
+	says 'level=debug'
+	says 'created'
+}
+
+@test "an id that is a path or empty is refused" {
+	for id in ../x a/b . .. '' 'a b' $'a\nb' "$(printf 'x%.0s' $(seq 300))"; do
+		fails_with 'invalid container ID' rt run -b "$BUNDLE" -- "$id"
+		fails_with 'invalid container ID' rt state "$id"
+		fails_with 'invalid container ID' rt delete --force "$id"
+	done
+	# What is allowed.
+	args true
+	run rt run -b "$BUNDLE" "A_z+0.9-$ID"
+	ok
+}
+
+@test "the systemd driver is refused with a way out" {
+	fails_with 'cgroupfs' rt --systemd-cgroup run -b "$BUNDLE" "$ID"
+	fails_with 'cgroupfs' rt --cgroup-manager systemd run -b "$BUNDLE" "$ID"
+	fails_with '--cgroup-manager bogus' rt --cgroup-manager bogus run -b "$BUNDLE" "$ID"
+	[ ! -e "$ROOT/$ID" ]
+}
+
+@test "--cgroup-manager disabled runs without a cgroup" {
+	config 'del(.linux.resources)'
+	args true
+	run rt --cgroup-manager disabled run -b "$BUNDLE" "$ID"
+	ok
+}
+
+@test "a terminal that nobody would hold is refused" {
+	config '.process.terminal = true'
+	fails_with 'cannot allocate tty' rt create -b "$BUNDLE" "$ID"
+	fails_with 'cannot allocate tty' rt run -d -b "$BUNDLE" "$ID"
+	config '.process.terminal = false'
+	fails_with 'cannot use console socket' rt create --console-socket "$WORK/sock" -b "$BUNDLE" "$ID"
+}
+
+@test "--preserve-fds hands over what is open, and nothing else" {
+	args sh -c 'cat <&3; ls /proc/self/fd'
+	echo from outside > "$WORK/file"
+	run rt run --preserve-fds 1 -b "$BUNDLE" "$ID" 3< "$WORK/file"
+	ok
+	says 'from outside'
+	# 3 is the preserved one, 4 is ls's own.
+	[ "$(grep -cE '^[0-9]+$' <<< "$output")" -le 5 ]
+	fails_with 'descriptor 9 is not open' rt run --preserve-fds 7 -b "$BUNDLE" "$ID" 3<&0 4<&0 5<&0 6<&0 7<&0 8<&0 9<&-
+}
+
+@test "without --preserve-fds nothing of the caller's leaks" {
+	args ls /proc/self/fd
+	run rt run -b "$BUNDLE" "$ID" 5< /etc/hostname 77< /etc/hostname
+	ok
+	! grep -qE '^(5|77)$' <<< "$output"
+}
+
+@test "a bundle that is not there or has no config is named" {
+	fails_with "bundle $WORK/nothing" rt run -b "$WORK/nothing" "$ID"
+	mkdir "$WORK/empty"
+	fails_with 'config.json' rt run -b "$WORK/empty" "$ID"
+	[ ! -e "$ROOT/$ID" ]
+}
+
+@test "the current directory is the default bundle" {
+	args echo hello
+	cd "$BUNDLE"
+	run rt run "$ID"
+	ok
+	says hello
+}
+
+@test "options may stand after the id" {
+	args true
+	run rt run "$ID" -b "$BUNDLE"
+	ok
+}
+
+@test "spec writes a config.json that runs, and does not overwrite" {
+	rm "$BUNDLE/config.json"
+	rt spec -b "$BUNDLE"
+	fails_with 'File exists' rt spec -b "$BUNDLE"
+	config --arg g "$CGROUP" '.process.terminal = false | .linux.cgroupsPath = $g'
+	args sh -c 'id -u; hostname'
+	run rt run -b "$BUNDLE" "$ID"
+	ok
+	says carrel
+}
+
+@test "features is valid and complete" {
+	run rt features
+	ok
+	jq -e '.ociVersionMax == "1.3.0" and (.hooks | length == 6) and (.mountOptions | index("rbind")) and
+		(.linux.namespaces | length == 8) and (.linux.capabilities | index("CAP_SYS_ADMIN")) and
+		.linux.cgroup.v1 and .linux.cgroup.v2 and .linux.seccomp.enabled and (.linux.seccomp.actions | index("SCMP_ACT_ERRNO"))' <<< "$output"
+}
+
+@test "the man page is made from the same tables" {
+	run "$RUNTIME" --man
+	ok
+	says '.TH'
+	says 'EXIT STATUS'
+	says 'no\-pivot'
+}
+
+@test "--no-pivot runs on a root that cannot be pivoted" {
+	args sh -c 'ls / | grep -x bin'
+	run rt run --no-pivot -b "$BUNDLE" "$ID"
+	ok
+}

@@ -1,0 +1,152 @@
+# What the integration tests of the runtime share. Each test has its own bundle, its own state directory and its own
+# cgroup; teardown removes all three whatever happened.
+#
+#   setup()    { runtime_setup; }
+#   teardown() { runtime_teardown; }
+#
+#   config '.hostname = "x"'     edits the bundle's config.json with jq
+#   args sh -c 'echo hi'         sets process.args
+#   rt run -b "$BUNDLE" "$ID"    the runtime with this test's --root
+#   inside CMD...                args CMD...; then bats' `run` of a foreground container
+
+CARREL_BIN=${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}
+RUNTIME=$CARREL_BIN/carrel-runtime
+
+# Everything else in the tests needs root's rights; a skip says so.
+runtime_setup() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	WORK=$BATS_TEST_TMPDIR
+	BUNDLE=$WORK/bundle ROOT=$WORK/state
+	ROOTFS=$BUNDLE/rootfs
+	ID=t$$-$BATS_TEST_NUMBER
+	CGROUP=/carrel-test/$ID
+	mkdir -p "$BUNDLE"
+	make_rootfs "$ROOTFS"
+	base_config > "$BUNDLE/config.json"
+}
+
+runtime_teardown() {
+	[ -n "${ROOT:-}" ] || return 0
+	local id
+	if [ -d "$ROOT" ]; then
+		for id in $(find "$ROOT" -mindepth 1 -maxdepth 1 -type d ! -name '@*' -printf '%f\n'); do
+			timeout 30 "$RUNTIME" --root "$ROOT" delete --force "$id" || echo "teardown: $id could not be deleted"
+		done
+	fi
+	# Our parent group, when no other test uses it.
+	find /sys/fs/cgroup -maxdepth 3 -type d -path '*/carrel-test' -exec rmdir {} \; 2> /dev/null
+	return 0
+}
+
+# A root filesystem of busybox. Hard links: one copy a file of tests.
+make_rootfs() {
+	local master=$BATS_FILE_TMPDIR/rootfs
+	if [ ! -d "$master" ]; then
+		mkdir -p "$master".new/{bin,dev,etc,proc,sys,tmp,root,home,var,run,mnt}
+		cp "$(command -v busybox)" "$master.new/bin/busybox"
+		"$master.new/bin/busybox" --list | grep -v '^busybox$' | while read -r a; do ln -s busybox "$master.new/bin/$a"; done
+		printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:a user:/home/user:/bin/sh\n' > "$master.new/etc/passwd"
+		printf 'root:x:0:\nuser:x:1000:\nextra:x:2000:user\n' > "$master.new/etc/group"
+		chmod 1777 "$master.new/tmp"
+		mv "$master.new" "$master"
+	fi
+	cp -al "$master" "$1"
+	# Written to by tests: not shared.
+	cp --remove-destination "$master"/etc/* "$1/etc/"
+}
+
+base_config() {
+	cat << JSON
+{
+  "ociVersion": "1.3.0",
+  "process": {
+    "user": { "uid": 0, "gid": 0 },
+    "args": ["/bin/true"],
+    "env": ["PATH=/bin:/sbin", "TERM=xterm"],
+    "cwd": "/",
+    "capabilities": {
+      "bounding": ["CAP_KILL", "CAP_CHOWN", "CAP_NET_BIND_SERVICE"],
+      "effective": ["CAP_KILL", "CAP_CHOWN", "CAP_NET_BIND_SERVICE"],
+      "permitted": ["CAP_KILL", "CAP_CHOWN", "CAP_NET_BIND_SERVICE"]
+    },
+    "noNewPrivileges": true
+  },
+  "root": { "path": "rootfs", "readonly": true },
+  "hostname": "carrel-test",
+  "mounts": [
+    { "destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"] },
+    { "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "strictatime", "mode=755", "size=65536k"] },
+    { "destination": "/dev/pts", "type": "devpts", "source": "devpts",
+      "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"] },
+    { "destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "noexec", "nodev", "mode=1777", "size=8m"] },
+    { "destination": "/tmp", "type": "tmpfs", "source": "tmp", "options": ["nosuid", "nodev", "mode=1777", "size=8m"] },
+    { "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"] }
+  ],
+  "linux": {
+    "cgroupsPath": "$CGROUP",
+    "resources": { "devices": [{ "allow": false, "access": "rwm" }] },
+    "namespaces": [
+      { "type": "pid" }, { "type": "network" }, { "type": "ipc" }, { "type": "uts" }, { "type": "mount" }, { "type": "cgroup" }
+    ],
+    "maskedPaths": ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/scsi", "/sys/firmware"],
+    "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+  }
+}
+JSON
+}
+
+config() {
+	jq "$@" "$BUNDLE/config.json" > "$BUNDLE/config.json.new" && mv "$BUNDLE/config.json.new" "$BUNDLE/config.json"
+}
+
+args() {
+	config --argjson args "$(printf '%s\001' "$@" | jq -Rsc 'split("\u0001")[:-1]')" '.process.args = $args'
+}
+
+rt() {
+	timeout "${RT_TIMEOUT:-60}" "$RUNTIME" --root "$ROOT" "$@"
+}
+
+# A foreground container with this command.
+inside() {
+	args "$@"
+	run rt run -b "$BUNDLE" "$ID"
+}
+
+# A container that lives until it is killed, in the background.
+start_sleeper() {
+	args sleep 1000
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+}
+
+status_of() {
+	rt state "${1:-$ID}" | jq -r .status
+}
+
+# wait_for 'COMMAND' [SECONDS]: until it succeeds.
+wait_for() {
+	local i
+	for i in $(seq $((${2:-10} * 20))); do
+		eval "$1" && return 0
+		sleep 0.05
+	done
+	echo "gave up waiting for: $1"
+	return 1
+}
+
+# fails_with TEXT COMMAND...: it must fail and say this.
+fails_with() {
+	local text=$1
+	shift
+	run "$@"
+	[ "$status" -ne 0 ] || { echo "succeeded: $*" && return 1; }
+	[[ $output == *"$text"* ]] || { printf 'no "%s" in:\n%s\n' "$text" "$output" && return 1; }
+}
+
+says() {
+	[[ $output == *"$1"* ]] || { printf 'status %s, no "%s" in:\n%s\n' "$status" "$1" "$output" && return 1; }
+}
+
+ok() {
+	[ "$status" -eq 0 ] || { printf 'status %s:\n%s\n' "$status" "$output" && return 1; }
+}

@@ -1,0 +1,277 @@
+# create, start, state, kill, delete, list, run: a container's life as runtime.md and the OCI specification draw it.
+load lib
+
+setup() { runtime_setup; }
+teardown() { runtime_teardown; }
+
+@test "run passes output and exit code through, and leaves nothing" {
+	inside sh -c 'echo out; echo err >&2; exit 7'
+	[ "$status" -eq 7 ]
+	says out
+	says err
+	[ ! -e "$ROOT/$ID" ]
+	[ -z "$(find /sys/fs/cgroup -type d -name "$ID")" ]
+}
+
+@test "run turns the signal that ended the program into 128 plus its number" {
+	inside sh -c 'kill -9 $$'
+	# Process 1 of a pid namespace cannot be killed from inside: a child tells.
+	inside sh -c 'sh -c "kill -TERM \$\$"; exit $?'
+	[ "$status" -eq 143 ]
+	args sleep 1000
+	rt run -b "$BUNDLE" "$ID" & pid=$!
+	wait_for '[ "$(status_of)" = running ]'
+	rt kill "$ID" KILL
+	run wait $pid
+	[ "$status" -eq 137 ]
+}
+
+@test "run forwards signals to the container's process" {
+	args sh -c 'trap "echo got usr1; exit 3" USR1; echo ready; while :; do sleep 0.1; done'
+	"$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID" > "$WORK/out" & pid=$!
+	wait_for 'grep -q ready "$WORK/out"'
+	kill -USR1 $pid
+	run wait $pid
+	[ "$status" -eq 3 ]
+	grep -q 'got usr1' "$WORK/out"
+}
+
+@test "create, start, kill and delete go through all states" {
+	args sleep 1000
+	rt create -b "$BUNDLE" --pid-file "$WORK/pid" "$ID" < /dev/null > "$WORK/out" 2>&1
+	[ "$(status_of)" = created ]
+	pid=$(cat "$WORK/pid")
+	[ "$(rt state "$ID" | jq .pid)" = "$pid" ]
+	[ -d "/proc/$pid" ]
+	rt start "$ID"
+	[ "$(status_of)" = running ]
+	wait_for "tr '\0' ' ' < /proc/$pid/cmdline | grep -q '^sleep 1000'"
+	fails_with 'that is not stopped: running' rt delete "$ID"
+	rt kill "$ID" KILL
+	wait_for '[ "$(status_of)" = stopped ]'
+	[ "$(rt state "$ID" | jq .pid)" = 0 ]
+	rt delete "$ID"
+	fails_with "container $ID does not exist" rt state "$ID"
+	[ -z "$(find /sys/fs/cgroup -type d -name "$ID")" ]
+}
+
+@test "the state document has the standard's fields and ours" {
+	config '.annotations = {"org.example.a": "b"}'
+	start_sleeper
+	run rt state "$ID"
+	ok
+	jq -e --arg id "$ID" --arg b "$BUNDLE" '.ociVersion == "1.3.0" and .id == $id and .status == "running" and .pid > 1
+		and .bundle == $b and .rootfs == $b + "/rootfs" and (.created | test("^20.*Z$"))
+		and .annotations["org.example.a"] == "b" and .owner == "root"' <<< "$output"
+}
+
+@test "start refuses what is not created" {
+	start_sleeper
+	fails_with 'cannot start an already running container' rt start "$ID"
+	rt kill "$ID" KILL
+	wait_for '[ "$(status_of)" = stopped ]'
+	fails_with 'cannot start a container that has stopped' rt start "$ID"
+	fails_with 'container nobody does not exist' rt start nobody
+}
+
+@test "start returns the error when the program cannot be executed" {
+	args /no/such/program
+	rt create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1 || {
+		# Found out already at create: as good.
+		grep -q 'no such file or directory' "$WORK/out"
+		return 0
+	}
+	fails_with 'no such file or directory' rt start "$ID"
+	wait_for '[ "$(status_of)" = stopped ]'
+}
+
+@test "run says which program it could not find" {
+	inside nosuchprogram
+	[ "$status" -eq 1 ]
+	says 'executable file not found in $PATH'
+	[ ! -e "$ROOT/$ID" ]
+}
+
+@test "an id is used once" {
+	start_sleeper
+	fails_with 'container with given ID already exists' rt create -b "$BUNDLE" "$ID"
+	[ "$(status_of)" = running ]
+}
+
+@test "a created container can be deleted without force" {
+	args true
+	rt create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	pid=$(rt state "$ID" | jq .pid)
+	rt delete "$ID"
+	[ ! -d "/proc/$pid" ]
+}
+
+@test "delete --force kills, and forgives a container that does not exist" {
+	start_sleeper
+	pid=$(rt state "$ID" | jq .pid)
+	rt delete --force "$ID"
+	[ ! -d "/proc/$pid" ]
+	[ ! -e "$ROOT/$ID" ]
+	run rt delete --force "$ID"
+	ok
+	[ -z "$output" ]
+	fails_with "container $ID does not exist" rt delete "$ID"
+}
+
+@test "kill takes names and numbers, and says when there is nothing to kill" {
+	args sh -c 'for s in USR1 USR2 HUP; do trap "echo $s >> /tmp/got" $s; done; touch /tmp/ready; while :; do sleep 0.1; done'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	wait_for 'rt exec "$ID" test -e /tmp/ready'
+	rt kill "$ID" USR1
+	rt kill "$ID" SIGUSR2
+	rt kill "$ID" 1
+	wait_for '[ "$(rt exec "$ID" cat /tmp/got | sort | tr "\n" " ")" = "HUP USR1 USR2 " ]'
+	fails_with 'unknown signal "NOSUCH"' rt kill "$ID" NOSUCH
+	fails_with 'unknown signal "65"' rt kill "$ID" 65
+	rt kill "$ID" 9
+	wait_for '[ "$(status_of)" = stopped ]'
+	fails_with 'container not running' rt kill "$ID" TERM
+}
+
+@test "kill --all reaches every process" {
+	args sh -c 'sleep 1001 & sleep 1002 & wait'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	wait_for '[ "$(rt ps --format json "$ID" | jq length)" = 3 ]'
+	rt kill --all "$ID" KILL
+	wait_for '[ "$(status_of)" = stopped ]'
+}
+
+@test "without a pid namespace of its own, kill and delete end all processes" {
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	args sh -c 'sleep 1001 & sleep 1002 & wait'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	wait_for '[ "$(rt ps --format json "$ID" | jq length)" = 3 ]'
+	pids=$(rt ps --format json "$ID" | jq -r '.[]')
+	rt kill "$ID" KILL
+	for p in $pids; do wait_for "! kill -0 $p 2> /dev/null"; done
+	rt delete "$ID"
+}
+
+@test "init's children that outlive it are ended by delete" {
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	args sh -c 'setsid sleep 1003 & sleep 0.3'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	wait_for '[ "$(status_of)" = stopped ]'
+	rt delete "$ID"
+	! pgrep -f '^sleep 1003$'
+}
+
+@test "list shows containers as a table, as JSON and as ids" {
+	start_sleeper
+	run rt list
+	ok
+	says "ID "
+	[[ ${lines[1]} =~ ^$ID\ +[0-9]+\ +running\ +$BUNDLE\ +20.*Z\ +root$ ]]
+	run rt list -q
+	[ "$output" = "$ID" ]
+	run rt list -f json
+	jq -e --arg id "$ID" 'length == 1 and .[0].id == $id and .[0].status == "running" and .[0].owner == "root"' <<< "$output"
+	fails_with 'invalid format option' rt list -f yaml
+}
+
+@test "list does not make a missing state directory" {
+	fails_with 'No such file or directory' "$RUNTIME" --root "$WORK/nothing" list
+	[ ! -e "$WORK/nothing" ]
+}
+
+@test "pause and resume freeze the container" {
+	start_sleeper
+	rt pause "$ID"
+	[ "$(status_of)" = paused ]
+	fails_with 'already paused' rt pause "$ID"
+	fails_with 'cannot exec in a paused container' rt exec "$ID" true
+	rt resume "$ID"
+	[ "$(status_of)" = running ]
+	fails_with 'not paused' rt resume "$ID"
+	rt pause "$ID"
+	rt delete --force "$ID"
+	[ ! -e "$ROOT/$ID" ]
+}
+
+@test "ps lists the container's processes only" {
+	start_sleeper
+	pid=$(rt state "$ID" | jq .pid)
+	[ "$(rt ps --format json "$ID")" = "[$pid]" ]
+	run rt ps "$ID"
+	ok
+	[ "${#lines[@]}" -eq 2 ]
+	says 'sleep 1000'
+	run rt ps "$ID" -o pid,comm
+	[[ ${lines[1]} =~ ^\ *$pid\ sleep ]]
+}
+
+@test "a runtime that is killed at any moment leaves nothing that delete --force does not remove" {
+	args sleep 1000
+	for delay in 0.001 0.002 0.003 0.004 0.005 0.006 0.008 0.010 0.015 0.020; do
+		"$RUNTIME" --root "$ROOT" create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1 &
+		pid=$!
+		sleep $delay
+		kill -9 $pid 2> /dev/null || true
+		wait $pid || true
+		rt delete --force "$ID"
+		[ ! -e "$ROOT/$ID" ]
+		[ -z "$(find /sys/fs/cgroup -type d -name "$ID")" ]
+		[ -z "$(find /proc -maxdepth 2 -name cmdline -exec grep -la "$ID" {} + 2> /dev/null | grep -v self | xargs -r -n1 dirname | xargs -r -I{} sh -c 'readlink {}/exe' | grep carrel-runtime)" ]
+	done
+}
+
+@test "a pid that was given to another process is not signalled" {
+	start_sleeper
+	pid=$(rt state "$ID" | jq .pid)
+	sleep 1000 & other=$!
+	# As if the kernel had given init's number to the other: same file, other start time.
+	ln -sfn "$other:1" "$ROOT/$ID/init"
+	[ "$(status_of)" = stopped ]
+	fails_with 'container not running' rt kill "$ID" KILL
+	kill -0 $other
+	kill $other
+	ln -sfn "$pid:$(awk '{print $22}' "/proc/$pid/stat")" "$ROOT/$ID/init"
+	[ "$(status_of)" = running ]
+}
+
+@test "run --keep leaves the stopped container" {
+	args true
+	rt run --keep -b "$BUNDLE" "$ID"
+	[ "$(status_of)" = stopped ]
+	rt delete "$ID"
+}
+
+@test "run -d gives the pid file the pid of the program" {
+	args sleep 1000
+	rt run -d --pid-file "$WORK/pid" -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	[ "$(tr '\0' ' ' < "/proc/$(cat "$WORK/pid")/cmdline")" = 'sleep 1000 ' ]
+}
+
+@test "the waiting init of create has no descriptor of the host" {
+	args true
+	rt create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	pid=$(rt state "$ID" | jq .pid)
+	for fd in "/proc/$pid/fd"/*; do
+		n=${fd##*/} target=$(readlink "$fd")
+		[ "$n" -le 2 ] && continue
+		case $target in
+		socket:* | pipe:* | 'anon_inode:'* | /) ;;
+		*) echo "descriptor $n is $target" && false ;;
+		esac
+	done
+}
+
+@test "create and start from parallel callers do not disturb each other" {
+	args sh -c 'exit 0'
+	pids=
+	for i in $(seq 8); do
+		timeout 60 "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID" > "$WORK/out.$i" 2>&1 & pids="$pids $!"
+	done
+	wins=0
+	for p in $pids; do wait "$p" && wins=$((wins + 1)); done
+	[ $wins -ge 1 ]
+	for i in $(seq 8); do
+		[ ! -s "$WORK/out.$i" ] || grep -qE 'already exists|not empty|removed by another' "$WORK/out.$i"
+	done
+	[ ! -e "$ROOT/$ID" ]
+}
