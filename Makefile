@@ -186,7 +186,7 @@ serve: image
 ## install        programs, configuration, page and man pages below DESTDIR/PREFIX
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/carrel $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(PROGRAMS:%=$(O)/bin/%) $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(PROGRAMS:%=$(O)/bin/%) $(filter $(O)/bin/%,$(EXTRA)) $(DESTDIR)$(PREFIX)/bin/
 	cp -R config/tiers.yaml config/seccomp.json $(O)/web $(DESTDIR)$(PREFIX)/share/carrel/
 	install -d $(DESTDIR)$(PREFIX)/share/carrel/images
 	cp -R config/images/default $(DESTDIR)$(PREFIX)/share/carrel/images/

@@ -1,0 +1,285 @@
+#include "shim/client_out.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "shim/ring.h"
+
+/*
+ * The order on the wire: the rest of a frame that was begun; then ctl; then, when both are empty, one new
+ * frame of output. So ctl never lands inside a frame, and what was queued before a byte was framed
+ * precedes it (GAP before the output that follows it, REPLAY_END after the last byte of history).
+ */
+
+static void append(struct client *c, const void *p, size_t n)
+{
+	struct err e = ERR_NONE;
+
+	if (buf_append(&c->ctl, p, n, &e) == 0)
+		return;
+	log_info("client %u: does not read: %s", c->number, e.msg);
+	client_drop(c);
+}
+
+static size_t frame_head(const struct client *c, uint8_t out[WS_HEADER_MAX], size_t n)
+{
+	if (c->framing == CLIENT_WS)
+		return ws_header(out, WS_OP_BINARY, n);
+	packet_header(out, (uint32_t) n);
+	return PACKET_HEADER;
+}
+
+void client_queue(struct client *c, const void *message, size_t n)
+{
+	uint8_t head[WS_HEADER_MAX];
+
+	append(c, head, frame_head(c, head, n));
+	append(c, message, n);
+}
+
+static void queue_ws_control(struct client *c, enum ws_opcode op, const void *p, size_t n)
+{
+	uint8_t head[WS_HEADER_MAX];
+
+	append(c, head, ws_header(head, op, n));
+	append(c, p, n);
+}
+
+/* carrel.v1's PONG. It waits in ctl like any message; when a client pings faster than it reads, the
+ * newest answer is as good as all. */
+void client_queue_pong(struct client *c, const uint8_t *p, size_t n)
+{
+	uint8_t small[PROTO_MAX_SMALL];
+
+	if (buf_len(&c->ctl) > c->ctl.limit / 2)
+		return;
+	client_queue(c, small, proto_pong(small, p, n));
+}
+
+void client_queue_close(struct client *c, uint16_t code, const char *why)
+{
+	uint8_t body[3 + FRAME_MAX_CLOSE_REASON] = { PACKET_CLOSE, (uint8_t) (code >> 8),
+						     (uint8_t) code };
+	size_t n = strnlen(why, FRAME_MAX_CLOSE_REASON);
+
+	/* Not inside a UTF-8 character. */
+	while (n < strlen(why) && n > 0 && ((uint8_t) why[n] & 0xc0) == 0x80)
+		n--;
+	memcpy(body + 3, why, n);
+	if (c->framing == CLIENT_WS)
+		queue_ws_control(c, WS_OP_CLOSE, body + 1, 2 + n);
+	else
+		client_queue(c, body, 3 + n);
+}
+
+void client_refuse(int fd, enum client_framing framing, uint16_t code, const char *why)
+{
+	struct client c = { .fd = FD_NONE, .framing = framing, .ctl = BUF_LIMIT(256) };
+
+	client_queue_close(&c, code, why);
+	(void) send(fd, buf_bytes(&c.ctl), buf_len(&c.ctl), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void) shutdown(fd, SHUT_WR);
+	buf_fini(&c.ctl);
+}
+
+void client_ping(struct client *c)
+{
+	if (c->state == CLIENT_OPEN && c->framing == CLIENT_WS && buf_len(&c->ctl) == 0)
+		queue_ws_control(c, WS_OP_PING, "carrel", 6);
+}
+
+void client_size(struct client *c, uint16_t cols, uint16_t rows)
+{
+	c->cols = cols;
+	c->rows = rows;
+	c->size_due = true;
+}
+
+void client_notice(struct client *c, const char *kind, uint64_t seconds_left)
+{
+	auto_buf struct buf text = BUF_LIMIT(256);
+	struct err e = ERR_NONE;
+
+	if (c->state == CLIENT_OPEN && proto_notice(&text, kind, seconds_left, &e) == 0)
+		client_queue(c, buf_bytes(&text), buf_len(&text));
+}
+
+void client_exit(struct client *c, const void *exit_message, size_t n, uint16_t code)
+{
+	struct err e = ERR_NONE;
+
+	if (c->state != CLIENT_OPEN || c->exit_code)
+		return;
+	if (buf_append(&c->exit, exit_message, n, &e) < 0)
+		log_warn("client %u: %s", c->number, e.msg);
+	c->exit_code = code;
+}
+
+uint64_t client_behind(const struct client *c)
+{
+	return c->ring->next - c->cursor;
+}
+
+/* How many output bytes may go out now. While this client's input is not being read its
+ * acknowledgements are not seen either: then the socket alone sets the pace, else a program that echoes a
+ * long paste would wait for acknowledgements that wait for the program. */
+static size_t sendable(const struct client *c)
+{
+	uint64_t n = c->ring->next - c->cursor, in_flight = c->cursor - c->acked;
+
+	if (!c->input_paused)
+		n = MIN(n, in_flight < c->window ? c->window - in_flight : 0);
+	if (c->in_replay)
+		n = MIN(n, c->replay_to - c->cursor);
+	return (size_t) MIN(n, (uint64_t) CLIENT_FRAME_BYTES);
+}
+
+/* Queues the messages that have become due at this place in the output. */
+static void queue_due(struct client *c, uint64_t now_ms)
+{
+	uint8_t small[PROTO_MAX_SMALL];
+
+	if (c->state != CLIENT_OPEN)
+		return;
+	if (c->cursor < c->ring->oldest) {
+		uint64_t to = ring_cut(c->ring, c->ring->oldest);
+
+		log_info("client %u: lost %llu bytes of output, it reads too slowly", c->number,
+			 (unsigned long long) (to - c->cursor));
+		client_queue(c, small, proto_range(small, PROTO_GAP, c->cursor, to));
+		c->cursor = c->acked = to;
+	}
+	if (c->in_replay && c->cursor >= c->replay_to) {
+		c->in_replay = false;
+		client_queue(c, small, proto_offset(small, PROTO_REPLAY_END, c->cursor));
+	}
+	if (c->size_due) {
+		c->size_due = false;
+		client_queue(c, small, proto_size(small, c->cols, c->rows));
+	}
+	if (c->pong_due) {
+		c->pong_due = false;
+		queue_ws_control(c, WS_OP_PONG, c->pong, c->n_pong);
+	}
+	if (c->exit_code && !c->in_replay && c->cursor == c->ring->next) {
+		client_queue(c, buf_bytes(&c->exit), buf_len(&c->exit));
+		client_close(c, c->exit_code, "", now_ms);
+	}
+}
+
+/* Sends iov; returns bytes taken, 0 when the socket is full, -1 when it is broken (state GONE). */
+static ssize_t send_iov(struct client *c, struct iovec *iov, size_t n, uint64_t now_ms)
+{
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n };
+	ssize_t r = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	if (r > 0)
+		c->life_ms = now_ms;
+	if (r >= 0 || errno == EAGAIN || errno == EINTR)
+		return MAX(r, 0);
+	log_debug("client %u: send: %s", c->number, strerror(errno));
+	client_drop(c);
+	return -1;
+}
+
+/* Sends from b; true when it is empty afterwards. */
+static bool send_buf(struct client *c, struct buf *b, uint64_t now_ms)
+{
+	while (buf_len(b) > 0) {
+		struct iovec iov = { .iov_base = b->data + b->head, .iov_len = buf_len(b) };
+		ssize_t r = send_iov(c, &iov, 1, now_ms);
+
+		if (r <= 0)
+			return false;
+		buf_consume(b, (size_t) r);
+	}
+	if (b->cap > 0)
+		buf_fini(b);
+	return true;
+}
+
+/* What the socket did not take of a frame is copied: the ring may move on, a frame may not change. */
+static void keep_rest(struct client *c, const struct iovec *iov, size_t n, size_t sent)
+{
+	struct err e = ERR_NONE;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t skip = MIN(sent, iov[i].iov_len);
+
+		sent -= skip;
+		if (buf_append(&c->spill, (const uint8_t *) iov[i].iov_base + skip,
+			       iov[i].iov_len - skip, &e) < 0) {
+			log_warn("client %u: %s", c->number, e.msg);
+			client_drop(c);
+			return;
+		}
+	}
+}
+
+/* One frame of n bytes at the cursor; false when the socket is full. */
+static bool send_output(struct client *c, size_t n, uint64_t now_ms)
+{
+	uint8_t head[WS_HEADER_MAX + PROTO_OUTPUT_HEAD];
+	size_t n_head = frame_head(c, head, PROTO_OUTPUT_HEAD + n);
+	struct iovec iov[3] = { { .iov_base = head } };
+	size_t n_iov = 1 + (size_t) ring_peek(c->ring, c->cursor, n, iov + 1);
+	ssize_t r;
+
+	(void) proto_offset(head + n_head, PROTO_OUTPUT, c->cursor);
+	iov[0].iov_len = n_head + PROTO_OUTPUT_HEAD;
+	r = send_iov(c, iov, n_iov, now_ms);
+	if (r <= 0)
+		return false;
+	c->cursor += n;
+	c->progress_ms = now_ms;
+	if ((size_t) r == iov[0].iov_len + n)
+		return true;
+	keep_rest(c, iov, n_iov, (size_t) r);
+	return false;
+}
+
+void client_write(struct client *c, size_t budget, uint64_t now_ms)
+{
+	while (c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING) {
+		size_t n;
+
+		if (!send_buf(c, &c->spill, now_ms))
+			return;
+		queue_due(c, now_ms);
+		if (!send_buf(c, &c->ctl, now_ms))
+			return;
+		if (c->state == CLIENT_CLOSING) {
+			/* Closing a socket with unread bytes would reset it and may destroy what
+			 * the peer has not read yet: end our side, then wait for theirs. */
+			(void) shutdown(c->fd, SHUT_WR);
+			client_set_state(c, c->peer_closed ? CLIENT_GONE : CLIENT_LINGER,
+					 now_ms);
+			return;
+		}
+		n = MIN(sendable(c), budget);
+		if (n == 0)
+			return;
+		budget -= n;
+		if (!send_output(c, n, now_ms))
+			return;
+	}
+}
+
+uint32_t client_wants(const struct client *c)
+{
+	bool open = c->state == CLIENT_OPEN;
+	uint32_t events = 0;
+
+	if (!open || (buf_len(&c->pending) == 0 && !c->input_paused))
+		events |= EPOLLIN;
+	if (buf_len(&c->spill) > 0 || buf_len(&c->ctl) > 0 || c->state == CLIENT_CLOSING ||
+	    (open && (c->size_due || c->pong_due || sendable(c) > 0)))
+		events |= EPOLLOUT;
+	return events;
+}

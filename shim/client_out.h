@@ -1,0 +1,18 @@
+/*
+ * The sending half of a client, for client.c and client_out.c alone.
+ */
+#ifndef CARREL_SHIM_CLIENT_OUT_H
+#define CARREL_SHIM_CLIENT_OUT_H
+
+#include "shim/client.h"
+
+enum { CLIENT_FRAME_BYTES = 32768 }; /* output bytes of one frame */
+
+void client_set_state(struct client *c, enum client_state state, uint64_t now_ms);
+
+/* Frames a whole message into ctl. A client whose ctl is full is dropped: it does not read. */
+void client_queue(struct client *c, const void *message, size_t n);
+void client_queue_pong(struct client *c, const uint8_t *p, size_t n);
+void client_queue_close(struct client *c, uint16_t code, const char *why);
+
+#endif

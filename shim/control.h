@@ -1,0 +1,57 @@
+/*
+ * shim.sock: what the daemon and `carrel` ask of a shim. Requests and answers are in
+ * docs/architecture.md; a table maps each `op` to its handler.
+ */
+#ifndef CARREL_SHIM_CONTROL_H
+#define CARREL_SHIM_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+
+struct err;
+struct session;
+struct json_doc;
+
+enum {
+	CONTROL_MAX_PEERS = 64,
+	CONTROL_JSON_BYTES = 4096,
+	CONTROL_MESSAGE_BYTES = 4 + CONTROL_JSON_BYTES + 65536,
+};
+
+struct control_peer {
+	struct control_peer *next;
+	struct control *control;
+	struct loop_io io;
+	struct loop_defer defer;
+	int fd;
+	bool waits_end, waits_exit; /* one answer is owed when everything is gone */
+};
+
+struct control {
+	struct session *session;
+	struct loop_io listen_io;
+	struct loop_timer retry; /* accept found no descriptor free */
+	int listen_fd;
+	struct control_peer *peers;
+	size_t n_peers;
+	uint8_t *message; /* room for one; pages that no request ever filled cost nothing */
+};
+
+int control_init(struct control *c, struct session *s, int listen_fd, struct err *e);
+void control_fini(struct control *c);
+
+/* Everything is gone: answers those who wait for it. */
+void control_ended(struct control *c);
+
+/* A request's parts, for the fuzzer and the tests as well: the length, the object, the bytes behind it. */
+struct control_request {
+	struct json_doc *doc; /* the caller's */
+	const uint8_t *extra;
+	size_t n_extra;
+};
+int control_parse(const uint8_t *p, size_t n, struct control_request *out, struct err *e);
+
+#endif

@@ -1,0 +1,299 @@
+#include "shim/control_ops.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/util.h"
+#include "shim/control.h"
+#include "shim/orders.h"
+#include "shim/session.h"
+
+/* Every field that any request knows; each handler says which it needs. */
+struct args {
+	const char *op, *framing, *role, *client, *reason;
+	uint64_t since, lifetime_ms;
+	uint32_t cols, rows, signal;
+	bool takeover;
+	bool has_since, has_lifetime;
+};
+
+static int decode_since(const struct json *v, const struct json_at *at, void *out,
+			struct err *e)
+{
+	struct args *a = out;
+
+	a->has_since = true;
+	return json_decode_u64(v, at, &a->since, e);
+}
+
+static int decode_lifetime(const struct json *v, const struct json_at *at, void *out,
+			   struct err *e)
+{
+	struct args *a = out;
+
+	a->has_lifetime = true;
+	return json_decode_u64(v, at, &a->lifetime_ms, e);
+}
+
+static const struct json_field arg_fields[] = {
+	{ "op", json_decode_str, offsetof(struct args, op), JSON_REQUIRED },
+	{ "framing", json_decode_str, offsetof(struct args, framing), JSON_NULL_IS_ABSENT },
+	{ "role", json_decode_str, offsetof(struct args, role), JSON_NULL_IS_ABSENT },
+	{ "client", json_decode_str, offsetof(struct args, client), JSON_NULL_IS_ABSENT },
+	{ "reason", json_decode_str, offsetof(struct args, reason), JSON_NULL_IS_ABSENT },
+	{ "since", decode_since, 0, JSON_NULL_IS_ABSENT },
+	{ "lifetime_ms", decode_lifetime, 0, JSON_NULL_IS_ABSENT },
+	{ "cols", json_decode_u32, offsetof(struct args, cols), JSON_NULL_IS_ABSENT },
+	{ "rows", json_decode_u32, offsetof(struct args, rows), JSON_NULL_IS_ABSENT },
+	{ "signal", json_decode_u32, offsetof(struct args, signal), JSON_NULL_IS_ABSENT },
+	{ "takeover", json_decode_bool, offsetof(struct args, takeover), JSON_NULL_IS_ABSENT },
+};
+
+/* One request on its way. */
+struct call {
+	struct session *session;
+	struct control_peer *peer;
+	const struct args *args;
+	const struct control_request *req;
+	int *fds;
+	size_t n_fds;
+	struct json_writer *answer; /* inside {"ok":true, */
+	const char *code;	    /* of a refusal */
+	bool later;
+};
+
+static int check_size(const struct args *a, struct err *e)
+{
+	if (a->cols < 1 || a->cols > PROTO_MAX_SIZE || a->rows < 1 || a->rows > PROTO_MAX_SIZE)
+		return err_set(e, EINVAL, "cols %u, rows %u: both must be 1 to %d", a->cols,
+			       a->rows, PROTO_MAX_SIZE);
+	return 0;
+}
+
+static int one_of(const char *field, const char *value, const char *first, const char *second,
+		  int *out, struct err *e)
+{
+	if (!value || (strcmp(value, first) != 0 && strcmp(value, second) != 0))
+		return err_set(e, EINVAL, "%s: must be \"%s\" or \"%s\"", field, first, second);
+	*out = strcmp(value, second) == 0;
+	return 0;
+}
+
+static int do_attach(struct call *c, struct err *e)
+{
+	const struct args *a = c->args;
+	struct attach attach = { .has_since = a->has_since,
+				 .since = a->since,
+				 .takeover = a->takeover,
+				 .early = c->req->extra,
+				 .n_early = c->req->n_extra };
+	uint32_t number = 0;
+	int framing, role = CLIENT_WRITER, r;
+
+	if (one_of("framing", a->framing, "ws", "packet", &framing, e) < 0 ||
+	    (a->role && one_of("role", a->role, "writer", "viewer", &role, e) < 0))
+		return -1;
+	if ((a->cols || a->rows) && check_size(a, e) < 0)
+		return -1;
+	if (c->n_fds != 1)
+		return err_set(e, EINVAL, "attach: %zu descriptors where one socket belongs",
+			       c->n_fds);
+	attach.framing = framing ? CLIENT_PACKET : CLIENT_WS;
+	attach.role = role ? CLIENT_VIEWER : CLIENT_WRITER;
+	attach.cols = (uint16_t) a->cols;
+	attach.rows = (uint16_t) a->rows;
+	attach.fd = take_fd(&c->fds[0]);
+	r = session_attach(c->session, &attach, &number, &c->code, e);
+	fd_close(&attach.fd);
+	if (r < 0)
+		return -1;
+	log_info("client %u: attached as %s%s%s", number, role ? "viewer" : "writer",
+		 a->client ? ", " : "", a->client ? a->client : "");
+	jw_uint(c->answer, "client", number);
+	return 0;
+}
+
+static int do_info(struct call *c, struct err *e)
+{
+	static const char *const states[] = { "running", "ended", "ended" };
+	const struct session *s = c->session;
+	uint64_t left = timers_lifetime_left_ms(&s->timers);
+
+	jw_str(c->answer, "state", states[s->state]);
+	jw_int(c->answer, "pid", s->pid);
+	jw_uint(c->answer, "cols", s->cols);
+	jw_uint(c->answer, "rows", s->rows);
+	jw_uint(c->answer, "oldest", s->ring.oldest);
+	jw_uint(c->answer, "next", s->ring.next);
+	jw_uint(c->answer, "clients", s->n_clients);
+	jw_uint(c->answer, "idle_ms", timers_idle_ms(&s->timers));
+	if (left == UINT64_MAX)
+		jw_null(c->answer, "lifetime_left_ms");
+	else
+		jw_uint(c->answer, "lifetime_left_ms", left);
+	return 0;
+}
+
+static int must_run(struct call *c, struct err *e)
+{
+	if (c->session->state == SESSION_RUNNING)
+		return 0;
+	c->code = "gone";
+	return err_set(e, ESRCH, "sandbox %s has ended", c->session->orders->id);
+}
+
+static int do_resize(struct call *c, struct err *e)
+{
+	if (must_run(c, e) < 0 || check_size(c->args, e) < 0)
+		return -1;
+	return session_resize(c->session, c->args->cols, c->args->rows, e);
+}
+
+static int do_input(struct call *c, struct err *e)
+{
+	if (must_run(c, e) < 0)
+		return -1;
+	if (session_input(c->session, c->req->extra, c->req->n_extra, e) < 0) {
+		c->code = e->code == ENOBUFS ? "limit" : "gone";
+		return -1;
+	}
+	return 0;
+}
+
+static int do_signal(struct call *c, struct err *e)
+{
+	if (must_run(c, e) < 0)
+		return -1;
+	if (c->args->signal < 1 || c->args->signal > 64)
+		return err_set(e, EINVAL, "signal: %u is not within 1 to 64", c->args->signal);
+	return session_signal(c->session, (int) c->args->signal, e);
+}
+
+static int do_extend(struct call *c, struct err *e)
+{
+	uint64_t left;
+
+	if (must_run(c, e) < 0)
+		return -1;
+	if (!c->args->has_lifetime || c->args->lifetime_ms > 366ull * 24 * 3600 * 1000)
+		return err_set(e, EINVAL, "lifetime_ms: must be a number of at most 366 days");
+	timers_extend(&c->session->timers, c->args->lifetime_ms);
+	left = timers_lifetime_left_ms(&c->session->timers);
+	if (left == UINT64_MAX)
+		jw_null(c->answer, "lifetime_left_ms");
+	else
+		jw_uint(c->answer, "lifetime_left_ms", left);
+	return 0;
+}
+
+static int do_end(struct call *c, struct err *e)
+{
+	if (c->args->reason && strcmp(c->args->reason, "deleted") != 0)
+		return err_set(e, EINVAL,
+			       "reason: \"%.32s\": only \"deleted\" can be asked for",
+			       c->args->reason);
+	session_end(c->session, END_DELETED);
+	if (c->session->gone)
+		return 0;
+	c->peer->waits_end = true;
+	c->later = true;
+	return 0;
+}
+
+static int do_wait(struct call *c, struct err *e)
+{
+	if (c->session->gone)
+		return 0; /* control_do adds the exit */
+	c->peer->waits_exit = true;
+	c->later = true;
+	return 0;
+}
+
+static const struct op {
+	const char *name;
+	int (*run)(struct call *c, struct err *e);
+} ops[] = {
+	{ "attach", do_attach }, { "info", do_info },	  { "resize", do_resize },
+	{ "input", do_input },	 { "signal", do_signal }, { "extend", do_extend },
+	{ "end", do_end },	 { "wait", do_wait },
+};
+
+void control_refuse(struct buf *text, const char *code, const struct err *why)
+{
+	auto_json_writer struct json_writer *w = json_writer_new(text, false);
+	struct err e = ERR_NONE;
+
+	buf_clear(text);
+	jw_object(w, NULL);
+	jw_bool(w, "ok", false);
+	jw_str(w, "error", why->msg);
+	jw_str(w, "code", code);
+	jw_close(w);
+	if (json_writer_end(w, &e) < 0)
+		log_error("shim.sock: answer: %s", e.msg);
+}
+
+void control_end_answer(const struct session *s, bool with_exit, struct buf *text)
+{
+	struct err e = ERR_NONE;
+	const char *json = s->exit_json[0] ? s->exit_json : "null";
+
+	/* exit.json's text is JSON already: it goes in as it is. */
+	if (buf_printf(text, &e, with_exit ? "{\"ok\":true,\"exit\":%s}" : "{\"ok\":true}",
+		       json) < 0)
+		log_error("shim.sock: answer: %s", e.msg);
+}
+
+static int run_op(struct call *c, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
+		if (strcmp(ops[i].name, c->args->op) == 0) {
+			int r = ops[i].run(c, e);
+
+			return r < 0 ? err_wrap(e, "%s", ops[i].name) : r;
+		}
+	return err_set(e, EINVAL, "op: \"%.32s\" is not known", c->args->op);
+}
+
+enum control_result control_do(struct control_peer *p, const struct control_request *req,
+			       int *fds, size_t n_fds, struct buf *text)
+{
+	auto_json_writer struct json_writer *w = json_writer_new(text, false);
+	struct args args = { 0 };
+	struct call call = { .session = p->control->session,
+			     .peer = p,
+			     .args = &args,
+			     .req = req,
+			     .fds = fds,
+			     .n_fds = n_fds,
+			     .answer = w,
+			     .code = "invalid" };
+	struct err e = ERR_NONE;
+
+	jw_object(w, NULL);
+	jw_bool(w, "ok", true);
+	if (json_decode_object(json_root(req->doc), NULL, arg_fields, ARRAY_SIZE(arg_fields),
+			       JSON_UNKNOWN_REJECT, &args, &e) < 0 ||
+	    run_op(&call, &e) < 0) {
+		control_refuse(text, call.code, &e);
+		return CONTROL_ANSWERED;
+	}
+	if (call.later)
+		return CONTROL_LATER;
+	if (strcmp(args.op, "wait") == 0) {
+		buf_clear(text);
+		control_end_answer(call.session, true, text);
+		return CONTROL_ANSWERED;
+	}
+	jw_close(w);
+	if (json_writer_end(w, &e) < 0)
+		control_refuse(text, "invalid", &e);
+	return CONTROL_ANSWERED;
+}

@@ -1,0 +1,30 @@
+/*
+ * The requests of shim.sock, each a handler in one table; for control.c alone.
+ */
+#ifndef CARREL_SHIM_CONTROL_OPS_H
+#define CARREL_SHIM_CONTROL_OPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct buf;
+struct control_peer;
+struct control_request;
+struct err;
+struct session;
+
+enum { CONTROL_ANSWER_BYTES = 8192 };
+
+enum control_result {
+	CONTROL_ANSWERED, /* the answer is in `text` */
+	CONTROL_LATER,	  /* control_ended answers */
+};
+
+/* Descriptors that a handler takes are -1 afterwards. Always gives an answer, also to nonsense. */
+enum control_result control_do(struct control_peer *p, const struct control_request *req,
+			       int *fds, size_t n_fds, struct buf *text);
+
+void control_refuse(struct buf *text, const char *code, const struct err *why);
+void control_end_answer(const struct session *s, bool with_exit, struct buf *text);
+
+#endif

@@ -1,0 +1,19 @@
+/*
+ * The front: the half of the shim that talks to clients, without any right but what it holds.
+ */
+#ifndef CARREL_SHIM_FRONT_H
+#define CARREL_SHIM_FRONT_H
+
+struct err;
+struct orders;
+
+struct front_spec {
+	const struct orders *orders;
+	int talk_fd, listen_fd;
+	int lock_fd, log_fd; /* only kept open */
+};
+
+/* Drops the rights, says READY, serves until the sandbox and its clients are gone. */
+int front_run(const struct front_spec *spec, struct err *e);
+
+#endif

@@ -1,0 +1,21 @@
+/*
+ * What the front gives up before the first byte of a client: stages, each one step.
+ */
+#ifndef CARREL_SHIM_ISOLATE_H
+#define CARREL_SHIM_ISOLATE_H
+
+#include <stddef.h>
+
+struct err;
+
+/* Closes every descriptor >= 3 but these. */
+int isolate_descriptors(const int *keep, size_t n_keep, struct err *e);
+
+int isolate_ignore_signals(const int *signals, size_t n, struct err *e);
+
+/* Afterwards this process can read, write, pass and close what it holds and what it is sent, and nothing
+ * else: it opens no file, makes no socket, starts no program, sends no signal. A call outside the list
+ * ends it with SIGSYS. */
+int isolate_rights(struct err *e);
+
+#endif

@@ -1,0 +1,401 @@
+/*
+ * One thing after the other, blocking; what may happen at any time (the program's end, the front's death, a
+ * message, a signal) is waited for in one place, watch().
+ *
+ * It is the parent of the front and, as subreaper, of the sandbox's first process: both deaths are seen
+ * by pidfd, and neither can be confused with another process. When the front dies, even by SIGKILL, the
+ * sandbox ends with the reason `error`. When the janitor dies, the front tells its clients and exits, the
+ * lock becomes free, and `carrel-shim --sweep` does what is left.
+ */
+#include "shim/janitor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "shim/exitinfo.h"
+#include "shim/launch.h"
+#include "shim/orders.h"
+#include "shim/rootfs.h"
+#include "shim/sweep.h"
+#include "shim/talk.h"
+
+enum {
+	FRONT_READY_MS = 10000,
+	DRAINED_MS = 5000, /* above the front's own limit */
+	DEATH_MS =
+		5000, /* of a killed sandbox, before the runtime is asked to help (a frozen one) */
+	FRONT_FLUSH_MS = 45000, /* above the front's own limit for slow clients */
+};
+
+struct janitor {
+	const struct janitor_spec *spec;
+	const struct orders *orders;
+	int signal_fd, bundle_fd;
+	struct child front, init;
+	bool front_alive;
+	struct exit_cgroup cgroup;
+	struct exit_info info;
+	struct child_status status;
+	bool asked; /* somebody wants the end: info.reason is set */
+	char error[256];
+};
+
+/* ---- the ready line ---- */
+
+static void say_ready(int fd, pid_t pid, const struct err *why)
+{
+	auto_buf struct buf text = BUF_LIMIT(4096);
+	auto_json_writer struct json_writer *w = json_writer_new(&text, false);
+	struct err e = ERR_NONE;
+
+	jw_object(w, NULL);
+	jw_bool(w, "ok", why == NULL);
+	if (why)
+		jw_str(w, "error", why->msg);
+	else
+		jw_int(w, "pid", pid);
+	jw_close(w);
+	if (json_writer_end(w, &e) < 0 || buf_puts(&text, "\n", &e) < 0 ||
+	    fd_write_all(fd, buf_bytes(&text), buf_len(&text), &e) < 0)
+		log_warn("ready line: %s", e.msg);
+}
+
+void janitor_report_failure(int ready_fd, const struct err *why)
+{
+	say_ready(ready_fd, -1, why);
+}
+
+/* ---- start ---- */
+
+static int wait_front_ready(struct janitor *j, struct err *e)
+{
+	struct pollfd p = { .fd = j->spec->talk_fd, .events = POLLIN };
+	int fds[TALK_FDS], r;
+	struct talk_msg m;
+	size_t n_fds;
+
+	do
+		r = poll(&p, 1, FRONT_READY_MS);
+	while (r < 0 && errno == EINTR);
+	if (r == 0)
+		return err_set(e, ETIMEDOUT, "the front is not ready after %d s",
+			       FRONT_READY_MS / 1000);
+	r = r < 0 ? err_sys(e, "poll") : talk_recv(p.fd, &m, fds, &n_fds, e);
+	if (r == 0)
+		return err_set(e, ECHILD, "the front died before it was ready; see shim.log");
+	if (r > 0 && m.kind != TALK_READY)
+		return err_set(e, EPROTO, "the front said %s where READY belongs",
+			       talk_name(m.kind));
+	return r < 0 ? -1 : 0;
+}
+
+static int start(struct janitor *j, struct err *e)
+{
+	struct talk_msg started = { .kind = TALK_STARTED };
+	struct launched l = LAUNCHED_NONE;
+	struct err cg = ERR_NONE;
+	int r;
+
+	j->bundle_fd = openat(j->spec->dir_fd, "bundle",
+			      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (j->bundle_fd < 0)
+		return err_sys(e, "%s/bundle", j->spec->dir);
+	if (rootfs_mount(j->orders, j->bundle_fd, e) < 0 ||
+	    launch_run(j->orders, j->spec->dir, j->bundle_fd, &l, e) < 0)
+		return -1;
+	j->init = l.init;
+	j->info.started_ms = clock_real_ms();
+	started.pid = l.init.pid;
+	r = wait_front_ready(j, e);
+	if (r == 0)
+		r = talk_send(j->spec->talk_fd, &started, l.fds, 2, e);
+	fd_close(&l.fds[0]);
+	fd_close(&l.fds[1]);
+	if (r == 0)
+		say_ready(j->spec->ready_fd, l.init.pid, NULL);
+	/* After the ready line: its reader waits, the counters do not. */
+	if (r == 0 && exit_cgroup_open(l.init.pid, &j->cgroup, &cg) < 0)
+		log_warn("usage will be missing: %s", cg.msg);
+	return r;
+}
+
+/* ---- life ---- */
+
+/* The first to ask decides the reason. */
+static void ask_end(struct janitor *j, enum end_reason reason, const char *why)
+{
+	struct err e = ERR_NONE;
+
+	if (j->asked)
+		return;
+	j->asked = true;
+	j->info.reason = reason;
+	if (why) {
+		(void) snprintf(j->error, sizeof(j->error), "%s", why);
+		j->info.error = j->error;
+		log_error("%s", why);
+	}
+	/* The first process is pid 1 of its namespace: the kernel kills everything with it. */
+	if (child_kill(&j->init, SIGKILL, &e) < 0)
+		log_error("kill the sandbox: %s", e.msg);
+}
+
+static void take_talk(struct janitor *j)
+{
+	struct err e = ERR_NONE;
+	int fds[TALK_FDS], r;
+	struct talk_msg m;
+	size_t n_fds;
+
+	r = talk_recv(j->spec->talk_fd, &m, fds, &n_fds, &e);
+	if (r <= 0) {
+		j->front_alive = false;
+		ask_end(j, END_ERROR, "the shim's front died");
+		return;
+	}
+	for (size_t i = 0; i < n_fds; i++)
+		fd_close(&fds[i]);
+	if (m.kind == TALK_END && m.reason >= END_IDLE && m.reason <= END_DELETED)
+		ask_end(j, (enum end_reason) m.reason, NULL);
+	else if (m.kind == TALK_SIGNAL && m.signal >= 1 && m.signal <= 64) {
+		if (child_kill(&j->init, m.signal, &e) < 0)
+			log_warn("signal %d: %s", m.signal, e.msg);
+	} else
+		log_warn("the front said %s, which has no meaning now", talk_name(m.kind));
+}
+
+/* Orphans of the runtime come to us as their subreaper. init and front are reaped where they are awaited. */
+static void reap_strangers(struct janitor *j)
+{
+	siginfo_t si;
+
+	for (;;) {
+		si.si_pid = 0;
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 ||
+		    si.si_pid == j->init.pid || si.si_pid == j->front.pid)
+			return;
+		(void) waitpid(si.si_pid, NULL, WNOHANG);
+	}
+}
+
+static void take_signal(struct janitor *j)
+{
+	struct signalfd_siginfo si;
+
+	if (read(j->signal_fd, &si, sizeof(si)) != sizeof(si))
+		return;
+	if (si.ssi_signo == SIGCHLD)
+		reap_strangers(j);
+	else
+		ask_end(j, END_DELETED, NULL);
+}
+
+/* Until the first process has ended. */
+static int watch(struct janitor *j, struct err *e)
+{
+	uint64_t kill_deadline = 0;
+
+	for (;;) {
+		struct pollfd p[] = {
+			{ .fd = j->init.pidfd, .events = POLLIN },
+			{ .fd = j->front_alive ? j->spec->talk_fd : -1, .events = POLLIN },
+			{ .fd = j->signal_fd, .events = POLLIN },
+		};
+		int r = poll(p, ARRAY_SIZE(p), j->asked ? 500 : -1);
+
+		if (r < 0 && errno != EINTR)
+			return err_sys(e, "poll");
+		if (r > 0 && p[0].revents)
+			return child_wait(&j->init, &j->status, e);
+		if (r > 0 && p[1].revents)
+			take_talk(j);
+		if (r > 0 && p[2].revents)
+			take_signal(j);
+		if (!j->asked)
+			continue;
+		if (kill_deadline == 0)
+			kill_deadline = clock_mono_ms() + DEATH_MS;
+		else if (clock_mono_ms() >= kill_deadline) {
+			struct err ignored = ERR_NONE;
+
+			/* Frozen, most likely: the runtime knows how to thaw it. */
+			if (sweep_runtime(j->orders, j->spec->dir_fd, &ignored) < 0)
+				log_error("%s", ignored.msg);
+			kill_deadline = clock_mono_ms() + DEATH_MS;
+		}
+	}
+}
+
+/* ---- end ---- */
+
+static void tell_front(struct janitor *j, const struct talk_msg *m)
+{
+	struct err e = ERR_NONE;
+
+	if (j->front_alive && talk_send(j->spec->talk_fd, m, NULL, 0, &e) < 0) {
+		log_warn("%s", e.msg);
+		j->front_alive = false;
+	}
+}
+
+static void decide_reason(struct janitor *j)
+{
+	exit_cgroup_read(&j->cgroup, &j->info.usage);
+	exit_cgroup_close(&j->cgroup);
+	if (!j->asked)
+		j->info.reason = exit_reason(&j->status, j->info.usage.oom_kills);
+	j->info.code = j->status.signalled ? 0 : j->status.code;
+	j->info.signal = j->status.signalled ? j->status.code : 0;
+	j->info.ended_ms = clock_real_ms();
+}
+
+/* The front's totals; without them exit.json has zeros there. */
+static void await_drained(struct janitor *j)
+{
+	uint64_t until = clock_mono_ms() + DRAINED_MS, now;
+	struct err e = ERR_NONE;
+	struct talk_msg m;
+	int fds[TALK_FDS];
+	size_t n_fds;
+
+	while (j->front_alive && (now = clock_mono_ms()) < until) {
+		struct pollfd p = { .fd = j->spec->talk_fd, .events = POLLIN };
+
+		if (poll(&p, 1, (int) (until - now)) <= 0)
+			continue;
+		if (talk_recv(p.fd, &m, fds, &n_fds, &e) <= 0) {
+			j->front_alive = false;
+			return;
+		}
+		for (size_t i = 0; i < n_fds; i++)
+			fd_close(&fds[i]);
+		if (m.kind != TALK_DRAINED)
+			continue;
+		j->info.usage.output_bytes = m.output_bytes;
+		j->info.usage.input_bytes = m.input_bytes;
+		return;
+	}
+}
+
+static void log_failed(int r, const struct err *e)
+{
+	if (r < 0)
+		log_error("%s", e->msg);
+}
+
+/* Writes exit.json and removes the rest. Each step is tried whatever became of the one before. */
+static void leave_nothing(struct janitor *j)
+{
+	auto_buf struct buf text = BUF_LIMIT(TALK_TEXT);
+	struct talk_msg ended = { .kind = TALK_ENDED };
+	struct err e = ERR_NONE;
+	int r;
+
+	r = exit_info_print(&j->info, &text, &e);
+	if (r == 0) {
+		ended.n_text = (uint32_t) buf_len(&text);
+		memcpy(ended.text, buf_bytes(&text), buf_len(&text));
+		if (!j->orders->remove_dir)
+			r = fd_write_atomic(j->spec->dir_fd, "exit.json", ended.text,
+					    ended.n_text, 0600, false, &e);
+	}
+	log_failed(r, &e);
+	log_failed(sweep_files(j->spec->dir_fd, &e), &e);
+	log_failed(sweep_slot(j->orders, &e), &e);
+	tell_front(j, &ended);
+}
+
+static void finish(struct janitor *j)
+{
+	struct talk_msg exited = { .kind = TALK_EXITED };
+	struct child_status st;
+	struct err e = ERR_NONE;
+
+	decide_reason(j);
+	exited.reason = j->info.reason;
+	exited.code = j->info.code;
+	exited.signal = j->info.signal;
+	log_info("ended: %s, code %d, signal %d", end_reason_name(j->info.reason), j->info.code,
+		 j->info.signal);
+	tell_front(j, &exited);
+	if (launch_delete(j->orders, &e) < 0) {
+		log_warn("%s", e.msg);
+		log_failed(sweep_cgroup(j->orders, j->spec->dir_fd, &e), &e);
+	}
+	await_drained(j);
+	leave_nothing(j);
+	if (child_wait_for(&j->front, FRONT_FLUSH_MS, &st, &e) <= 0)
+		child_end(&j->front);
+	if (j->orders->remove_dir)
+		log_failed(sweep_dir(j->spec->dir, &e), &e);
+}
+
+static void undo_start(struct janitor *j)
+{
+	struct err e = ERR_NONE;
+
+	child_end(&j->front);
+	child_end(&j->init);
+	log_failed(sweep_runtime(j->orders, j->spec->dir_fd, &e), &e);
+	log_failed(sweep_files(j->spec->dir_fd, &e), &e);
+	log_failed(sweep_slot(j->orders, &e), &e);
+}
+
+static int open_signals(struct err *e)
+{
+	sigset_t set;
+	int fd;
+
+	(void) sigemptyset(&set);
+	(void) sigaddset(&set, SIGCHLD);
+	(void) sigaddset(&set, SIGTERM);
+	(void) sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_SETMASK, &set, NULL) < 0)
+		return err_sys(e, "block signals");
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return fd < 0 ? err_sys(e, "signalfd") : fd;
+}
+
+int janitor_run(struct janitor_spec *spec, struct err *e)
+{
+	struct janitor j = { .spec = spec,
+			     .orders = spec->orders,
+			     .signal_fd = open_signals(e),
+			     .bundle_fd = FD_NONE,
+			     .front = spec->front,
+			     .init = CHILD_NONE,
+			     .front_alive = true,
+			     .cgroup = EXIT_CGROUP_NONE,
+			     .info = { .id = spec->orders->id } };
+
+	if (j.signal_fd < 0 || start(&j, e) < 0) {
+		undo_start(&j);
+		say_ready(spec->ready_fd, -1, e);
+		fd_close(&spec->ready_fd);
+		return -1;
+	}
+	fd_close(&spec->ready_fd);
+	fd_close(&j.bundle_fd);
+	if (watch(&j, e) < 0) {
+		log_error("%s", e->msg);
+		ask_end(&j, END_ERROR, e->msg);
+		child_end(&j.init);
+	}
+	finish(&j);
+	return 0;
+}

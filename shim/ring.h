@@ -1,0 +1,45 @@
+/*
+ * The output history: a bounded ring of bytes, each with a 64-bit offset that never comes again.
+ *
+ * Bytes [oldest, next) are held; next - oldest <= size. Bytes are read from the terminal straight
+ * into the ring and written to sockets straight from it: this is their only copy. A reader keeps an
+ * offset of its own; when that has fallen below `oldest`, the bytes are lost to it and ring_cut says
+ * where to go on. Do not add knowledge about readers.
+ */
+#ifndef CARREL_SHIM_RING_H
+#define CARREL_SHIM_RING_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+struct err;
+
+struct ring {
+	uint8_t *data;
+	size_t size;
+	uint64_t oldest, next;
+};
+
+/* Memory comes page by page as it is first filled. */
+int ring_init(struct ring *r, size_t size, struct err *e);
+void ring_fini(struct ring *r);
+
+/* Room for at most `want` bytes in one piece at *p (never 0 for want > 0): the oldest bytes in its way
+ * are given up now. ring_commit then says how many were really written there. */
+size_t ring_reserve(struct ring *r, size_t want, uint8_t **p);
+void ring_commit(struct ring *r, size_t n);
+
+/* Copies n bytes in, for tests and for what does not come from a descriptor. */
+void ring_put(struct ring *r, const void *p, size_t n);
+
+/* The n bytes from `from` on, oldest <= from and from + n <= next, in one or two pieces. Returns how
+ * many. They are valid until the next ring_reserve. */
+int ring_peek(const struct ring *r, uint64_t from, size_t n, struct iovec out[2]);
+
+/* The first offset >= from (and >= oldest) where a terminal can begin to read: after a line feed or at
+ * an escape, so that no sequence is entered in its middle; where neither is near, at least not inside
+ * a UTF-8 character. Offset 0 and `next` are such places. */
+uint64_t ring_cut(const struct ring *r, uint64_t from);
+
+#endif

@@ -1,0 +1,23 @@
+# shim/: carrel-shim and carrel-init, and what their tests link.
+
+LIBS += shim
+shim_SRC := shim/orders.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/janitor.c shim/sweep.c shim/cgkill.c \
+	shim/cgmount.c shim/exitinfo.c shim/talk.c shim/ring.c shim/ws.c shim/packet.c shim/proto.c shim/client.c \
+	shim/client_out.c shim/session.c shim/session_io.c shim/timers.c shim/control.c shim/control_ops.c \
+	shim/isolate.c shim/front.c
+
+PROGRAMS += carrel-shim
+carrel-shim_SRC := shim/main.c
+carrel-shim_LINK := shim base
+carrel-shim_LIBS := -lyajl_s
+carrel-shim_STATIC := 1
+
+# The sandbox's first process is executed once per sandbox, between the runtime and the first prompt: with musl
+# that takes 0.1 ms, with a static glibc 0.9. It includes nothing of ours, so it is one compilation.
+MUSL_CC ?= musl-gcc
+EXTRA += $(O)/bin/carrel-init
+$(O)/bin/carrel-init: shim/init/main.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(MUSL_CC) -D_GNU_SOURCE -std=gnu17 -Os -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -fno-asynchronous-unwind-tables \
+		-ffunction-sections -Wl,--gc-sections -Wl,-z,norelro -Wl,--build-id=none -static -s -o $@ $<

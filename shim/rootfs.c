@@ -1,0 +1,268 @@
+/*
+ * Each layer's directory is cloned as a detached mount (open_tree), which is given the id mapping and made
+ * read-only (mount_setattr). One layer: the clone itself becomes the root. Several: the clones become the
+ * lower layers of an overlay without an upper one.
+ *
+ * How the overlay learns of its layers depends on the kernel, newest first:
+ *   by descriptor  "lowerdir+" with the detached clones (Linux 6.15)
+ *   by path        the clones are attached at bundle/lower/N first and named "lowerdir=0:1:..."; needs
+ *                  only idmapped layers (5.19). CARREL_TEST_NO_LAYER_FDS in the environment forces it.
+ *
+ * Two of overlayfs's features are turned off, since they follow xattrs in the layers, which come from
+ * images: redirect_dir and metacopy.
+ */
+#include "shim/rootfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/child.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/util.h"
+#include "shim/mountcall.h"
+#include "shim/orders.h"
+
+int rootfs_own_namespace(struct err *e)
+{
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_sys(e, "unshare the mount namespace");
+	/* Slave, not private: what the host unmounts later must not stay busy through us. */
+	if (mountcall_propagation_slave("/") < 0)
+		return err_sys(e, "make the mounts of the new namespace slaves");
+	return 0;
+}
+
+/* Blocks until the parent closes its end: a user namespace needs a process only to be made. */
+static void hold_namespace(int fd)
+{
+	char byte;
+
+	while (read(fd, &byte, 1) < 0 && errno == EINTR)
+		;
+	_exit(0);
+}
+
+static int write_map(pid_t pid, const char *name, const struct orders *o, struct err *e)
+{
+	char path[64], map[64];
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
+	(void) snprintf(map, sizeof(map), "0 %u %u", o->idmap.base, o->idmap.count);
+	return fd_write_file(AT_FDCWD, path, map, e);
+}
+
+/* A descriptor of a user namespace with the sandbox's mapping, which idmapped mounts refer to. */
+static int idmap_userns(const struct orders *o, struct err *e)
+{
+	struct child child = CHILD_NONE;
+	struct err kill_e = ERR_NONE;
+	int hold[2], fd = -1, r;
+	char path[64];
+
+	if (pipe2(hold, O_CLOEXEC) < 0)
+		return err_sys(e, "pipe2");
+	r = child_clone(CLONE_NEWUSER, -1, &child, e);
+	if (r == 0) {
+		(void) close(hold[1]);
+		hold_namespace(hold[0]);
+	}
+	if (r > 0) {
+		(void) snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) child.pid);
+		if (write_map(child.pid, "uid_map", o, e) == 0 &&
+		    write_map(child.pid, "gid_map", o, e) == 0) {
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+			if (fd < 0)
+				(void) err_sys(e, "%s", path);
+		}
+		(void) child_kill(&child, SIGKILL, &kill_e);
+		child_end(&child);
+	}
+	fd_close(&hold[0]);
+	fd_close(&hold[1]);
+	return fd < 0 ? err_wrap(e, "user namespace for ids %u+%u", o->idmap.base,
+				 o->idmap.count)
+		      : fd;
+}
+
+/* One layer as a detached, read-only, idmapped mount. */
+static int clone_layer(const char *path, int userns_fd, struct err *e)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV |
+					       MOUNT_ATTR_NOSUID };
+	auto_close int fd =
+		mountcall_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "layer %s", path);
+	if (userns_fd >= 0) {
+		attr.attr_set |= MOUNT_ATTR_IDMAP;
+		attr.userns_fd = (uint64_t) userns_fd;
+	}
+	if (mountcall_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0) {
+		(void) err_sys(e, "layer %s: idmapped read-only mount", path);
+		return errno == EINVAL && userns_fd >= 0
+			       ? err_hint(e,
+					  "the store's filesystem must support idmapped mounts "
+					  "(ext4, xfs, btrfs; tmpfs since Linux 6.3)")
+			       : -1;
+	}
+	return take_fd(&fd);
+}
+
+static int attach(int mount_fd, int bundle_fd, const char *name, struct err *e)
+{
+	if (mountcall_move(mount_fd, "", bundle_fd, name, MOVE_MOUNT_F_EMPTY_PATH) < 0)
+		return err_sys(e, "attach at bundle/%s", name);
+	return 0;
+}
+
+/* Sets what both ways share, then makes the mount. */
+static int finish_overlay(int fs_fd, struct err *e)
+{
+	static const char *const options[][2] = {
+		{ "source", "carrel" },
+		{ "metacopy", "off" },
+		{ "redirect_dir", "nofollow" },
+	};
+	int fd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (mountcall_fsconfig(fs_fd, FSCONFIG_SET_STRING, options[i][0], options[i][1],
+				       0) < 0)
+			return err_sys(e, "overlay: %s=%s", options[i][0], options[i][1]);
+	if (mountcall_fsconfig(fs_fd, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
+	    mountcall_fsconfig(fs_fd, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return err_sys(e, "overlay: create");
+	fd = mountcall_fsmount(fs_fd, FSMOUNT_CLOEXEC,
+			       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
+	return fd < 0 ? err_sys(e, "overlay: fsmount") : fd;
+}
+
+/* Top layer first, as overlayfs counts. */
+static int overlay_by_fd(const int *layers, size_t n, struct err *e)
+{
+	auto_close int fs_fd = mountcall_fsopen("overlay", FSOPEN_CLOEXEC);
+
+	if (fs_fd < 0)
+		return err_sys(e, "overlay");
+	for (size_t i = n; i-- > 0;)
+		if (mountcall_fsconfig(fs_fd, FSCONFIG_SET_FD, "lowerdir+", NULL, layers[i]) <
+		    0)
+			return err_sys(e, "overlay: lowerdir+");
+	return finish_overlay(fs_fd, e);
+}
+
+/* overlayfs resolves names in the working directory: short ones fit any number of layers and need no
+ * quoting. */
+static int overlay_in_lower(size_t n, struct err *e)
+{
+	auto_close int fs_fd = mountcall_fsopen("overlay", FSOPEN_CLOEXEC);
+	auto_free char *list = xalloc(n * 4 + 1);
+	size_t len = 0;
+
+	if (fs_fd < 0)
+		return err_sys(e, "overlay");
+	for (size_t i = n; i-- > 0;)
+		len += (size_t) snprintf(list + len, 5, i ? "%zu:" : "%zu", i);
+	if (mountcall_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", list, 0) < 0)
+		return err_sys(e, "overlay: lowerdir=%s", list);
+	return finish_overlay(fs_fd, e);
+}
+
+static int overlay_by_path(const int *layers, size_t n, int bundle_fd, struct err *e)
+{
+	auto_close int cwd = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC), lower = -1;
+	char name[24];
+	int fd;
+
+	if (mkdirat(bundle_fd, "lower", 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "bundle/lower");
+	lower = openat(bundle_fd, "lower", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (lower < 0)
+		return err_sys(e, "bundle/lower");
+	for (size_t i = 0; i < n; i++) {
+		(void) snprintf(name, sizeof(name), "%zu", i);
+		if (mkdirat(lower, name, 0700) < 0 && errno != EEXIST)
+			return err_sys(e, "bundle/lower/%s", name);
+		if (attach(layers[i], lower, name, e) < 0)
+			return -1;
+	}
+	if (fchdir(lower) < 0)
+		return err_sys(e, "enter bundle/lower");
+	fd = overlay_in_lower(n, e);
+	if (cwd < 0 || fchdir(cwd) < 0) {
+		fd_close(&fd);
+		return err_sys(e, "leave bundle/lower");
+	}
+	/* The overlay holds the layers by itself now. */
+	for (size_t i = 0; i < n; i++) {
+		(void) snprintf(name, sizeof(name), "%zu", i);
+		(void) mountcall_detach(lower, name);
+	}
+	return fd;
+}
+
+static int overlay(const int *layers, size_t n, int bundle_fd, struct err *e)
+{
+	struct err first = ERR_NONE;
+	int fd = -1;
+
+	if (!getenv("CARREL_TEST_NO_LAYER_FDS"))
+		fd = overlay_by_fd(layers, n, &first);
+	return fd >= 0 ? fd : overlay_by_path(layers, n, bundle_fd, e);
+}
+
+static int make_root(const struct orders *o, int bundle_fd, int userns_fd, int *layers,
+		     struct err *e)
+{
+	size_t n = o->rootfs.n_layers;
+	auto_close int fd = -1;
+
+	for (size_t i = 0; i < n; i++) {
+		layers[i] = clone_layer(o->rootfs.layers[i], userns_fd, e);
+		if (layers[i] < 0)
+			return -1;
+	}
+	if (n == 1)
+		return attach(layers[0], bundle_fd, "rootfs", e);
+	fd = overlay(layers, n, bundle_fd, e);
+	return fd < 0 ? -1 : attach(fd, bundle_fd, "rootfs", e);
+}
+
+int rootfs_mount(const struct orders *o, int bundle_fd, struct err *e)
+{
+	size_t n = o->rootfs.n_layers;
+	auto_free int *layers = xalloc(n * sizeof(int));
+	auto_close int userns_fd = -1;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		layers[i] = -1;
+	if (o->idmap.count > 0) {
+		userns_fd = idmap_userns(o, e);
+		if (userns_fd < 0)
+			return err_wrap(e, "root filesystem");
+	}
+	r = make_root(o, bundle_fd, userns_fd, layers, e);
+	for (size_t i = 0; i < n; i++)
+		fd_close(&layers[i]);
+	return r < 0 ? err_wrap(e, "root filesystem") : 0;
+}
+
+int rootfs_unmount(int bundle_fd, struct err *e)
+{
+	if (mountcall_detach(bundle_fd, "rootfs") < 0 && errno != EINVAL && errno != ENOENT)
+		return err_sys(e, "unmount bundle/rootfs");
+	return 0;
+}

@@ -1,0 +1,301 @@
+#include "shim/session_io.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "shim/orders.h"
+
+enum {
+	OUT_PER_TURN =
+		32768,	 /* between looks at the clients' input: Ctrl-C waits for no more */
+	OUT_READ = 4096, /* a terminal gives at most 4,095 bytes at once */
+	OUT_FEW = 1024,	 /* a shorter read has most likely emptied it */
+	SEND_PER_TURN = 131072,	 /* to one client */
+	HOLD_PENDING = 65536,	 /* the quickest writer may be this far behind the program */
+	HOLD_STALL_MS = 5000,	 /* a writer that has not moved for so long holds nothing up */
+	INPUT_FULL = 65536,	 /* from here on clients are not read ... */
+	INPUT_LIMIT = 2 * 65536, /* ... so one more message at most is added */
+	INPUT_AGAIN = 16384,	 /* and read again when the program has taken all but this */
+};
+
+static void out_ready(void *arg, uint32_t events);
+static void in_ready(void *arg, uint32_t events);
+static void refresh(void *arg);
+
+void session_refresh(struct session *s)
+{
+	loop_defer(s->loop, &s->refresh, refresh, s);
+}
+
+/* ---- output ---- */
+
+/* How many bytes may be read now without taking output from a writer that keeps up. */
+static size_t out_room(const struct session *s, uint64_t now_ms)
+{
+	uint64_t limit = s->state == SESSION_RUNNING
+				 ? MIN((size_t) HOLD_PENDING, s->ring.size / 2)
+				 : s->ring.size - OUT_READ;
+	uint64_t best = UINT64_MAX;
+
+	for (const struct client *c = s->clients; c; c = c->next) {
+		uint64_t behind = client_behind(c);
+
+		if (c->role != CLIENT_WRITER || c->state != CLIENT_OPEN)
+			continue;
+		if (behind > 0 && now_ms - c->progress_ms >= HOLD_STALL_MS)
+			continue;
+		best = MIN(best, behind);
+	}
+	if (best == UINT64_MAX)
+		return OUT_PER_TURN;
+	return best < limit ? (size_t) (limit - best) : 0;
+}
+
+/* A client that has everything is not stalled, however long nothing came. */
+static void note_caught_up(struct session *s, uint64_t now_ms)
+{
+	for (struct client *c = s->clients; c; c = c->next)
+		if (client_behind(c) == 0)
+			c->progress_ms = now_ms;
+}
+
+void session_out_close(struct session *s)
+{
+	loop_io_del(&s->out_io);
+	loop_timer_del(&s->hold);
+	fd_close(&s->out_fd);
+}
+
+/* One read; false when there is nothing more for now. */
+static bool read_some(struct session *s, size_t *budget)
+{
+	uint8_t *p;
+	size_t want = ring_reserve(&s->ring, MIN((size_t) OUT_READ, *budget), &p);
+	ssize_t n = read(s->out_fd, p, want);
+
+	if (n > 0) {
+		ring_commit(&s->ring, (size_t) n);
+		*budget -= (size_t) n;
+		return (size_t) n == want || n >= OUT_FEW;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return false;
+	/* EIO is how a terminal says that its last writer is gone. */
+	if (n < 0 && errno != EIO)
+		log_error("read output: %s", strerror(errno));
+	session_out_close(s);
+	session_out_ended(s);
+	return false;
+}
+
+static void out_ready(void *arg, uint32_t events)
+{
+	struct session *s = arg;
+	uint64_t now = clock_mono_ms(), before = s->ring.next;
+	size_t budget = MIN(out_room(s, now), (size_t) OUT_PER_TURN);
+
+	note_caught_up(s, now);
+	while (s->out_fd >= 0 && budget > 0 && read_some(s, &budget))
+		;
+	if (s->ring.next != before)
+		timers_activity(&s->timers, now);
+	session_refresh(s);
+}
+
+static void hold_fired(void *arg)
+{
+	session_refresh(arg);
+}
+
+/* Watches the output exactly while it may be read: a hang-up is reported whatever is asked for. */
+static void watch_out(struct session *s, uint64_t now_ms)
+{
+	bool want = s->out_fd >= 0 && out_room(s, now_ms) >= OUT_READ;
+	struct err e = ERR_NONE;
+
+	if (s->out_fd >= 0 && !want && s->hold.due_ns == 0)
+		loop_timer_set(s->loop, &s->hold, HOLD_STALL_MS, hold_fired, s);
+	if (want && s->hold.due_ns != 0)
+		loop_timer_del(&s->hold);
+	if (want == (s->out_io.loop != NULL))
+		return;
+	if (!want)
+		loop_io_del(&s->out_io);
+	else if (loop_io_add(s->loop, &s->out_io, s->out_fd, EPOLLIN, out_ready, s, &e) < 0)
+		log_error("watch output: %s", e.msg);
+}
+
+void session_out_start(struct session *s)
+{
+	watch_out(s, clock_mono_ms());
+}
+
+/* ---- input ---- */
+
+void session_in_close(struct session *s)
+{
+	loop_io_del(&s->in_io);
+	fd_close(&s->in_fd);
+	buf_fini(&s->input);
+}
+
+static bool input_full(void *arg)
+{
+	struct session *s = arg;
+
+	return buf_len(&s->input) >= INPUT_FULL;
+}
+
+/* Gives the program what it takes; the rest waits for POLLOUT. */
+static void push_input(struct session *s)
+{
+	struct err e = ERR_NONE;
+	ssize_t n = 1;
+
+	while (s->in_fd >= 0 && buf_len(&s->input) > 0 && n > 0) {
+		n = write(s->in_fd, buf_bytes(&s->input), buf_len(&s->input));
+		if (n > 0)
+			buf_consume(&s->input, (size_t) n);
+		else if (errno != EAGAIN && errno != EINTR)
+			session_in_close(s); /* nobody reads it any more */
+	}
+	if (s->in_fd >= 0 && buf_len(&s->input) == 0 && s->in_ends)
+		session_in_close(s);
+	if (s->in_fd < 0)
+		return;
+	if (buf_len(&s->input) == 0) {
+		loop_io_del(&s->in_io);
+		if (s->input.cap > OUT_READ)
+			buf_fini(&s->input);
+	} else if (!s->in_io.loop &&
+		   loop_io_add(s->loop, &s->in_io, s->in_fd, EPOLLOUT, in_ready, s, &e) < 0)
+		log_error("watch input: %s", e.msg);
+}
+
+static void in_ready(void *arg, uint32_t events)
+{
+	struct session *s = arg;
+
+	push_input(s);
+	if (buf_len(&s->input) <= INPUT_AGAIN)
+		session_refresh(s);
+}
+
+int session_input(struct session *s, const void *p, size_t n, struct err *e)
+{
+	if (s->in_fd < 0 || s->in_ends)
+		return err_set(e, EPIPE, "the program takes no more input");
+	if (buf_len(&s->input) + n > INPUT_LIMIT)
+		return err_set(e, ENOBUFS,
+			       "the program has not read %zu bytes yet; try again later",
+			       buf_len(&s->input));
+	if (buf_append(&s->input, p, n, e) < 0)
+		return -1;
+	s->input_bytes += n;
+	timers_activity(&s->timers, clock_mono_ms());
+	push_input(s);
+	return 0;
+}
+
+static void client_input(void *arg, struct client *c, const uint8_t *p, size_t n)
+{
+	struct session *s = arg;
+	struct err e = ERR_NONE;
+
+	if (session_input(s, p, n, &e) < 0)
+		log_debug("client %u: input: %s", c->number, e.msg);
+}
+
+/* A terminal has no end of input but the one that its user types. */
+static void client_input_end(void *arg, struct client *c)
+{
+	struct session *s = arg;
+
+	if (s->orders->terminal)
+		return;
+	s->in_ends = true;
+	push_input(s);
+}
+
+static void client_resize(void *arg, struct client *c, uint16_t cols, uint16_t rows)
+{
+	struct err e = ERR_NONE;
+
+	if (session_resize(arg, cols, rows, &e) < 0)
+		log_debug("client %u: %s", c->number, e.msg);
+}
+
+void session_io_hooks(struct session *s)
+{
+	s->input = BUF_LIMIT(INPUT_LIMIT);
+	s->hooks = (struct client_hooks){ .arg = s,
+					  .input_full = input_full,
+					  .input = client_input,
+					  .input_end = client_input_end,
+					  .resize = client_resize };
+}
+
+/* ---- clients ---- */
+
+void session_client_ready(void *arg, uint32_t events)
+{
+	struct client *c = arg;
+	struct session *s = c->owner;
+
+	if (events & EPOLLIN)
+		client_read(c, clock_mono_ms());
+	else if (events & (EPOLLERR | EPOLLHUP))
+		client_drop(c);
+	session_refresh(s);
+}
+
+static void free_client(void *arg)
+{
+	client_free(arg);
+}
+
+/* Sends, and tells the loop what the client waits for. */
+static void serve(struct session *s, struct client *c, uint64_t now_ms)
+{
+	struct err e = ERR_NONE;
+
+	if (client_has_pending(c) || (c->input_paused && !input_full(s)))
+		client_read(c, now_ms);
+	client_write(c, SEND_PER_TURN, now_ms);
+	if (c->state != CLIENT_GONE && loop_io_set(&c->io, client_wants(c), &e) < 0) {
+		log_error("client %u: %s", c->number, e.msg);
+		client_drop(c);
+	}
+}
+
+static void refresh(void *arg)
+{
+	struct session *s = arg;
+	uint64_t now = clock_mono_ms();
+	struct client **at = &s->clients;
+
+	while (*at) {
+		struct client *c = *at;
+
+		serve(s, c, now);
+		if (c->state != CLIENT_GONE) {
+			at = &c->next;
+			continue;
+		}
+		log_info("client %u: detached", c->number);
+		*at = c->next;
+		s->n_clients--;
+		loop_io_del(&c->io);
+		loop_defer(s->loop, &c->defer, free_client, c);
+	}
+	watch_out(s, now);
+	session_arm_tick(s);
+	session_check_done(s);
+}

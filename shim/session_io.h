@@ -1,0 +1,26 @@
+/*
+ * The moving of bytes in a session: program to ring, ring to clients, clients to program. For session.c
+ * and session_io.c alone.
+ */
+#ifndef CARREL_SHIM_SESSION_IO_H
+#define CARREL_SHIM_SESSION_IO_H
+
+#include "shim/session.h"
+
+/* Everything that a change may have made possible is done at the end of this turn, once. */
+void session_refresh(struct session *s);
+
+/* Reads output until it ends or the clients hold it up. */
+void session_out_start(struct session *s);
+void session_out_close(struct session *s);
+void session_in_close(struct session *s);
+
+void session_client_ready(void *arg, uint32_t events);
+void session_io_hooks(struct session *s);
+
+/* session.c's, called when the output has ended and when a client is gone. */
+void session_out_ended(struct session *s);
+void session_check_done(struct session *s);
+void session_arm_tick(struct session *s);
+
+#endif

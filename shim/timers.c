@@ -1,0 +1,114 @@
+#include "shim/timers.h"
+
+#include "base/clock.h"
+#include "base/util.h"
+#include "shim/orders.h"
+#include "shim/session.h"
+
+static void idle_fired(void *arg);
+static void lifetime_fired(void *arg);
+
+static void arm_idle(struct timers *t, uint64_t now)
+{
+	uint64_t end = t->active_ms + t->idle_ms;
+	uint64_t warn = end - MIN(t->warn_ms, t->idle_ms);
+
+	if (t->idle_ms == 0)
+		return;
+	if (warn > now || t->warn_ms == 0)
+		t->idle_warned = false;
+	if (t->warn_ms > 0 && !t->idle_warned)
+		end = warn;
+	loop_timer_set(t->session->loop, &t->idle, end > now ? end - now : 0, idle_fired, t);
+}
+
+static void idle_fired(void *arg)
+{
+	struct timers *t = arg;
+	uint64_t now = clock_mono_ms(), end = t->active_ms + t->idle_ms;
+
+	if (now >= end) {
+		session_end(t->session, END_IDLE);
+		return;
+	}
+	if (t->warn_ms > 0 && now + t->warn_ms >= end && !t->idle_warned) {
+		t->idle_warned = true;
+		session_notice(t->session, "idle", (end - now + 999) / 1000);
+	}
+	arm_idle(t, now);
+}
+
+static void arm_lifetime(struct timers *t, uint64_t now)
+{
+	uint64_t at = t->deadline_ms;
+
+	if (at == 0)
+		return;
+	if (t->warn_ms > 0 && !t->lifetime_warned)
+		at -= MIN(t->warn_ms, at);
+	loop_timer_set(t->session->loop, &t->lifetime, at > now ? at - now : 0, lifetime_fired,
+		       t);
+}
+
+static void lifetime_fired(void *arg)
+{
+	struct timers *t = arg;
+	uint64_t now = clock_mono_ms();
+
+	if (now >= t->deadline_ms) {
+		session_end(t->session, END_LIFETIME);
+		return;
+	}
+	if (t->warn_ms > 0 && now + t->warn_ms >= t->deadline_ms && !t->lifetime_warned) {
+		t->lifetime_warned = true;
+		session_notice(t->session, "lifetime", (t->deadline_ms - now + 999) / 1000);
+	}
+	arm_lifetime(t, now);
+}
+
+void timers_start(struct timers *t, struct session *s)
+{
+	const struct orders *o = s->orders;
+	uint64_t now = clock_mono_ms();
+
+	*t = (struct timers){ .session = s,
+			      .idle_ms = o->idle_ms,
+			      .warn_ms = o->warn_ms,
+			      .active_ms = now,
+			      .deadline_ms = o->lifetime_ms ? now + o->lifetime_ms : 0 };
+	arm_idle(t, now);
+	arm_lifetime(t, now);
+}
+
+void timers_stop(struct timers *t)
+{
+	loop_timer_del(&t->idle);
+	loop_timer_del(&t->lifetime);
+}
+
+void timers_extend(struct timers *t, uint64_t ms)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (t->deadline_ms == 0 || now + ms <= t->deadline_ms)
+		return;
+	t->deadline_ms = now + ms;
+	t->lifetime_warned = false;
+	arm_lifetime(t, now);
+}
+
+uint64_t timers_idle_ms(const struct timers *t)
+{
+	uint64_t now = clock_mono_ms();
+
+	return now > t->active_ms ? now - t->active_ms : 0;
+}
+
+uint64_t timers_lifetime_left_ms(const struct timers *t)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (t->deadline_ms == 0)
+		return UINT64_MAX;
+	return t->deadline_ms > now ? t->deadline_ms - now : 0;
+}

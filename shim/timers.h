@@ -1,0 +1,39 @@
+/*
+ * The sandbox's clocks: idle time, lifetime, and the warnings before them.
+ *
+ * Idle is time without a byte of input or output. Activity only notes the time; the timer looks when it
+ * fires, so a busy terminal costs nothing here.
+ */
+#ifndef CARREL_SHIM_TIMERS_H
+#define CARREL_SHIM_TIMERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/loop.h"
+
+struct session;
+
+struct timers {
+	struct session *session;
+	struct loop_timer idle, lifetime;
+	uint64_t idle_ms, warn_ms; /* limits; idle 0 = none */
+	uint64_t active_ms;	   /* CLOCK_MONOTONIC of the last byte */
+	uint64_t deadline_ms;	   /* 0: none */
+	bool idle_warned, lifetime_warned;
+};
+
+void timers_start(struct timers *t, struct session *s);
+void timers_stop(struct timers *t);
+static inline void timers_activity(struct timers *t, uint64_t now_ms)
+{
+	t->active_ms = now_ms;
+}
+
+/* The deadline becomes max(old, now + ms); a sandbox without a deadline keeps none. */
+void timers_extend(struct timers *t, uint64_t ms);
+
+uint64_t timers_idle_ms(const struct timers *t);	  /* since the last byte */
+uint64_t timers_lifetime_left_ms(const struct timers *t); /* UINT64_MAX: no deadline */
+
+#endif
