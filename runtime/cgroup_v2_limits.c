@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -103,17 +102,47 @@ static int set_memory(const struct cgroup_hier *h, const struct cgroup_memory *m
 
 /* ---- cpu ---- */
 
+/* Both good to twelve digits in the small range that they are used for; the maths library would bring its
+ * processor detection into every start of this program. */
+static double log2_of(uint64_t v)
+{
+	int whole = 63 - __builtin_clzll(v);
+	double x = (double) v / (double) (1ull << whole), r = whole, bit = 0.5;
+
+	for (int i = 0; i < 48; i++, bit /= 2) {
+		x *= x;
+		if (x >= 2) {
+			x /= 2;
+			r += bit;
+		}
+	}
+	return r;
+}
+
+/* y from 0 to 4. */
+static double ten_to(double y)
+{
+	double term = 1, sum = 1;
+
+	for (int i = 1; i < 60; i++) {
+		term *= y * 2.302585092994045684 / i;
+		sum += term;
+	}
+	return sum;
+}
+
 uint64_t cgroup_v2_weight(uint64_t shares)
 {
-	double l;
+	double l, w;
 
 	if (shares <= 2)
 		return 1;
 	if (shares >= 262144)
 		return 10000;
-	l = log2((double) shares);
-	/* The small amount keeps the exact points (1024 -> 100) from being rounded up. */
-	return (uint64_t) ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0) - 1e-9);
+	l = log2_of(shares);
+	w = ten_to((l * l + 125 * l) / 612.0 - 7.0 / 34.0);
+	/* Rounded up, but 100.0000000001 is 100: the curve goes through (1024, 100). */
+	return (uint64_t) (w + 1 - 1e-6);
 }
 
 static int set_shares(const struct cgroup_hier *h, int64_t shares, struct err *e)
