@@ -16,3 +16,7 @@ PROGRAMS += carrel-sessiond
 carrel-sessiond_SRC := sessiond/main.c
 carrel-sessiond_LINK := sessiond launch base
 carrel-sessiond_LIBS := $(SESSIOND_LIBS)
+
+UNIT += test_sessiond
+test_sessiond_LINK := sessiond launch base
+test_sessiond_LIBS := $(SESSIOND_LIBS)
