@@ -1,7 +1,9 @@
-# The program that integration and attack tests put into containers: static in every build, never sanitized.
-EXTRA += $(O)/tests/guest
+# Programs that only tests use, static in every build and never sanitized: guest runs inside containers, forbid takes
+# system calls away.
+TEST_PROGRAMS := $(O)/tests/guest $(O)/tests/forbid
+EXTRA += $(TEST_PROGRAMS)
 
-$(O)/tests/guest: tests/guest.c
+$(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $<

@@ -1,0 +1,305 @@
+load guest
+
+setup() { guest_setup; }
+teardown() {
+	if [ -n "${HOST_MOUNTS:-}" ]; then for m in $HOST_MOUNTS; do umount -R "$m" 2> /dev/null; done; fi
+	runtime_teardown
+}
+
+host_tmpfs() { # DIR OPTIONS
+	mkdir -p "$1"
+	mount -t tmpfs -o "${2:-rw}" carrel-test "$1"
+	HOST_MOUNTS="$1 ${HOST_MOUNTS:-}"
+}
+
+@test "a tmpfs carries every attribute that it is given" {
+	mount_at /mnt/a tmpfs t ro nosuid nodev noexec noatime
+	mount_at /mnt/b tmpfs t nodiratime strictatime nosymfollow sync
+	mount_at /mnt/c tmpfs t noexec exec nosuid suid ro rw nodev dev
+	guest mount /mnt/a /mnt/b /mnt/c
+	fact mount '/mnt/a ro,nosuid,nodev,noexec,noatime .* tmpfs t .*'
+	fact mount '/mnt/b rw,nodiratime,nosymfollow .* tmpfs t .*sync.*'
+	fact mount '/mnt/c rw,relatime .* tmpfs t .*'
+}
+
+@test "size and mode of a tmpfs; without a mode it has that of what it covers" {
+	mkdir -p "$ROOTFS/mnt/old"
+	chmod 1750 "$ROOTFS/mnt/old"
+	mount_at /mnt/new tmpfs t size=1m mode=0711
+	mount_at /mnt/old tmpfs t
+	guest fstype /mnt/new -- stat /mnt/new /mnt/old
+	fact fstype '/mnt/new 1021994 .* size 1048576'
+	fact stat '/mnt/new dir 0711 0:0'
+	fact stat '/mnt/old dir 1750 0:0'
+}
+
+@test "tmpcopyup starts a tmpfs with the content of the image" {
+	mkdir -p "$ROOTFS/mnt/up/sub"
+	echo content > "$ROOTFS/mnt/up/sub/file"
+	chmod 0604 "$ROOTFS/mnt/up/sub/file"
+	chown 7:8 "$ROOTFS/mnt/up/sub/file"
+	ln -s sub/file "$ROOTFS/mnt/up/link"
+	mkfifo "$ROOTFS/mnt/up/pipe"
+	mount_at /mnt/up tmpfs t tmpcopyup ro
+	inside sh -c 'cat /mnt/up/link; stat -c "%a %u:%g %F" /mnt/up/sub/file; stat -c %F /mnt/up/pipe; ! touch /mnt/up/x'
+	ok
+	says content
+	says '604 7:8 regular file'
+	says fifo
+	# The image has not changed and what is written goes to the tmpfs.
+	config '.mounts[-1].options = ["tmpcopyup"]'
+	inside sh -c 'echo more > /mnt/up/sub/new; cat /mnt/up/sub/new'
+	says more
+	[ ! -e "$ROOTFS/mnt/up/sub/new" ]
+}
+
+@test "tmpcopyup is for a tmpfs only" {
+	mount_at /mnt/a bind "$WORK" bind tmpcopyup
+	fails_with 'tmpcopyup: only a tmpfs' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "a bind of a directory and of a file, also relative to the bundle" {
+	mkdir -p "$BUNDLE/vol"
+	echo one > "$BUNDLE/vol/f"
+	echo two > "$WORK/file"
+	mount_at /mnt/dir bind vol bind
+	mount_at /mnt/deep/er/file bind "$WORK/file" bind ro
+	inside sh -c 'cat /mnt/dir/f /mnt/deep/er/file; echo x > /mnt/dir/f; ! echo x > /mnt/deep/er/file'
+	ok
+	says $'one\ntwo'
+	[ "$(cat "$BUNDLE/vol/f" "$WORK/file")" = $'x\ntwo' ]
+}
+
+@test "bind leaves out what is mounted below, rbind takes it; ro is for one mount, rro for all" {
+	host_tmpfs "$WORK/vol"
+	host_tmpfs "$WORK/vol/sub"
+	touch "$WORK/vol/sub/f"
+	mount_at /mnt/one bind "$WORK/vol" bind
+	mount_at /mnt/ro bind "$WORK/vol" rbind ro
+	mount_at /mnt/rro bind "$WORK/vol" rbind rro
+	mount_at /mnt/mix bind "$WORK/vol" rbind rro rw
+	guest stat /mnt/one/sub/f /mnt/ro/sub/f -- mount /mnt/ro /mnt/ro/sub /mnt/rro /mnt/rro/sub /mnt/mix /mnt/mix/sub
+	fact stat '/mnt/one/sub/f ENOENT'
+	fact stat '/mnt/ro/sub/f file .*'
+	fact mount '/mnt/ro ro,.*'
+	fact mount '/mnt/ro/sub rw,.*'
+	fact mount '/mnt/rro ro,.*'
+	fact mount '/mnt/rro/sub ro,.*'
+	fact mount '/mnt/mix rw,.*'
+	fact mount '/mnt/mix/sub ro,.*'
+}
+
+@test "every recursive option reaches the mounts below" {
+	host_tmpfs "$WORK/vol"
+	host_tmpfs "$WORK/vol/sub"
+	host_tmpfs "$WORK/full" ro,nosuid,nodev,noexec,noatime
+	mount_at /mnt/a bind "$WORK/vol" rbind rnosuid rnodev rnoexec rnodiratime rnosymfollow rnoatime
+	mount_at /mnt/b bind "$WORK/vol" rbind rstrictatime
+	mount_at /mnt/c bind "$WORK/full" rbind rsuid rdev rexec rrw rrelatime
+	mount_at /mnt/d bind "$WORK/full" rbind ratime rsymfollow rdiratime
+	guest mount /mnt/a/sub /mnt/b/sub /mnt/c /mnt/d
+	fact mount '/mnt/a/sub rw,nosuid,nodev,noexec,noatime,nodiratime,nosymfollow .*'
+	fact mount '/mnt/b/sub rw .*'
+	fact mount '/mnt/c rw,relatime .*'
+	fact mount '/mnt/d ro,nosuid,nodev,noexec,relatime .*'
+}
+
+@test "a bind keeps the flags of its source unless they are cleared by name" {
+	host_tmpfs "$WORK/vol" nosuid,nodev,noexec
+	mount_at /mnt/keep bind "$WORK/vol" bind
+	mount_at /mnt/clear bind "$WORK/vol" bind exec suid
+	guest mount /mnt/keep /mnt/clear
+	fact mount '/mnt/keep rw,nosuid,nodev,noexec,relatime .*'
+	fact mount '/mnt/clear rw,nodev,relatime .*'
+}
+
+@test "propagation: a slave by default, what is asked for otherwise, never the host's peer" {
+	host_tmpfs "$WORK/vol"
+	mount --make-shared "$WORK/vol"
+	mount_at /mnt/default bind "$WORK/vol" bind
+	mount_at /mnt/private bind "$WORK/vol" bind private
+	mount_at /mnt/slave bind "$WORK/vol" bind rslave
+	mount_at /mnt/shared bind "$WORK/vol" bind rshared
+	mount_at /mnt/unbind bind "$WORK/vol" bind unbindable
+	guest mount /mnt/default /mnt/private /mnt/slave /mnt/shared /mnt/unbind
+	fact mount '/mnt/default rw,relatime master:[0-9]+ - .*'
+	fact mount '/mnt/private rw,relatime - .*'
+	fact mount '/mnt/slave rw,relatime master:[0-9]+ - .*'
+	fact mount '/mnt/shared rw,relatime shared:[0-9]+ master:[0-9]+ - .*'
+	fact mount '/mnt/unbind rw,relatime unbindable - .*'
+}
+
+@test "a mount made in a container reaches the host only with rshared and a shared root" {
+	host_tmpfs "$WORK/vol"
+	mkdir "$WORK/vol/in"
+	mount --make-shared "$WORK/vol"
+	all_caps
+	mount_at /mnt/v bind "$WORK/vol" rbind rshared
+	args sh -c 'mount -t tmpfs inner /mnt/v/in && touch /mnt/v/in/f && sleep 1000'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	wait_for 'rt exec "$ID" test -e /mnt/v/in/f'
+	run cat /proc/self/mountinfo
+	[[ $output != *" inner "* ]]
+	rt delete --force "$ID"
+	# The same with the root's propagation shared: now it must arrive, or the above proves nothing.
+	config '.linux.rootfsPropagation = "rshared"'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	wait_for 'test -e "$WORK/vol/in/f"'
+	rt delete --force "$ID"
+}
+
+@test "a mount that the host makes later arrives at a slave, not at a private one" {
+	host_tmpfs "$WORK/vol"
+	mkdir "$WORK/vol/in"
+	mount --make-shared "$WORK/vol"
+	mount_at /mnt/slave bind "$WORK/vol" rbind rslave
+	mount_at /mnt/private bind "$WORK/vol" rbind rprivate
+	start_sleeper
+	host_tmpfs "$WORK/vol/in"
+	touch "$WORK/vol/in/f"
+	rt exec "$ID" test -e /mnt/slave/in/f
+	! rt exec "$ID" test -e /mnt/private/in/f
+}
+
+@test "src-nofollow binds the link itself" {
+	echo target > "$WORK/target"
+	ln -s target "$WORK/link"
+	mount_at /mnt/followed bind "$WORK/link" bind
+	mount_at /mnt/link bind "$WORK/link" bind src-nofollow
+	inside sh -c 'cat /mnt/followed; readlink /mnt/link'
+	ok
+	says $'target\ntarget'
+}
+
+@test "remount changes a mount that is there" {
+	mount_at /mnt/t tmpfs t size=1m
+	mount_at /mnt/t "" "" remount bind ro noexec
+	mount_at /mnt/u tmpfs t size=1m
+	mount_at /mnt/u tmpfs "" remount size=2m nosuid
+	mount_at /sys "" "" remount bind rw
+	guest mount /mnt/t /sys -- fstype /mnt/u -- mount /mnt/u
+	fact mount '/mnt/t ro,noexec,relatime .*'
+	fact mount '/sys rw,nosuid,nodev,noexec,relatime .*'
+	fact fstype '/mnt/u .* size 2097152'
+	fact mount '/mnt/u rw,nosuid,relatime .*'
+}
+
+@test "a target that is a link resolves inside the root" {
+	mkdir -p "$WORK/victim" "$ROOTFS/$WORK" "$ROOTFS/real"
+	ln -s "$WORK/victim" "$ROOTFS/mnt/out"
+	ln -s ../../../../../../real "$ROOTFS/mnt/up"
+	mount_at /mnt/out tmpfs t
+	mount_at /mnt/up tmpfs t
+	guest mount "$WORK/victim" /real
+	fact mount "$WORK/victim rw.* tmpfs t .*"
+	fact mount '/real rw.* tmpfs t .*'
+	! grep -q " $WORK/victim " /proc/self/mountinfo
+	[ -z "$(ls -A "$WORK/victim")" ]
+}
+
+@test "the root itself cannot be a target" {
+	mount_at / tmpfs t
+	fails_with 'the root itself' rt run -b "$BUNDLE" "$ID"
+	config '.mounts[-1].destination = "/mnt/.."'
+	fails_with 'the root itself' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "proc, sysfs and what is mounted on /dev need an ordinary directory" {
+	rmdir "$ROOTFS/proc"
+	ln -s /tmp "$ROOTFS/proc"
+	fails_with 'must be mounted on ordinary directory' rt run -b "$BUNDLE" "$ID"
+	rm "$ROOTFS/proc"
+	touch "$ROOTFS/proc"
+	fails_with 'must be mounted on ordinary directory' rt run -b "$BUNDLE" "$ID"
+	rm "$ROOTFS/proc"
+	rmdir "$ROOTFS/sys"
+	ln -s tmp "$ROOTFS/sys"
+	fails_with 'must be mounted on ordinary directory' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "missing directories of proc and sys are made" {
+	rmdir "$ROOTFS/proc" "$ROOTFS/sys"
+	guest fstype /proc /sys
+	fact fstype '/proc 9fa0 .*'
+	fact fstype '/sys 62656572 .*'
+}
+
+@test "/proc can be replaced by nothing, and only figures can be covered in it" {
+	echo fake > "$WORK/fake"
+	mount_at /proc/cpuinfo bind "$WORK/fake" bind
+	inside cat /proc/cpuinfo
+	ok
+	says fake
+	config '.mounts[-1].destination = "/proc/version"'
+	fails_with 'inside /proc' rt run -b "$BUNDLE" "$ID"
+	config '.mounts[-1].destination = "/proc/self/../version"'
+	fails_with 'inside /proc' rt run -b "$BUNDLE" "$ID"
+	ln -s /proc/version "$ROOTFS/mnt/sneaky"
+	config '.mounts[-1].destination = "/mnt/sneaky"'
+	fails_with 'inside /proc' rt run -b "$BUNDLE" "$ID"
+	mkdir "$WORK/dir"
+	edit --arg s "$WORK/dir" '.mounts[-1] = {destination: "/proc", type: "bind", source: $s, options: ["bind"]}'
+	fails_with 'not of type proc' rt run -b "$BUNDLE" "$ID"
+	config '.mounts[-1] = {destination: "/proc", type: "tmpfs", source: "t"}'
+	fails_with 'not of type proc' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "errors name the mount, its source and the reason" {
+	mount_at /mnt/a bind /does/not/exist bind
+	fails_with 'error mounting "/does/not/exist" to rootfs at "/mnt/a"' rt run -b "$BUNDLE" "$ID"
+	config '.mounts[-1] = {destination: "/mnt/a", type: "nosuchfs", source: "x"}'
+	fails_with 'unknown filesystem type "nosuchfs"' rt run -b "$BUNDLE" "$ID"
+	config '.mounts[-1] = {destination: "/mnt/a", type: "tmpfs", source: "x", options: ["size=huge"]}'
+	fails_with 'size' rt run -b "$BUNDLE" "$ID"
+	config '.mounts[-1] = {destination: "/mnt/a", type: "bind", source: "/tmp", options: ["bind", "frobnicate"]}'
+	fails_with 'frobnicate' rt run -b "$BUNDLE" "$ID"
+	config '.mounts[-1] = {destination: "/mnt/a", type: "tmpfs", source: "x", options: ["idmap"]}'
+	fails_with 'only a bind' rt run -b "$BUNDLE" "$ID"
+	touch "$ROOTFS/mnt/file"
+	config '.mounts[-1] = {destination: "/mnt/file", type: "tmpfs", source: "x"}'
+	fails_with '/mnt/file' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "mqueue, devpts and shm" {
+	mount_at /dev/mqueue mqueue mqueue nosuid nodev noexec
+	guest fstype /dev/mqueue /dev/pts /dev/shm -- mount /dev/pts
+	fact fstype '/dev/mqueue 19800202 .*'
+	fact fstype '/dev/pts 1cd1 .*'
+	fact fstype '/dev/shm 1021994 .*'
+	fact mount '/dev/pts rw,nosuid,noexec,relatime - devpts devpts rw,gid=5,mode=620,ptmxmode=666'
+}
+
+@test "cgroup v1: a read-only tmpfs with the container's own directories" {
+	[ -d /sys/fs/cgroup/memory ] || skip "the host has cgroup v2"
+	mount_at /sys/fs/cgroup cgroup cgroup nosuid noexec nodev relatime ro
+	inside sh -c 'ls /sys/fs/cgroup; cat /sys/fs/cgroup/memory/cgroup.procs; mkdir /sys/fs/cgroup/x; mkdir /sys/fs/cgroup/memory/x; cat /proc/self/cgroup'
+	says memory
+	says $'\n1\n'
+	[ "$(grep -c 'Read-only file system' <<< "$output")" = 2 ]
+	# With a namespace of its own the paths are cut at the container's group.
+	says 'memory:/'
+	[[ $output != *carrel-test* ]]
+}
+
+@test "nothing of the host is mounted inside" {
+	guest mount /
+	fact mount '/ ro,.*'
+	inside sh -c 'cut -d" " -f5 /proc/self/mountinfo'
+	ok
+	local point
+	for point in $output; do
+		case $point in
+		/ | /dev | /dev/pts | /dev/shm | /tmp | /proc | /proc/bus | /proc/fs | /proc/irq | /proc/kcore | /proc/keys | \
+			/proc/scsi | /proc/sys | /proc/sysrq-trigger | /proc/timer_list | /sys | /sys/firmware) ;;
+		*) echo "unexpected mount on $point" && return 1 ;;
+		esac
+	done
+	[ "$(grep -cx / <<< "$output")" = 1 ]
+}
+
+@test "a missing mount call is an error that names it" {
+	local call
+	for call in open_tree move_mount fsopen fsconfig fsmount mount_setattr; do
+		fails_with "no $call;" "$CARREL_BIN/../tests/forbid" "$call" -- "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	done
+}
