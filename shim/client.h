@@ -127,8 +127,6 @@ void client_exit(struct client *c, const void *exit_message, size_t n, uint16_t 
 /* Now: what is queued, then a close. Output not yet framed is not sent. */
 void client_close(struct client *c, uint16_t code, const char *why, uint64_t now_ms);
 void client_drop(struct client *c);
-/* Tells a peer that never became a client why not, as far as its socket takes it at once. */
-void client_refuse(int fd, enum client_framing framing, uint16_t code, const char *why);
 
 /* Output bytes that this client has not been sent. */
 uint64_t client_behind(const struct client *c);

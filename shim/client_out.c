@@ -6,7 +6,6 @@
 #include <sys/socket.h>
 
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/ring.h"
@@ -76,16 +75,6 @@ void client_queue_close(struct client *c, uint16_t code, const char *why)
 		queue_ws_control(c, WS_OP_CLOSE, body + 1, 2 + n);
 	else
 		client_queue(c, body, 3 + n);
-}
-
-void client_refuse(int fd, enum client_framing framing, uint16_t code, const char *why)
-{
-	struct client c = { .fd = FD_NONE, .framing = framing, .ctl = BUF_LIMIT(256) };
-
-	client_queue_close(&c, code, why);
-	(void) send(fd, buf_bytes(&c.ctl), buf_len(&c.ctl), MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void) shutdown(fd, SHUT_WR);
-	buf_fini(&c.ctl);
 }
 
 void client_ping(struct client *c)

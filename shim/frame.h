@@ -31,7 +31,6 @@ enum close_code {
 	CLOSE_OOM = 4010,
 	CLOSE_PROTOCOL = 4400,
 	CLOSE_DELETED = 4410,
-	CLOSE_TOO_MANY = 4429,
 };
 
 enum frame_kind {

@@ -21,3 +21,7 @@ $(O)/bin/carrel-init: shim/init/main.c
 	$(call say,LD,$@)
 	$(Q)$(MUSL_CC) -D_GNU_SOURCE -std=gnu17 -Os -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -fno-asynchronous-unwind-tables \
 		-ffunction-sections -Wl,--gc-sections -Wl,-z,norelro -Wl,--build-id=none -static -s -o $@ $<
+
+shim_UNIT := test_shim_codec test_shim_client
+UNIT += $(shim_UNIT)
+$(foreach t,$(shim_UNIT),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))

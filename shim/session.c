@@ -332,17 +332,13 @@ int session_attach(struct session *s, struct attach *a, uint32_t *number, const 
 		return -1;
 	if (s->n_clients >= s->orders->max_clients) {
 		*code = "limit";
-		client_refuse(a->fd, a->framing, CLOSE_TOO_MANY, "too many clients");
 		return err_set(e, EMFILE, "%u clients are attached already", s->n_clients);
 	}
 	if (a->role == CLIENT_WRITER && a->cols && s->orders->terminal &&
 	    session_resize(s, a->cols, a->rows, &ignored) < 0)
 		log_debug("attach: %s", ignored.msg);
-	if (add_client(s, a, &c, e) < 0) {
-		if (a->fd >= 0)
-			client_refuse(a->fd, a->framing, CLOSE_PROTOCOL, e->msg);
+	if (add_client(s, a, &c, e) < 0)
 		return -1;
-	}
 	if (a->takeover && a->role == CLIENT_WRITER)
 		take_over(s, c);
 	if (s->state == SESSION_FLUSHING)

@@ -79,7 +79,7 @@ int session_init(struct session *s, const struct session_spec *spec, struct err 
 void session_fini(struct session *s);
 
 struct attach {
-	int fd; /* taken on success; also when the refusal could be told over it */
+	int fd; /* taken on success: a refusal is the asker's to tell */
 	enum client_framing framing;
 	enum client_role role;
 	bool has_since, takeover;
