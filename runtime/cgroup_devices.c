@@ -108,6 +108,17 @@ static bool covers(const struct cgroup_device *wide, const struct cgroup_device 
 	       (wide->minor < 0 || wide->minor == d->minor);
 }
 
+static bool meets(int64_t a, int64_t b)
+{
+	return a < 0 || b < 0 || a == b;
+}
+
+/* Whether there is a device that both mean. */
+static bool overlaps(const struct cgroup_device *a, const struct cgroup_device *b)
+{
+	return a->type == b->type && meets(a->major, b->major) && meets(a->minor, b->minor);
+}
+
 static bool same_node(const struct cgroup_device *a, const struct cgroup_device *b)
 {
 	return a->type == b->type && a->major == b->major && a->minor == b->minor;
@@ -121,10 +132,10 @@ static int take_away(struct device_rules *t, const struct cgroup_device *d, stru
 
 		if (covers(d, x))
 			x->access &= ~d->access;
-		else if (covers(x, d) && (x->access & d->access))
+		else if (overlaps(x, d) && (x->access & d->access))
 			return err_set(e, ENOTSUP,
 				       "linux.resources.devices: %s of %c %" PRId64 ":%" PRId64
-				       " inside a wider rule cannot be expressed on cgroup v1",
+				       " after a wider rule cannot be expressed on cgroup v1",
 				       d->allow ? "allowing" : "denying", d->type, d->major,
 				       d->minor);
 	}

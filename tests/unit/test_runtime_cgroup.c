@@ -1,0 +1,429 @@
+/*
+ * Control groups as far as no kernel is needed: paths, the state text, which limit needs which controller,
+ * weights, and device rules in both their forms.
+ */
+#include "tests/unit/scratch.h"
+
+#include <linux/bpf.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+#include "runtime/cgroup.h"
+#include "runtime/cgroup_devices.h"
+#include "runtime/cgroup_impl.h"
+
+/* ---- paths and state ---- */
+
+/* The part of the plan's last line behind its hierarchy's directory, or NULL when the path is refused. */
+static char *planned(const char *path)
+{
+	const struct cgroup_spec s = { .id = "box",
+				       .path = path,
+				       .res = CGROUP_RESOURCES_UNSET };
+	auto_buf struct buf text = BUF_LIMIT(65536);
+	struct err e = ERR_NONE;
+	char *line, *end;
+
+	if (cgroup_plan(&s, &text, &e) < 0)
+		return NULL;
+	line = strstr(buf_str(&text), CGROUP_ROOT "/");
+	assert_non_null(line);
+	line += strlen(CGROUP_ROOT "/");
+	end = strchr(line, '\n');
+	assert_non_null(end);
+	*end = '\0';
+	/* On v1 there is the hierarchy's directory in front. */
+	if (strncmp(buf_str(&text), "unified ", 8) != 0)
+		line = strchr(line, '/') + 1;
+	return xstrdup(line);
+}
+
+static void test_paths(void **state)
+{
+	/* clang-format off */
+	static const struct { const char *given, *dir; } rows[] = {
+		{ NULL, "box" }, { "", "box" }, { "/a", "a" }, { "a", "a" }, { "/a/b/c", "a/b/c" },
+		{ "/a//b/./c/", "a/b/c" }, { "/a/../b", "b" }, { "/../../etc", "etc" },
+		{ "../../x", "x" }, { "/a/b/../../../c", "c" }, { "user.slice:box:1", "user.slice:box:1" },
+		{ "/", NULL }, { "/..", NULL }, { "/a/..", NULL }, { ".", NULL },
+		{ "/a b", NULL }, { "/a\nmemory /x", NULL },
+	};
+	/* clang-format on */
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *dir = planned(rows[i].given);
+
+		if (!rows[i].dir)
+			assert_null(dir);
+		else
+			assert_string_equal(dir, rows[i].dir);
+	}
+}
+
+static void test_state_text(void **state)
+{
+	static const char v1[] = "memory /sys/fs/cgroup/memory/a/b\n"
+				 "cpu,cpuacct /sys/fs/cgroup/cpu,cpuacct/a/b\n";
+	static const char v2[] = "unified /sys/fs/cgroup/a\n";
+	static const char *const bad[] = {
+		"memory\n",
+		"memory /etc\n",
+		"memory /sys/fs/cgroup\n",
+		"memory /sys/fs/cgroup/../../etc\n",
+		"unified /sys/fs/cgroup/a\nmemory /sys/fs/cgroup/memory/a\n",
+	};
+	auto_buf struct buf out = BUF_LIMIT(4096);
+	struct cgroup *cg = NULL;
+
+	(void) state;
+	assert_ok(cgroup_load(v1, &cg, &e));
+	assert_int_equal(cgroup_mode(cg), CGROUP_V1);
+	assert_ptr_equal(cgroup_hier_of(cg, CTRL_CPU), cgroup_hier_of(cg, CTRL_CPUACCT));
+	assert_null(cgroup_hier_of(cg, CTRL_PIDS));
+	assert_int_equal(cgroup_clone_fd(cg), -1);
+	assert_ok(cgroup_save(cg, &out, &e));
+	assert_string_equal(buf_str(&out), v1);
+	cgroup_free_ptr(&cg);
+
+	assert_ok(cgroup_load(v2, &cg, &e));
+	assert_int_equal(cgroup_mode(cg), CGROUP_V2);
+	cgroup_free_ptr(&cg);
+	assert_ok(cgroup_load("disabled\n", &cg, &e));
+	assert_int_equal(cgroup_mode(cg), CGROUP_DISABLED);
+	/* Nothing there: nothing to remove, nothing inside, nothing frozen. */
+	assert_ok(cgroup_remove(cg, 0, &e));
+	assert_err(cgroup_freeze(cg, true, &e), ENOTSUP);
+	cgroup_free_ptr(&cg);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_err(cgroup_load(bad[i], &cg, &e), EINVAL);
+}
+
+/* ---- limits ---- */
+
+static void test_needs(void **state)
+{
+	struct cgroup_resources r = CGROUP_RESOURCES_UNSET;
+	const struct cgroup_hugetlb huge = { "2MB", 0 };
+
+	(void) state;
+	assert_int_equal(cgroup_needs(&r), 0);
+	r.memory.limit = r.cpu.shares = 0;
+	assert_int_equal(cgroup_needs(&r), 0);
+	r.memory.limit = 1 << 20;
+	assert_int_equal(cgroup_needs(&r), 1u << CTRL_MEMORY);
+	r.pids = 0;
+	assert_int_equal(cgroup_needs(&r), 1u << CTRL_MEMORY | 1u << CTRL_PIDS);
+	r = (struct cgroup_resources) CGROUP_RESOURCES_UNSET;
+	r.cpu.cpus = "";
+	assert_int_equal(cgroup_needs(&r), 0);
+	r.cpu.cpus = "0";
+	r.cpu.quota = -1;
+	assert_int_equal(cgroup_needs(&r), 1u << CTRL_CPUSET | 1u << CTRL_CPU);
+	r = (struct cgroup_resources) CGROUP_RESOURCES_UNSET;
+	r.hugetlb = &huge;
+	r.n_hugetlb = 1;
+	r.blkio_weight = 100;
+	assert_int_equal(cgroup_needs(&r), 1u << CTRL_HUGETLB | 1u << CTRL_BLKIO);
+}
+
+static void test_swap(void **state)
+{
+	struct cgroup_resources r = CGROUP_RESOURCES_UNSET;
+
+	(void) state;
+	assert_ok(cgroup_check_memory(&r.memory, &e));
+	r.memory.swap = 100;
+	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+	r.memory.limit = -1;
+	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+	r.memory.limit = 101;
+	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+	r.memory.limit = 100;
+	assert_ok(cgroup_check_memory(&r.memory, &e));
+	r.memory.swap = -1;
+	assert_ok(cgroup_check_memory(&r.memory, &e));
+	r.memory.swap = -2;
+	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+}
+
+static void test_page_sizes(void **state)
+{
+	static const char *const good[] = { "2MB", "1GB", "64KB", "512MB" };
+	static const char *const bad[] = {
+		"",	"MB",	   "2M",  "2mb",      "02MB",
+		"2MB ", "../../x", "2TB", "2MB/../x", "9999999999999MB"
+	};
+
+	(void) state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		assert_ok(cgroup_check_page_size(good[i], &e));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_err(cgroup_check_page_size(bad[i], &e), EINVAL);
+}
+
+static void test_weight(void **state)
+{
+	uint64_t last = 0;
+
+	(void) state;
+	assert_int_equal(cgroup_v2_weight(2), 1);
+	assert_int_equal(cgroup_v2_weight(1024), 100);
+	assert_int_equal(cgroup_v2_weight(262144), 10000);
+	/* 10^((l^2 + 125 l) / 612 - 7 / 34), l = log2, rounded up. */
+	assert_int_equal(cgroup_v2_weight(100), 17);
+	assert_int_equal(cgroup_v2_weight(512), 59);
+	assert_int_equal(cgroup_v2_weight(2048), 174);
+	assert_int_equal(cgroup_v2_weight(10240), 639);
+	for (uint64_t s = 2; s <= 262144; s += s < 5000 ? 1 : 97) {
+		uint64_t w = cgroup_v2_weight(s);
+
+		assert_true(w >= last && w >= 1 && w <= 10000);
+		last = w;
+	}
+}
+
+static void test_lists(void **state)
+{
+	(void) state;
+	assert_true(cgroup_list_has("cpuset cpu io memory", "cpu"));
+	assert_true(cgroup_list_has("cpuset cpu io memory", "memory"));
+	assert_true(cgroup_list_has("cpuset\n", "cpuset"));
+	assert_false(cgroup_list_has("cpuset io", "cpu"));
+	assert_false(cgroup_list_has("xcpu cpux", "cpu"));
+	assert_false(cgroup_list_has("", "cpu"));
+}
+
+/* ---- devices ---- */
+
+#define ANY -1
+#define DEV(allow, type, major, minor, access)                                                 \
+	{                                                                                      \
+		allow, type, major, minor, access                                              \
+	}
+
+struct wish {
+	char type;
+	int64_t major, minor;
+	unsigned access;
+};
+
+static bool matches(const struct cgroup_device *d, const struct wish *w)
+{
+	return d->type == w->type && (d->major < 0 || d->major == w->major) &&
+	       (d->minor < 0 || d->minor == w->minor);
+}
+
+/* The rules read from the last to the first. */
+static bool plain_reading(const struct device_rules *t, const struct wish *w)
+{
+	for (size_t i = t->n; i-- > 0;) {
+		const struct cgroup_device *d = &t->v[i];
+
+		if (!matches(d, w))
+			continue;
+		if (d->allow ? (w->access & ~d->access) == 0 : (w->access & d->access) != 0)
+			return d->allow;
+	}
+	return t->allow_all;
+}
+
+/* How the kernel judges v1's form: one exception that covers the wish, or touches it. */
+static bool v1_reading(const struct device_rules *t, const struct wish *w)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		const struct cgroup_device *d = &t->v[i];
+
+		assert_true(d->access == 0 || d->allow != t->allow_all);
+		if (!matches(d, w))
+			continue;
+		if (d->allow && (w->access & ~d->access) == 0)
+			return true;
+		if (!d->allow && (w->access & d->access))
+			return false;
+	}
+	return t->allow_all;
+}
+
+/* The few eBPF instructions that the device program is made of. */
+static bool run_program(const struct bpf_insn *p, size_t n, const struct wish *w)
+{
+	unsigned access = (w->access & 1 ? BPF_DEVCG_ACC_READ : 0) |
+			  (w->access & 2 ? BPF_DEVCG_ACC_WRITE : 0) |
+			  (w->access & 4 ? BPF_DEVCG_ACC_MKNOD : 0);
+	uint32_t ctx[3] = { access << 16 |
+				    (w->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR),
+			    (uint32_t) w->major, (uint32_t) w->minor };
+	uint64_t r[11] = { 0 };
+
+	for (size_t pc = 0; pc < n; pc++) {
+		const struct bpf_insn *i = &p[pc];
+
+		switch (i->code) {
+		case BPF_LDX | BPF_MEM | BPF_W:
+			r[i->dst_reg] = ctx[i->off / 4];
+			break;
+		case BPF_ALU | BPF_MOV | BPF_X:
+			r[i->dst_reg] = (uint32_t) r[i->src_reg];
+			break;
+		case BPF_ALU64 | BPF_MOV | BPF_K:
+			r[i->dst_reg] = (uint64_t) (int64_t) i->imm;
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			r[i->dst_reg] = (uint32_t) r[i->dst_reg] & (uint32_t) i->imm;
+			break;
+		case BPF_ALU | BPF_RSH | BPF_K:
+			r[i->dst_reg] = (uint32_t) r[i->dst_reg] >> i->imm;
+			break;
+		case BPF_JMP | BPF_JNE | BPF_K:
+			pc += r[i->dst_reg] != (uint64_t) (int64_t) i->imm ? (size_t) i->off
+									   : 0;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			pc += r[i->dst_reg] == (uint64_t) (int64_t) i->imm ? (size_t) i->off
+									   : 0;
+			break;
+		case BPF_JMP | BPF_EXIT:
+			return r[0] != 0;
+		default:
+			fail_msg("instruction %zu: code 0x%x", pc, i->code);
+		}
+	}
+	fail_msg("ran off the end");
+	return false;
+}
+
+static void build(const struct cgroup_device *v, size_t n, struct device_rules *out)
+{
+	struct cgroup_spec s = { .id = "x", .res = CGROUP_RESOURCES_UNSET };
+
+	s.res.devices = v;
+	s.res.n_devices = n;
+	assert_ok(device_rules_build(&s, out, &e));
+}
+
+static void test_device_defaults(void **state)
+{
+	const struct cgroup_device none[] = { DEV(false, 'a', ANY, ANY, 7) };
+	const struct wish null = { 'c', 1, 3, 3 }, kmsg = { 'c', 1, 11, 1 },
+			  disk = { 'b', 8, 0, 1 }, make_disk = { 'b', 8, 0, 4 },
+			  pts = { 'c', 136, 7, 3 };
+	struct device_rules t;
+
+	(void) state;
+	for (size_t given = 0; given <= 1; given++) {
+		build(none, given, &t);
+		assert_true(plain_reading(&t, &null));
+		assert_true(plain_reading(&t, &pts));
+		assert_true(plain_reading(&t, &make_disk));
+		assert_false(plain_reading(&t, &kmsg));
+		assert_false(plain_reading(&t, &disk));
+		device_rules_fini(&t);
+	}
+}
+
+static void test_device_refused(void **state)
+{
+	const struct cgroup_device hole[] = { DEV(true, 'c', 1, ANY, 7),
+					      DEV(false, 'c', 1, 11, 7) };
+	const struct cgroup_device type[] = { DEV(true, 'p', 1, 1, 7) };
+	const struct cgroup_device access[] = { DEV(true, 'c', 1, 1, 8) };
+	struct cgroup_spec s = { .id = "x", .res = CGROUP_RESOURCES_UNSET };
+	struct device_rules t;
+
+	(void) state;
+	s.res.n_devices = 1;
+	s.res.devices = type;
+	assert_err(device_rules_build(&s, &t, &e), EINVAL);
+	s.res.devices = access;
+	assert_err(device_rules_build(&s, &t, &e), EINVAL);
+	/* v2 can say it, v1 cannot. */
+	build(hole, 2, &t);
+	const struct wish w = { 'c', 1, 11, 1 };
+	assert_false(plain_reading(&t, &w));
+	assert_err(device_rules_fold(&t, &e), ENOTSUP);
+	device_rules_fini(&t);
+}
+
+static uint64_t seed = 7;
+
+static size_t below(size_t n)
+{
+	seed = seed * 6364136223846793005u + 1442695040888963407u;
+	return (size_t) (seed >> 33) % n;
+}
+
+static struct cgroup_device random_rule(void)
+{
+	static const char types[] = { 'a', 'b', 'c', 'c', 'c', 'u' };
+	const bool reset = below(12) == 0;
+
+	if (reset)
+		return (struct cgroup_device) DEV(below(2), 'a', ANY, ANY, 7);
+	return (struct cgroup_device) DEV(below(2), types[below(sizeof(types))],
+					  (int64_t) below(4) - 1, (int64_t) below(4) - 1,
+					  1 + (unsigned) below(7));
+}
+
+/* One bit at a time: mknod asks for m, open for r and w. */
+static void compare_all(struct device_rules *t, bool v1, size_t *seen)
+{
+	auto_free struct bpf_insn *p = NULL;
+	size_t n = device_rules_program(t, &p);
+
+	assert_true(n <= 6 + t->n * DEVICE_RULE_INSNS + 2);
+	for (unsigned bits = 0; bits < 2 * 4 * 4 * 3; bits++) {
+		const struct wish w = { bits & 1 ? 'b' : 'c', bits / 2 % 4, bits / 8 % 4,
+					1u << bits / 32 };
+
+		if (v1)
+			assert_int_equal(v1_reading(t, &w), plain_reading(t, &w));
+		assert_int_equal(run_program(p, n, &w), plain_reading(t, &w));
+		++*seen;
+	}
+}
+
+static void test_device_forms(void **state)
+{
+	size_t seen = 0, folded = 0;
+
+	(void) state;
+	for (int i = 0; i < 3000; i++) {
+		struct cgroup_device v[8];
+		struct device_rules t, u;
+		struct err e = ERR_NONE;
+		size_t n = below(ARRAY_SIZE(v));
+
+		for (size_t k = 0; k < n; k++)
+			v[k] = random_rule();
+		build(v, n, &t);
+		compare_all(&t, false, &seen);
+		build(v, n, &u);
+		if (device_rules_fold(&u, &e) == 0) {
+			for (unsigned bits = 0; bits < 2 * 4 * 4 * 3; bits++) {
+				const struct wish w = { bits & 1 ? 'b' : 'c', bits / 2 % 4,
+							bits / 8 % 4, 1u << bits / 32 };
+
+				assert_int_equal(v1_reading(&u, &w), plain_reading(&t, &w));
+			}
+			folded++;
+		}
+		device_rules_fini(&t);
+		device_rules_fini(&u);
+	}
+	print_message("%zu answers, %zu of 3000 lists have v1's form\n", seen, folded);
+	assert_true(folded > 300);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_paths),	       cmocka_unit_test(test_state_text),
+		cmocka_unit_test(test_needs),	       cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_page_sizes),     cmocka_unit_test(test_weight),
+		cmocka_unit_test(test_lists),	       cmocka_unit_test(test_device_defaults),
+		cmocka_unit_test(test_device_refused), cmocka_unit_test(test_device_forms),
+	};
+
+	return cmocka_run_group_tests_name("runtime/cgroup", tests, NULL, NULL);
+}
