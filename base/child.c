@@ -18,7 +18,7 @@
 /* What a caller of child_clone may ask for: nothing that shares memory with the child. */
 static const uint64_t clonable = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
 				 CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME |
-				 CLONE_INTO_CGROUP | CLONE_PIDFD;
+				 CLONE_INTO_CGROUP | CLONE_PIDFD | CLONE_PARENT;
 
 /* CLONE_NEWTIME lies where the old call has the exit signal, CLONE_INTO_CGROUP above its 32 bits. */
 static int clone_without_clone3(uint64_t flags, int *pidfd, struct err *e)
@@ -41,7 +41,8 @@ static int clone_without_clone3(uint64_t flags, int *pidfd, struct err *e)
 int child_clone(uint64_t flags, int cgroup_fd, struct child *out, struct err *e)
 {
 	int pidfd = FD_NONE;
-	struct clone_args args = { .exit_signal = SIGCHLD };
+	/* A sibling has the signal of its maker; clone3 refuses to be told. */
+	struct clone_args args = { .exit_signal = flags & CLONE_PARENT ? 0 : SIGCHLD };
 	long pid;
 
 	if (flags & ~clonable)

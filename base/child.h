@@ -42,7 +42,7 @@ struct child_spec {
  * called this ends. */
 int child_spawn(const struct child_spec *spec, struct child *out, struct err *e);
 
-/* clone3 with `flags` (CLONE_NEW*, CLONE_INTO_CGROUP with cgroup_fd, else -1); returns 0 in the child,
+/* clone3 with `flags` (CLONE_NEW*, CLONE_PARENT, CLONE_INTO_CGROUP with cgroup_fd, else -1); returns 0 in the child,
  * 1 in the parent with *out set, -1 with *e. CLONE_PIDFD is added. Falls back to clone(2) where clone3
  * is refused with ENOSYS and cgroup_fd is -1. Only async-signal-safe work in a child of a process that
  * has threads. */
