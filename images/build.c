@@ -1,0 +1,258 @@
+/*
+ * One child, mmdebstrap, with the package sources on its stdin and its tar in the import's own directory.
+ * Everything it leaves behind lies in that directory, so what a killed build leaves goes with the next sweep.
+ */
+#include "images/build.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/child.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/path.h"
+#include "images/apt_sources.h"
+#include "images/import.h"
+#include "images/recipe.h"
+#include "images/store.h"
+
+enum { RECIPE_LIMIT = 1 << 20, CONFIG_LIMIT = 1 << 20, MAX_ARGS = 1024 };
+
+static const char mmdebstrap[] = "/usr/bin/mmdebstrap";
+
+struct args {
+	char *v[MAX_ARGS + 1];
+	size_t n;
+};
+
+static void args_fini(struct args *a)
+{
+	for (size_t i = 0; i < a->n; i++)
+		free(a->v[i]);
+}
+
+/* Takes the string; one too many is noticed by its absence in args_ok. */
+static void add(struct args *a, char *s)
+{
+	if (a->n < MAX_ARGS)
+		a->v[a->n++] = s;
+	else
+		free(s);
+}
+
+static void add_each(struct args *a, const char *format, const char **v)
+{
+	for (size_t i = 0; v && v[i]; i++)
+		add(a, xasprintf("%s%s", format, v[i]));
+}
+
+static char *join(const char **v, const char *between)
+{
+	char *out = xstrdup(v[0] ? v[0] : "");
+
+	for (size_t i = 1; v[0] && v[i]; i++) {
+		char *longer = xasprintf("%s%s%s", out, between, v[i]);
+
+		free(out);
+		out = longer;
+	}
+	return out;
+}
+
+/* Words were checked by recipe.c, so none can end a quotation or begin an option. */
+static void add_hooks(struct args *a, const struct recipe *r, const char *files_dir)
+{
+	if (r->user.name)
+		add(a, xasprintf("--customize-hook=chroot \"$1\" useradd --uid %u --user-group "
+				 "--create-home --home-dir %s --shell %s %s",
+				 r->user.uid, r->user.home, r->user.shell, r->user.name));
+	for (size_t i = 0; r->remove && r->remove[i]; i++)
+		add(a, xasprintf("--customize-hook=rm -rf \"$1\"%s", r->remove[i]));
+	if (r->files && r->files->count)
+		add(a, xasprintf("--customize-hook=sync-in %s /", files_dir));
+}
+
+static int make_args(struct args *a, const struct recipe *r, const char *work, struct err *e)
+{
+	auto_free char *packages = join(r->packages, ",");
+	auto_free char *files_dir = xasprintf("%s/files", work);
+
+	add(a, xstrdup("mmdebstrap"));
+	add(a, xstrdup("--format=tar"));
+	add(a, xasprintf("--variant=%s", r->variant));
+	if (*packages)
+		add(a, xasprintf("--include=%s", packages));
+	add(a, xstrdup("--aptopt=APT::Install-Recommends \"false\""));
+	add(a, xstrdup("--aptopt=Acquire::Languages \"none\""));
+	/* The result is synced once, at the end; until then it may be lost. */
+	add(a, xstrdup("--dpkgopt=force-unsafe-io"));
+	add_each(a, "--dpkgopt=path-exclude=", r->exclude);
+	add_each(a, "--dpkgopt=path-include=", r->include);
+	add_hooks(a, r, files_dir);
+	/* Images may bring no device nodes; every sandbox gets its own. */
+	add(a, xstrdup("--skip=output/mknod,output/dev"));
+	add(a, xstrdup(r->suite));
+	add(a, xasprintf("%s/rootfs.tar", work));
+	add(a, xstrdup("-"));
+	if (a->n == MAX_ARGS)
+		return err_set(e, E2BIG, "more than %d packages, paths and hooks", MAX_ARGS);
+	return 0;
+}
+
+static int write_file(int files_fd, const char *path, const struct json *text, struct err *e)
+{
+	auto_close int o_path = path_touch_in(files_fd, path, 0644, e);
+	auto_close int fd = -1;
+
+	if (o_path < 0)
+		return -1;
+	fd = open(fd_path(o_path).s, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || fchmod(fd, 0644) < 0)
+		return err_sys(e, "%s", path);
+	return fd_write_all(fd, text->str.s, text->str.n, e);
+}
+
+static int write_files(const struct store_work *w, const struct recipe *r, struct err *e)
+{
+	if (!r->files)
+		return 0;
+	if (mkdirat(w->fd, "files", 0755) < 0)
+		return err_sys(e, "make tmp/*/files");
+	auto_close int fd = openat(w->fd, "files", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "tmp/*/files");
+	json_each (f, r->files) {
+		if (write_file(fd, f->key, f, e) < 0)
+			return err_wrap(e, "files");
+	}
+	return 0;
+}
+
+/* A pipe would do only as long as the text fits it; a file always does. */
+static int sources_file(const struct store_work *w, const struct recipe *r, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(RECIPE_LIMIT);
+	int fd;
+
+	if (apt_sources(r->suite, r->components, &text, e) < 0 ||
+	    fd_write_atomic(w->fd, "sources", buf_bytes(&text), buf_len(&text), 0600, false,
+			    e) < 0)
+		return -1;
+	fd = openat(w->fd, "sources", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "tmp/*/sources");
+	return fd;
+}
+
+static int run_mmdebstrap(const struct store_work *w, const struct recipe *r,
+			  const char *work_path, struct err *e)
+{
+	auto_close int sources = sources_file(w, r, e);
+	auto_free char *tmpdir = xasprintf("TMPDIR=%s", work_path);
+	const char *proxy = getenv("http_proxy");
+	auto_free char *proxy_env = proxy ? xasprintf("http_proxy=%s", proxy) : NULL;
+	char *envp[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", tmpdir,
+			 proxy_env, NULL };
+	struct args *a = xalloc(sizeof(*a));
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child child = CHILD_NONE;
+	struct child_status st = { 0 };
+	int ret = sources < 0 ? -1 : make_args(a, r, work_path, e);
+
+	spec.path = mmdebstrap;
+	spec.argv = a->v;
+	spec.envp = envp;
+	spec.stdio[0] = sources;
+	spec.stdio[1] = STDERR_FILENO; /* our stdout is for the digest */
+	spec.stdio[2] = STDERR_FILENO;
+	if (ret == 0)
+		ret = child_spawn(&spec, &child, e);
+	if (ret < 0 && e->code == ENOENT)
+		(void) err_hint(e, "install the package mmdebstrap");
+	if (ret == 0)
+		ret = child_wait(&child, &st, e);
+	if (ret == 0 && (st.signalled || st.code != 0))
+		ret = err_set(e, EIO, "mmdebstrap ended with %s %d",
+			      st.signalled ? "signal" : "exit code", st.code);
+	args_fini(a);
+	free(a);
+	return ret;
+}
+
+static void write_strings(struct json_writer *w, const char *key, const char **v)
+{
+	if (!v)
+		return;
+	jw_array(w, key);
+	for (size_t i = 0; v[i]; i++)
+		jw_str(w, NULL, v[i]);
+	jw_close(w);
+}
+
+static int print_config(const struct recipe *r, struct buf *out, struct err *e)
+{
+	auto_json_writer struct json_writer *w = json_writer_new(out, false);
+
+	jw_object(w, NULL);
+	if (r->user.name)
+		jw_str(w, "User", r->user.name);
+	write_strings(w, "Env", r->env);
+	write_strings(w, "Entrypoint", r->entrypoint);
+	write_strings(w, "Cmd", r->cmd);
+	if (r->workdir)
+		jw_str(w, "WorkingDir", r->workdir);
+	jw_close(w);
+	return json_writer_end(w, e);
+}
+
+static int read_recipe(const char *dir, struct recipe *out, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(RECIPE_LIMIT);
+	auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "open");
+	if (fd_read_file(fd, "recipe.yaml", RECIPE_LIMIT, &text, e) < 0)
+		return -1;
+	if (recipe_parse((const char *) buf_bytes(&text), buf_len(&text), out, e) < 0)
+		return err_wrap(e, "recipe.yaml");
+	return 0;
+}
+
+static int build(const struct store *s, const struct recipe *r, const char *name,
+		 struct digest *out, struct err *e)
+{
+	auto_store_work struct store_work w = STORE_WORK_NONE;
+	auto_buf struct buf config = BUF_LIMIT(CONFIG_LIMIT);
+	const struct import_options o = { .name = name ? name : r->name,
+					  .limits = IMAGE_LIMITS_DEFAULT };
+
+	if (geteuid() != 0)
+		return err_set(e, EPERM, "building an image needs root");
+	if (print_config(r, &config, e) < 0 || store_work_begin(s, &w, e) < 0 ||
+	    write_files(&w, r, e) < 0)
+		return -1;
+	auto_free char *work_path = xasprintf("%s/tmp/%s", s->path, w.name);
+	/* mmdebstrap's package manager drops its rights and still has to get through. */
+	if (fchmod(w.fd, 0711) < 0)
+		return err_sys(e, "tmp/*");
+	if (run_mmdebstrap(&w, r, work_path, e) < 0)
+		return -1;
+	return import_built(&w, "rootfs.tar", buf_str(&config), &o, out, e);
+}
+
+int build_recipe(const struct store *s, const char *dir, const char *name, struct digest *out,
+		 struct err *e)
+{
+	auto_recipe struct recipe r = { 0 };
+
+	if (read_recipe(dir, &r, e) < 0 || build(s, &r, name, out, e) < 0)
+		return err_wrap(e, "recipe %s", dir);
+	return 0;
+}

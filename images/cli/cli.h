@@ -1,0 +1,54 @@
+/* The command line of carrel-image: tables, and a handler per command that calls one verb of the library. */
+#ifndef CARREL_IMAGES_CLI_CLI_H
+#define CARREL_IMAGES_CLI_CLI_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/opt.h"
+
+struct buf;
+struct err;
+
+/* Filled by the global flags. */
+struct cli {
+	const char *store, *log_format;
+	bool debug;
+};
+
+extern const struct opt_program cli_program;
+
+/* Reports the error; returns 1. */
+int cli_fail(const char *command, const struct err *why);
+/* Writes `out` to stdout; returns the exit code. */
+int cli_print(const char *command, struct buf *out);
+
+/* Handlers: their result is the exit code. */
+int cli_import(void *global, const char **operands, int n, void *opts);
+int cli_build(void *global, const char **operands, int n, void *opts);
+int cli_ls(void *global, const char **operands, int n, void *opts);
+int cli_inspect(void *global, const char **operands, int n, void *opts);
+int cli_rm(void *global, const char **operands, int n, void *opts);
+int cli_gc(void *global, const char **operands, int n, void *opts);
+int cli_bundle(void *global, const char **operands, int n, void *opts);
+
+/* Their options' blocks; the tables in commands.c fill them. 0 and NULL: not given. */
+struct opts_import {
+	const char *name, *as, *ref;
+	bool skip_devices;
+	uint64_t max_bytes, max_blob_bytes, max_ratio, max_entries, max_depth, max_ms;
+};
+struct opts_build {
+	const char *name;
+};
+struct opts_ls {
+	const char *format;
+};
+struct opts_bundle {
+	const char *tiers, *tier, *cgroup, *hostname, *init, *seccomp, *id, *user, *cwd;
+	struct opt_list env;
+	uint64_t uid_base, uid_count;
+	bool no_terminal;
+};
+
+#endif

@@ -1,0 +1,60 @@
+/* bundle */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "images/bundle.h"
+#include "images/cli/cli.h"
+#include "images/store.h"
+
+static const char default_seccomp[] = CARREL_PREFIX "/share/carrel/seccomp.json";
+
+static int choose_tier(const struct opts_bundle *o, struct tier *out, struct err *e)
+{
+	*out = TIER_DEFAULT;
+	if (!o->tier && !o->tiers)
+		return 0;
+	if (!o->tier || !o->tiers)
+		return err_set(e, EINVAL, "--tiers and --tier go together");
+	return tier_load(o->tiers, o->tier, out, e);
+}
+
+static int choose_ids(const struct opts_bundle *o, struct bundle_options *out, struct err *e)
+{
+	uint64_t base = o->uid_base ? o->uid_base : 524288;
+	uint64_t count = o->uid_count ? o->uid_count : 65536;
+
+	if (base > UINT32_MAX || count > UINT32_MAX)
+		return err_set(e, EINVAL, "--uid-base, --uid-count: ids end at 4294967294");
+	out->uid_base = (uint32_t) base;
+	out->uid_count = (uint32_t) count;
+	return 0;
+}
+
+int cli_bundle(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	const struct opts_bundle *o = opts;
+	auto_free const char **args = xalloc(((size_t) n + 1) * sizeof(*args));
+	struct bundle_options b = { .cgroup = o->cgroup,
+				    .hostname = o->hostname ? o->hostname : "carrel",
+				    .init = o->init,
+				    .seccomp = o->seccomp ? o->seccomp : default_seccomp,
+				    .id = o->id,
+				    .user = o->user,
+				    .cwd = o->cwd,
+				    .env = o->env.v,
+				    .terminal = !o->no_terminal };
+	auto_store struct store s = STORE_NONE;
+	struct err e = ERR_NONE;
+
+	for (int i = 2; i < n; i++)
+		args[i - 2] = operands[i];
+	b.args = n > 2 ? args : NULL;
+	if (choose_tier(o, &b.tier, &e) < 0 || choose_ids(o, &b, &e) < 0 ||
+	    store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	    bundle_write(&s, operands[0], operands[1], &b, &e) < 0)
+		return cli_fail("bundle", &e);
+	return 0;
+}

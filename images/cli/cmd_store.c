@@ -1,0 +1,101 @@
+/* import, build, rm, gc: what changes the store. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "images/build.h"
+#include "images/cli/cli.h"
+#include "images/gc.h"
+#include "images/import.h"
+#include "images/index.h"
+
+static int print_digest(const char *command, const struct digest *d)
+{
+	auto_buf struct buf out = BUF_LIMIT(4096);
+	struct err e = ERR_NONE;
+
+	if (buf_printf(&out, &e, "%s\n", digest_text(d).s) < 0)
+		return cli_fail(command, &e);
+	return cli_print(command, &out);
+}
+
+static void set_limits(const struct opts_import *o, struct image_limits *l)
+{
+	const struct {
+		uint64_t given, *limit;
+	} rows[] = {
+		{ o->max_bytes, &l->bytes }, { o->max_blob_bytes, &l->blob_bytes },
+		{ o->max_ratio, &l->ratio }, { o->max_entries, &l->entries },
+		{ o->max_depth, &l->depth }, { (o->max_ms + 999) / 1000, &l->seconds },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].given)
+			*rows[i].limit = rows[i].given;
+	}
+}
+
+int cli_import(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	const struct opts_import *o = opts;
+	struct import_options options = { .name = o->name,
+					  .ref = o->ref,
+					  .skip_devices = o->skip_devices,
+					  .limits = IMAGE_LIMITS_DEFAULT };
+	auto_store struct store s = STORE_NONE;
+	struct err e = ERR_NONE;
+	struct digest d;
+
+	set_limits(o, &options.limits);
+	if ((o->as && source_kind_parse(o->as, &options.as, &e) < 0) ||
+	    store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	    import_path(&s, operands[0], &options, &d, &e) < 0)
+		return cli_fail("import", &e);
+	return print_digest("import", &d);
+}
+
+int cli_build(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	const struct opts_build *o = opts;
+	auto_store struct store s = STORE_NONE;
+	struct err e = ERR_NONE;
+	struct digest d;
+
+	if (store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	    build_recipe(&s, operands[0], o->name, &d, &e) < 0)
+		return cli_fail("build", &e);
+	return print_digest("build", &d);
+}
+
+int cli_rm(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	auto_store struct store s = STORE_NONE;
+	struct err e = ERR_NONE;
+
+	if (store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	    index_remove(&s, operands[0], &e) < 0)
+		return cli_fail("rm", &e);
+	return 0;
+}
+
+int cli_gc(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	auto_store struct store s = STORE_NONE;
+	auto_buf struct buf out = BUF_LIMIT(4096);
+	struct gc_result r;
+	struct err e = ERR_NONE;
+
+	if (store_open(c->store, STORE_EXCLUSIVE, &s, &e) < 0 || gc_run(&s, &r, &e) < 0)
+		return cli_fail("gc", &e);
+	if (buf_printf(&out, &e,
+		       "{\"blobs\":%llu,\"layers\":%llu,\"bytes\":%llu,\"busy\":%llu}\n",
+		       (unsigned long long) r.blobs, (unsigned long long) r.layers,
+		       (unsigned long long) r.bytes, (unsigned long long) r.busy) < 0)
+		return cli_fail("gc", &e);
+	return cli_print("gc", &out);
+}

@@ -1,0 +1,97 @@
+/* The tables behind parsing, --help and the man page. */
+#include <stddef.h>
+
+#include "images/cli/cli.h"
+
+/* clang-format off */
+#define G(n, l, k, m, arg, help) { n, l, k, offsetof(struct cli, m), arg, help }
+static const struct opt global_opts[] = {
+	G("store", 0, OPT_STRING, store, "DIR", "the image store (default: /var/lib/carrel/store)"),
+	G("log-format", 0, OPT_STRING, log_format, "text|json", "how log lines look"),
+	G("debug", 0, OPT_SWITCH, debug, NULL, "log what is done, step by step"),
+	{ 0 },
+};
+
+#define I(n, l, k, m, arg, help) { n, l, k, offsetof(struct opts_import, m), arg, help }
+static const struct opt import_opts[] = {
+	I("name", 'n', OPT_STRING, name, "NAME", "the image's name (default: what the source calls it)"),
+	I("as", 0, OPT_STRING, as, "KIND", "oci, docker-archive or rootfs (default: by content)"),
+	I("ref", 0, OPT_STRING, ref, "NAME", "which image of a source that holds several"),
+	I("skip-devices", 0, OPT_SWITCH, skip_devices, NULL, "leave device nodes out instead of refusing them"),
+	I("max-bytes", 0, OPT_BYTES, max_bytes, "SIZE", "how much a layer may unpack to (default: 16Gi)"),
+	I("max-blob-bytes", 0, OPT_BYTES, max_blob_bytes, "SIZE", "how large a blob may be as it comes (default: 16Gi)"),
+	I("max-ratio", 0, OPT_UINT, max_ratio, "N", "unpacked to packed size, from 64 MiB on (default: 200)"),
+	I("max-entries", 0, OPT_UINT, max_entries, "N", "entries of a layer (default: 1000000)"),
+	I("max-depth", 0, OPT_UINT, max_depth, "N", "directories in a name (default: 128)"),
+	I("max-time", 0, OPT_DURATION, max_ms, "TIME", "for unpacking one layer (default: 30m)"),
+	{ 0 },
+};
+
+static const struct opt build_opts[] = {
+	{ "name", 'n', OPT_STRING, offsetof(struct opts_build, name), "NAME", "the image's name (default: the recipe's)" },
+	{ 0 },
+};
+
+static const struct opt ls_opts[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct opts_ls, format), "table|json", "table (default) or json" },
+	{ 0 },
+};
+
+#define B(n, l, k, m, arg, help) { n, l, k, offsetof(struct opts_bundle, m), arg, help }
+static const struct opt bundle_opts[] = {
+	B("tiers", 0, OPT_STRING, tiers, "FILE", "YAML file with the tiers"),
+	B("tier", 0, OPT_STRING, tier, "NAME", "which of them (default: built-in modest limits)"),
+	B("uid-base", 0, OPT_UINT, uid_base, "N", "host id of the container's id 0 (default: 524288)"),
+	B("uid-count", 0, OPT_UINT, uid_count, "N", "how many ids the container has (default: 65536)"),
+	B("cgroup", 0, OPT_STRING, cgroup, "PATH", "cgroupsPath of the container"),
+	B("hostname", 0, OPT_STRING, hostname, "NAME", "host name inside (default: carrel)"),
+	B("init", 0, OPT_STRING, init, "FILE", "init program of the host to run the command under"),
+	B("seccomp", 0, OPT_STRING, seccomp, "FILE", "seccomp profile, an OCI linux.seccomp object"),
+	B("id", 0, OPT_STRING, id, "ID", "the sandbox's ID, for annotations"),
+	B("user", 'u', OPT_STRING, user, "USER[:GROUP]", "instead of the image's user"),
+	B("cwd", 'w', OPT_STRING, cwd, "DIR", "instead of the image's working directory"),
+	B("env", 'e', OPT_LIST, env, "NAME=VALUE", "one more environment variable"),
+	B("no-terminal", 0, OPT_SWITCH, no_terminal, NULL, "process.terminal false"),
+	{ 0 },
+};
+
+static const struct opt_cmd commands[] = {
+	{ "import", "SOURCE", 1, 1, 0, import_opts, 0, "bring an image into the store",
+	  "SOURCE is an OCI image layout (a directory or a tar archive), a docker-archive or the tar archive of a root "
+	  "filesystem; archives may be compressed by gzip or zstd. Which it is, its content says. Every digest and size "
+	  "is checked while the data is copied, layers are unpacked in a confined child, and nothing is visible in the "
+	  "store before all of it is there. Prints the digest of the image's manifest.",
+	  cli_import, sizeof(struct opts_import) },
+	{ "build", "RECIPE_DIR", 1, 1, 0, build_opts, 0, "make an image from a recipe",
+	  "Reads RECIPE_DIR/recipe.yaml, runs mmdebstrap(1) with the package sources that apt is configured with, and "
+	  "imports the result. Progress goes to stderr. Prints the digest of the image's manifest.",
+	  cli_build, sizeof(struct opts_build) },
+	{ "ls", NULL, 0, 0, 0, ls_opts, 0, "list the images of the store", NULL,
+	  cli_ls, sizeof(struct opts_ls) },
+	{ "inspect", "IMAGE", 1, 1, 0, NULL, 0, "print what is known of an image as JSON",
+	  "IMAGE is a name, a digest, or at least six digits of one.",
+	  cli_inspect, 0 },
+	{ "rm", "IMAGE", 1, 1, 0, NULL, 0, "remove a name, or all names of a digest",
+	  "The content stays until the next gc.",
+	  cli_rm, 0 },
+	{ "gc", NULL, 0, 0, 0, NULL, 0, "remove blobs and layers that no image needs",
+	  "Waits until nobody else uses the store. A layer whose root directory somebody holds a flock(2) on stays.",
+	  cli_gc, 0 },
+	{ "bundle", "IMAGE DIR [-- ARGS...]", 2, -1, 0, bundle_opts, 0, "write an OCI bundle for an image",
+	  "Writes config.json and rootfs.json into DIR, which it makes if needed. ARGS replace the image's entrypoint and "
+	  "command. The root filesystem is expected at DIR/rootfs: a read-only overlay of the layers that rootfs.json "
+	  "lists, bottom layer first.",
+	  cli_bundle, sizeof(struct opts_bundle) },
+	{ 0 },
+};
+/* clang-format on */
+
+const struct opt_program cli_program = {
+	.name = "carrel-image",
+	.summary = "image store of Carrel",
+	.text = "Keeps images as an OCI image layout with each layer unpacked once beside it. "
+		"Prints data on stdout and messages on stderr. Exits with 0, or with 1 after an "
+		"error.",
+	.opts = global_opts,
+	.cmds = commands,
+};

@@ -1,0 +1,101 @@
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "images/cli/cli.h"
+#include "version.h"
+
+enum { HELP_MAX = 1 << 20 };
+
+int cli_fail(const char *command, const struct err *why)
+{
+	log_error("carrel-image %s: %s", command, why->msg);
+	return 1;
+}
+
+int cli_print(const char *command, struct buf *out)
+{
+	struct err e = ERR_NONE;
+
+	if (fd_write_all(STDOUT_FILENO, buf_bytes(out), buf_len(out), &e) < 0)
+		return cli_fail(command, &e);
+	return 0;
+}
+
+static int open_log(const struct cli *c, struct err *e)
+{
+	enum log_format format = LOG_TEXT;
+
+	if (c->log_format && log_format_parse(c->log_format, &format, e) < 0)
+		return -1;
+	log_open(STDERR_FILENO, format, c->debug ? LOG_LV_DEBUG : LOG_LV_INFO);
+	return 0;
+}
+
+static int help(const struct opt_cmd *cmd)
+{
+	auto_buf struct buf out = BUF_LIMIT(HELP_MAX);
+	struct err e = ERR_NONE;
+
+	if (opt_render_help(&cli_program, cmd, &out, &e) < 0)
+		return cli_fail("help", &e);
+	return cli_print("help", &out);
+}
+
+static int man(void)
+{
+	auto_buf struct buf out = BUF_LIMIT(HELP_MAX);
+	struct err e = ERR_NONE;
+
+	if (opt_render_man(&cli_program, 1, &out, &e) < 0)
+		return cli_fail("man", &e);
+	return cli_print("man", &out);
+}
+
+static int version(void)
+{
+	auto_buf struct buf out = BUF_LIMIT(4096);
+	struct err e = ERR_NONE;
+
+	if (buf_printf(&out, &e, "carrel-image %s\n", CARREL_VERSION) < 0)
+		return cli_fail("version", &e);
+	return cli_print("version", &out);
+}
+
+int main(int argc, char **argv)
+{
+	struct cli c = { .store = "/var/lib/carrel/store" };
+	struct opt_parsed p = { 0 };
+	struct err e = ERR_NONE;
+	int code = 1;
+
+	/* A child that ends while it is being fed is an error to report, not a signal to die of. */
+	signal(SIGPIPE, SIG_IGN);
+	/* For the build, which installs it; no command has to stand behind it. */
+	if (argc == 2 && strcmp(argv[1], "--man") == 0)
+		return man();
+	switch (opt_parse(&cli_program, argc, argv, &c, &p, &e)) {
+	case OPT_HELP:
+		code = help(p.cmd);
+		break;
+	case OPT_VERSION:
+		code = version();
+		break;
+	case OPT_RUN:
+		if (open_log(&c, &e) < 0)
+			code = cli_fail(p.cmd->name, &e);
+		else
+			code = p.cmd->run(&c, p.operands, p.n_operands, p.opts);
+		break;
+	default:
+		fprintf(stderr, "carrel-image: %s\n", e.msg);
+	}
+	opt_parsed_fini(&p);
+	return code;
+}

@@ -1,0 +1,84 @@
+#include "images/confine_filter.h"
+
+#include <errno.h>
+#include <seccomp.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/util.h"
+#include "images/sanitized.h"
+
+/* Reading, writing, memory, the end: all that turning one stream into another takes. */
+static const int stream_calls[] = {
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(close),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(sendto),
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(brk),
+	SCMP_SYS(madvise),
+	SCMP_SYS(futex),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(restart_syscall),
+#if IMAGES_SANITIZED
+	/* what the sanitizers' runtime asks for on its own */
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(readlink),
+	SCMP_SYS(prctl),
+	SCMP_SYS(prlimit64),
+#endif
+};
+
+/* What making files below "/" takes; each is used by base/path.c, base/fd.c or images/extract*.c. */
+static const int tree_calls[] = {
+	SCMP_SYS(openat),    SCMP_SYS(openat2),	  SCMP_SYS(fstat),	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),     SCMP_SYS(lseek),	  SCMP_SYS(fcntl),	SCMP_SYS(pwrite64),
+	SCMP_SYS(ftruncate), SCMP_SYS(mkdirat),	  SCMP_SYS(mknodat),	SCMP_SYS(symlinkat),
+	SCMP_SYS(linkat),    SCMP_SYS(unlinkat),  SCMP_SYS(readlinkat), SCMP_SYS(getdents64),
+	SCMP_SYS(fchown),    SCMP_SYS(fchownat),  SCMP_SYS(fchmod),	SCMP_SYS(fchmodat),
+	SCMP_SYS(utimensat), SCMP_SYS(fsetxattr), SCMP_SYS(faccessat),	SCMP_SYS(faccessat2),
+	SCMP_SYS(recvmsg), /* the answer to "mark this directory" */
+};
+
+static int allow(scmp_filter_ctx ctx, const int *calls, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+
+		if (r < 0)
+			return err_set(e, -r, "seccomp: call %d: %s", calls[i], strerror(-r));
+	}
+	return 0;
+}
+
+int confine_filter(enum confine_kind kind, struct err *e)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r;
+
+	if (!ctx)
+		return err_set(e, ENOMEM, "seccomp: no memory for the filter");
+	r = allow(ctx, stream_calls, ARRAY_SIZE(stream_calls), e);
+	if (r == 0 && kind == CONFINE_TREE)
+		r = allow(ctx, tree_calls, ARRAY_SIZE(tree_calls), e);
+	if (r == 0) {
+		r = seccomp_load(ctx);
+		if (r < 0)
+			r = err_set(e, -r, "seccomp: load the filter: %s", strerror(-r));
+	}
+	seccomp_release(ctx);
+	return r;
+}

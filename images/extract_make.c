@@ -1,0 +1,316 @@
+/*
+ * One maker per kind of entry. All of them put something at a plain name in a directory that is held
+ * open, and take away what stands there: in one archive the last entry of a name wins.
+ */
+#include "images/extract_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/path.h"
+#include "images/tar.h"
+#include "images/xattr.h"
+
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
+static int clear(struct extract *x, const struct place *at, struct err *e)
+{
+	if (unlinkat(at->dir_fd, at->name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR)
+		return err_sys(e, "replace what is there");
+	/* The cached parent may be below what goes now; it is not used after this. */
+	return fd_remove_tree(at->dir_fd, at->name, e);
+}
+
+/* Ran into EEXIST: make room. The place stays valid, other resolved names may not. */
+static int make_room(struct extract *x, const char *path, struct place *at, struct err *e)
+{
+	if (clear(x, at, e) < 0)
+		return -1;
+	extract_forget_parent(x);
+	return extract_find_place(x, path, at, e);
+}
+
+static int set_owner(struct extract *x, const struct place *at, const struct tar_entry *en,
+		     struct err *e)
+{
+	if (!x->policy.layer)
+		return 0;
+	if (fchownat(at->dir_fd, at->name, en->uid, en->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "owner %u:%u", en->uid, en->gid);
+	return 0;
+}
+
+static int set_xattrs(struct extract *x, struct tar *t, int fd, struct err *e)
+{
+	const char *name;
+	const void *value;
+	size_t n;
+	int r;
+
+	while ((r = tar_xattr(t, &name, &value, &n, e)) == 1) {
+		r = xattr_judge(name, e);
+		if (r < 0)
+			return -1;
+		if (r == XATTR_DROP || fd < 0)
+			x->stats.dropped_xattrs++;
+		else if (fsetxattr(fd, name, value, n, 0) < 0)
+			return err_sys(e, "extended attribute %.100s", name);
+	}
+	return r;
+}
+
+static int write_at(int fd, const void *p, size_t n, uint64_t offset, struct err *e)
+{
+	const uint8_t *s = p;
+
+	while (n > 0) {
+		ssize_t r = pwrite(fd, s, n, (off_t) offset);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return err_sys(e, "write");
+		s += r;
+		n -= (size_t) r;
+		offset += (uint64_t) r;
+	}
+	return 0;
+}
+
+static int write_content(struct tar *t, int fd, uint64_t size, struct err *e)
+{
+	uint64_t offset, end = 0;
+	const void *p;
+	size_t n;
+	int r;
+
+	while ((r = tar_data(t, &p, &n, &offset, e)) == 1) {
+		if (write_at(fd, p, n, offset, e) < 0)
+			return -1;
+		end = MAX(end, offset + n);
+	}
+	if (r == 0 && end < size && ftruncate(fd, (off_t) size) < 0)
+		return err_sys(e, "size %llu", (unsigned long long) size);
+	return r;
+}
+
+/* Order: the owner first, because a change of owner takes setuid bits and file capabilities away. */
+static int dress_file(struct extract *x, struct tar *t, int fd, const struct tar_entry *en,
+		      struct err *e)
+{
+	const struct timespec times[2] = { en->mtime, en->mtime };
+
+	if (!x->policy.layer)
+		return 0;
+	if (fchown(fd, en->uid, en->gid) < 0)
+		return err_sys(e, "owner %u:%u", en->uid, en->gid);
+	if (set_xattrs(x, t, fd, e) < 0)
+		return -1;
+	if (fchmod(fd, en->mode) < 0)
+		return err_sys(e, "mode %o", en->mode);
+	if (futimens(fd, times) < 0)
+		return err_sys(e, "time");
+	return 0;
+}
+
+int extract_make_file(struct extract *x, struct tar *t, const struct tar_entry *en,
+		      struct err *e)
+{
+	const int flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	struct place at;
+
+	if (extract_find_place(x, en->path, &at, e) < 0)
+		return -1;
+	auto_close int fd = openat(at.dir_fd, at.name, flags, 0600);
+	if (fd < 0 && errno == EEXIST) {
+		if (make_room(x, en->path, &at, e) < 0)
+			return -1;
+		fd = openat(at.dir_fd, at.name, flags, 0600);
+	}
+	if (fd < 0)
+		return err_sys(e, "make the file");
+	x->stats.files++;
+	if (write_content(t, fd, en->size, e) < 0)
+		return -1;
+	return dress_file(x, t, fd, en, e);
+}
+
+/* 1: a directory stands there. 0: it was something else and is gone. A whiteout of the same layer says
+ * that the lower directory's content is gone, which an opaque directory says as well. */
+static int stands(struct extract *x, const char *path, struct place *at, bool *was_whiteout,
+		  struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(at->dir_fd, at->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "look at what is there");
+	if (S_ISDIR(st.st_mode))
+		return 1;
+	*was_whiteout = is_whiteout(&st);
+	return make_room(x, path, at, e);
+}
+
+static int dress_dir(struct extract *x, struct tar *t, const struct place *at,
+		     const struct tar_entry *en, bool opaque, struct err *e)
+{
+	auto_close int fd =
+		openat(at->dir_fd, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "open the directory");
+	if (fchown(fd, en->uid, en->gid) < 0)
+		return err_sys(e, "owner %u:%u", en->uid, en->gid);
+	if (set_xattrs(x, t, fd, e) < 0)
+		return -1;
+	if (opaque && x->policy.mark_opaque(x->policy.arg, fd, e) < 0)
+		return -1;
+	return extract_finish_later(x, en, st.st_ino, e);
+}
+
+int extract_make_dir(struct extract *x, struct tar *t, const struct tar_entry *en,
+		     struct err *e)
+{
+	struct place at = { .dir_fd = x->root_fd, .name = "." };
+	bool opaque = false;
+	int r;
+
+	x->stats.dirs++;
+	if (*en->path) {
+		if (extract_find_place(x, en->path, &at, e) < 0)
+			return -1;
+		r = mkdirat(at.dir_fd, at.name, 0700);
+		if (r < 0 && errno != EEXIST)
+			return err_sys(e, "make the directory");
+		if (r < 0) {
+			r = stands(x, en->path, &at, &opaque, e);
+			if (r < 0)
+				return -1;
+			if (r == 0 && mkdirat(at.dir_fd, at.name, 0700) < 0)
+				return err_sys(e, "make the directory");
+		}
+	}
+	if (!x->policy.layer)
+		return 0;
+	return dress_dir(x, t, &at, en, opaque, e);
+}
+
+static int set_times(const struct place *at, const struct tar_entry *en, struct err *e)
+{
+	const struct timespec times[2] = { en->mtime, en->mtime };
+
+	if (utimensat(at->dir_fd, at->name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "time");
+	return 0;
+}
+
+int extract_make_symlink(struct extract *x, struct tar *t, const struct tar_entry *en,
+			 struct err *e)
+{
+	struct place at;
+	int r;
+
+	if (extract_find_place(x, en->path, &at, e) < 0)
+		return -1;
+	r = symlinkat(en->link, at.dir_fd, at.name);
+	if (r < 0 && errno == EEXIST) {
+		if (make_room(x, en->path, &at, e) < 0)
+			return -1;
+		r = symlinkat(en->link, at.dir_fd, at.name);
+	}
+	if (r < 0)
+		return err_sys(e, "make the symlink");
+	x->stats.links++;
+	if (!x->policy.layer)
+		return 0;
+	/* The kernel keeps none of the accepted attributes on a symlink; they are only counted. */
+	if (set_owner(x, &at, en, e) < 0 || set_xattrs(x, t, -1, e) < 0)
+		return -1;
+	return set_times(&at, en, e);
+}
+
+/* The target is found anew by descriptor; only a regular file may get a second name. */
+int extract_make_hardlink(struct extract *x, struct tar *t, const struct tar_entry *en,
+			  struct err *e)
+{
+	char source[NAME_MAX + 1];
+	struct stat st, made;
+	struct place at;
+	int r;
+
+	auto_close int from = path_parent_in(x->root_fd, en->link, false, source, e);
+	if (from < 0)
+		return err_wrap(e, "hard link to %.200s", en->link);
+	if (fstatat(from, source, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "hard link to %.200s", en->link);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "hard link to %.200s: that is no regular file",
+			       en->link);
+	if (extract_find_place(x, en->path, &at, e) < 0)
+		return -1;
+	r = linkat(from, source, at.dir_fd, at.name, 0);
+	if (r < 0 && errno == EEXIST) {
+		if (fstatat(at.dir_fd, at.name, &made, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    made.st_ino == st.st_ino)
+			return 0; /* a link to itself */
+		if (make_room(x, en->path, &at, e) < 0)
+			return -1;
+		r = linkat(from, source, at.dir_fd, at.name, 0);
+	}
+	if (r < 0)
+		return err_sys(e, "hard link to %.200s", en->link);
+	if (fstatat(at.dir_fd, at.name, &made, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    made.st_ino != st.st_ino)
+		return err_set(e, ESTALE, "hard link to %.200s: it leads elsewhere", en->link);
+	x->stats.links++;
+	return 0;
+}
+
+int extract_make_fifo(struct extract *x, struct tar *t, const struct tar_entry *en,
+		      struct err *e)
+{
+	struct place at;
+	int r;
+
+	if (!x->policy.layer)
+		return err_set(e, EINVAL, "a FIFO has no place in an archive of images");
+	if (extract_find_place(x, en->path, &at, e) < 0)
+		return -1;
+	r = mknodat(at.dir_fd, at.name, S_IFIFO | 0600, 0);
+	if (r < 0 && errno == EEXIST) {
+		if (make_room(x, en->path, &at, e) < 0)
+			return -1;
+		r = mknodat(at.dir_fd, at.name, S_IFIFO | 0600, 0);
+	}
+	if (r < 0)
+		return err_sys(e, "make the FIFO");
+	if (set_owner(x, &at, en, e) < 0 || set_xattrs(x, t, -1, e) < 0)
+		return -1;
+	/* Nothing else writes here, so the name still is the FIFO that was made. */
+	if (fchmodat(at.dir_fd, at.name, en->mode, 0) < 0)
+		return err_sys(e, "mode %o", en->mode);
+	return set_times(&at, en, e);
+}
+
+int extract_make_device(struct extract *x, struct tar *t, const struct tar_entry *en,
+			struct err *e)
+{
+	if (!x->policy.layer || !x->policy.skip_devices)
+		return err_set(e, EINVAL,
+			       "a device node; images may not bring any (import with "
+			       "--skip-devices to leave them out)");
+	x->stats.skipped_devices++;
+	return 0;
+}

@@ -1,0 +1,39 @@
+/*
+ * From a source to an image in the store.
+ *
+ * All work happens in one private directory; the store changes at the end, in this order: contents are on
+ * the disk, names in blobs/ and layers/ appear, the index names the image. A crash or an error before the
+ * last step leaves the store as it was.
+ */
+#ifndef CARREL_IMAGES_IMPORT_H
+#define CARREL_IMAGES_IMPORT_H
+
+#include <stdbool.h>
+
+#include "images/digest.h"
+#include "images/limits.h"
+#include "images/source.h"
+#include "images/store.h"
+
+struct err;
+struct descriptor;
+struct imageconfig;
+
+struct import_options {
+	const char *name;    /* NULL: what the source calls it, if anything */
+	const char *ref;     /* which image of a source that has several; NULL: the only one */
+	enum source_kind as; /* SOURCE_ANY: by content */
+	bool skip_devices;
+	struct image_limits limits;
+};
+
+/* out: the manifest's digest. */
+int import_path(const struct store *s, const char *path, const struct import_options *o,
+		struct digest *out, struct err *e);
+
+/* The same for a root filesystem's tar that lies in the work directory under `file`, with its
+ * configuration's "config" member given as JSON text (NULL: a shell as root). For builds. */
+int import_built(struct store_work *w, const char *file, const char *config_json,
+		 const struct import_options *o, struct digest *out, struct err *e);
+
+#endif

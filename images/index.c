@@ -1,0 +1,213 @@
+#include "images/index.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/str.h"
+#include "images/manifest.h"
+#include "images/media.h"
+#include "images/store.h"
+
+enum { INDEX_LIMIT = 1 << 20, MIN_PREFIX = 6, NAME_LIMIT = 255, ENTRIES_LIMIT = 4096 };
+
+static void entry_fini(struct index_entry *en)
+{
+	free(en->name);
+	free(en->media_type);
+	*en = (struct index_entry){ 0 };
+}
+
+void index_fini(struct index *ix)
+{
+	for (size_t i = 0; i < ix->n; i++)
+		entry_fini(&ix->v[i]);
+	free(ix->v);
+	*ix = (struct index){ 0 };
+}
+
+int index_check_name(const char *name, struct err *e)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-/:@+";
+	size_t n = strspn(name, allowed);
+
+	if (n == 0 || name[n] || n > NAME_LIMIT || *name == '-')
+		return err_set(e, EINVAL,
+			       "image name '%.100s': 1 to %d letters, digits and ._-/:@+ are "
+			       "accepted",
+			       name, NAME_LIMIT);
+	return 0;
+}
+
+static void append(struct index *ix, const char *name, const char *media_type,
+		   const struct digest *d, uint64_t size)
+{
+	ix->v = realloc(ix->v, (ix->n + 1) * sizeof(*ix->v));
+	if (!ix->v)
+		abort(); /* bounded by the document's limits */
+	ix->v[ix->n++] = (struct index_entry){ .name = name ? xstrdup(name) : NULL,
+					       .media_type = xstrdup(media_type),
+					       .digest = *d,
+					       .size = size };
+}
+
+int index_load(const struct store *s, struct index *out, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(INDEX_LIMIT);
+	auto_manifest_index struct manifest_index m = { 0 };
+	struct index ix = { 0 };
+
+	if (fd_read_file(s->dir_fd, "index.json", INDEX_LIMIT, &text, e) < 0 ||
+	    manifest_index_parse((const char *) buf_bytes(&text), buf_len(&text), NULL, &m, e) <
+		    0)
+		return err_wrap(e, "image store %s: index.json", s->path);
+	for (size_t i = 0; i < m.n; i++)
+		append(&ix, m.manifests[i].name, m.manifests[i].media_type,
+		       &m.manifests[i].digest, m.manifests[i].size);
+	*out = ix;
+	return 0;
+}
+
+static bool named(const struct index_entry *en, const char *image)
+{
+	return en->name && strcmp(en->name, image) == 0;
+}
+
+static bool has_prefix(const struct index_entry *en, const char *image)
+{
+	const char *hex = str_has_prefix(image, "sha256:") ? image + 7 : image;
+
+	return strlen(hex) >= MIN_PREFIX && str_has_prefix(en->digest.hex, hex);
+}
+
+const struct index_entry *index_find(const struct index *ix, const char *image, struct err *e)
+{
+	const struct index_entry *found = NULL;
+
+	for (size_t i = 0; i < ix->n; i++) {
+		if (named(&ix->v[i], image))
+			return &ix->v[i];
+	}
+	for (size_t i = 0; i < ix->n; i++) {
+		if (!has_prefix(&ix->v[i], image))
+			continue;
+		if (found && !digest_equal(&found->digest, &ix->v[i].digest)) {
+			(void) err_set(e, EINVAL,
+				       "image %.100s: several images have a digest "
+				       "that begins like this",
+				       image);
+			return NULL;
+		}
+		found = &ix->v[i];
+	}
+	if (!found)
+		(void) err_set(e, ENOENT,
+			       "image %.100s: not in the store (carrel-image ls "
+			       "shows what is)",
+			       image);
+	return found;
+}
+
+static int write_index(const struct store *s, const struct index *ix, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(INDEX_LIMIT);
+	auto_json_writer struct json_writer *w = json_writer_new(&text, true);
+
+	jw_object(w, NULL);
+	jw_int(w, "schemaVersion", 2);
+	jw_str(w, "mediaType", MEDIA_OCI_INDEX);
+	jw_array(w, "manifests");
+	for (size_t i = 0; i < ix->n; i++) {
+		const struct index_entry *en = &ix->v[i];
+
+		jw_object(w, NULL);
+		jw_str(w, "mediaType", en->media_type);
+		jw_str(w, "digest", digest_text(&en->digest).s);
+		jw_uint(w, "size", en->size);
+		if (en->name) {
+			jw_object(w, "annotations");
+			jw_str(w, "org.opencontainers.image.ref.name", en->name);
+			jw_close(w);
+		}
+		jw_close(w);
+	}
+	jw_close(w);
+	jw_close(w);
+	if (json_writer_end(w, e) < 0)
+		return err_wrap(e, "image store %s: index.json", s->path);
+	return fd_write_atomic(s->dir_fd, "index.json", buf_bytes(&text), buf_len(&text), 0600,
+			       true, e);
+}
+
+static int lock_index(const struct store *s, struct err *e)
+{
+	auto_close int fd = openat(s->dir_fd, "index.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, "image store %s: index.lock", s->path);
+	while (flock(fd, LOCK_EX) < 0) {
+		if (errno != EINTR)
+			return err_sys(e, "image store %s: index.lock", s->path);
+	}
+	return take_fd(&fd);
+}
+
+static void drop(struct index *ix, size_t i)
+{
+	entry_fini(&ix->v[i]);
+	memmove(&ix->v[i], &ix->v[i + 1], (ix->n - i - 1) * sizeof(*ix->v));
+	ix->n--;
+}
+
+int index_put(const struct store *s, const struct index_entry *entry, struct err *e)
+{
+	auto_close int lock = lock_index(s, e);
+	auto_index struct index ix = { 0 };
+
+	if (lock < 0 || index_load(s, &ix, e) < 0)
+		return -1;
+	for (size_t i = ix.n; i-- > 0;) {
+		bool same = digest_equal(&ix.v[i].digest, &entry->digest);
+
+		if (!entry->name && same)
+			return 0;
+		if (entry->name && (named(&ix.v[i], entry->name) || (same && !ix.v[i].name)))
+			drop(&ix, i);
+	}
+	if (ix.n >= ENTRIES_LIMIT)
+		return err_set(e, ENOSPC, "image store %s: %d images are the most it may hold",
+			       s->path, ENTRIES_LIMIT);
+	append(&ix, entry->name, entry->media_type, &entry->digest, entry->size);
+	return write_index(s, &ix, e);
+}
+
+int index_remove(const struct store *s, const char *image, struct err *e)
+{
+	auto_close int lock = lock_index(s, e);
+	auto_index struct index ix = { 0 };
+	const struct index_entry *en;
+	struct digest d;
+
+	if (lock < 0 || index_load(s, &ix, e) < 0)
+		return -1;
+	en = index_find(&ix, image, e);
+	if (!en)
+		return -1;
+	d = en->digest;
+	if (named(en, image)) {
+		drop(&ix, (size_t) (en - ix.v));
+		return write_index(s, &ix, e);
+	}
+	for (size_t i = ix.n; i-- > 0;) {
+		if (digest_equal(&ix.v[i].digest, &d))
+			drop(&ix, i);
+	}
+	return write_index(s, &ix, e);
+}

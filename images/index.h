@@ -1,0 +1,47 @@
+/*
+ * The store's index.json: which manifests are images, and under which names.
+ *
+ * Replaced atomically, so readers need no lock; changes are serialised by index.lock.
+ */
+#ifndef CARREL_IMAGES_INDEX_H
+#define CARREL_IMAGES_INDEX_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "images/digest.h"
+
+struct err;
+struct store;
+
+struct index_entry {
+	char *name; /* NULL: without a name */
+	char *media_type;
+	struct digest digest; /* of the manifest */
+	uint64_t size;
+};
+
+struct index {
+	struct index_entry *v;
+	size_t n;
+};
+#define auto_index auto_cleanup(index_fini)
+
+int index_load(const struct store *s, struct index *out, struct err *e);
+void index_fini(struct index *ix);
+
+/* By name; else by "sha256:HEX" or at least six of its digits, which have to be unique. NULL with *e
+ * (ENOENT) when there is none. */
+const struct index_entry *index_find(const struct index *ix, const char *image, struct err *e);
+
+/* Adds the image. A name moves to it from whatever had it before; without a name it is added only if the
+ * digest is not there. */
+int index_put(const struct store *s, const struct index_entry *entry, struct err *e);
+
+/* Removes the name, or every entry of the digest. ENOENT when there is none. */
+int index_remove(const struct store *s, const char *image, struct err *e);
+
+/* A name that can stand in an index and on a command line: letters, digits, and . _ - / : @ + inside. */
+int index_check_name(const char *name, struct err *e);
+
+#endif

@@ -1,0 +1,51 @@
+/*
+ * Manifests and indexes, OCI's and Docker's, as validated structs. Pure functions over memory.
+ */
+#ifndef CARREL_IMAGES_MANIFEST_H
+#define CARREL_IMAGES_MANIFEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "images/digest.h"
+
+struct err;
+struct json;
+struct json_doc;
+
+/* Strings are borrowed from the document. */
+struct descriptor {
+	const char *media_type;
+	struct digest digest;
+	uint64_t size;
+	const char *os, *arch, *variant; /* of "platform"; NULL when absent */
+	const char *name; /* org.opencontainers.image.ref.name, or containerd's; may be NULL */
+};
+
+struct manifest {
+	struct descriptor config;
+	struct descriptor *layers;
+	size_t n_layers;
+	struct json_doc *doc;
+};
+#define auto_manifest auto_cleanup(manifest_fini)
+
+struct manifest_index {
+	struct descriptor *manifests; /* manifests and indexes; other things are refused */
+	size_t n;
+	struct json_doc *doc;
+};
+#define auto_manifest_index auto_cleanup(manifest_index_fini)
+
+/* media_type: what the descriptor that led here says. A document that says another type about itself, or
+ * that is manifest and index at once, is refused: two readers must not see two images. */
+int manifest_parse(const char *text, size_t n, const char *media_type, struct manifest *out,
+		   struct err *e);
+void manifest_fini(struct manifest *m);
+
+/* media_type NULL: an index.json, which may lack one. */
+int manifest_index_parse(const char *text, size_t n, const char *media_type,
+			 struct manifest_index *out, struct err *e);
+void manifest_index_fini(struct manifest_index *ix);
+
+#endif

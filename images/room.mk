@@ -1,0 +1,20 @@
+LIBS += images
+images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c images/media.c \
+	images/manifest.c images/imageconfig.c images/image.c images/index.c images/inflate.c images/tar.c \
+	images/xattr.c images/whiteout.c images/extract.c images/extract_make.c images/extract_whiteout.c \
+	images/confine.c images/confine_landlock.c images/confine_filter.c images/unpack.c \
+	images/unpack_child.c images/source.c images/source_names.c images/import.c images/import_oci.c \
+	images/import_docker.c images/import_rootfs.c images/gc.c images/view.c images/user.c images/tier.c \
+	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c
+
+# libarchive's shared object brings a dozen libraries along that a tar reader does not need, and each start
+# of the program would pay for them; of the archive only the tar, gzip and zstd readers are linked.
+images_LIBS := -Wl,-Bstatic -larchive -lyajl_s -lyaml -Wl,-Bdynamic -lz -lzstd -lcrypto -lseccomp
+
+PROGRAMS += carrel-image
+carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c \
+	images/cli/cmd_bundle.c
+carrel-image_LINK := images base
+carrel-image_LIBS := $(images_LIBS)
+
+$(O)/obj/images/cli/cmd_bundle.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'

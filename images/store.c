@@ -1,0 +1,212 @@
+#include "images/store.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/log.h"
+
+static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
+static const char empty_index[] =
+	"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\","
+	"\"manifests\":[]}\n";
+
+/* What every sandbox needs to mount over; their modes never show, except that of home. */
+static const char *const mountpoints[] = {
+	"mountpoints",		 "mountpoints/root",	       "mountpoints/root/dev",
+	"mountpoints/root/proc", "mountpoints/root/sys",       "mountpoints/root/tmp",
+	"mountpoints/root/run",	 "mountpoints/root/workspace",
+};
+
+static int subdir(int dir_fd, const char *name, mode_t mode, struct err *e)
+{
+	int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno != ENOENT)
+		return err_sys(e, "%s", name);
+	if (mkdirat(dir_fd, name, mode) < 0 && errno != EEXIST)
+		return err_sys(e, "make %s", name);
+	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "%s", name);
+	return fd;
+}
+
+static int make_mountpoints(int dir_fd, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(mountpoints); i++) {
+		if (mkdirat(dir_fd, mountpoints[i], 0755) < 0 && errno != EEXIST)
+			return err_sys(e, "make %s", mountpoints[i]);
+	}
+	return 0;
+}
+
+static int ensure_file(int dir_fd, const char *name, const char *text, struct err *e)
+{
+	if (faccessat(dir_fd, name, F_OK, 0) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return err_sys(e, "%s", name);
+	return fd_write_atomic(dir_fd, name, text, strlen(text), 0600, true, e);
+}
+
+/* Runs with every open, so it costs a handful of calls when all is there: oci-layout comes last. */
+static int ensure_layout(struct store *s, struct err *e)
+{
+	auto_close int blobs = subdir(s->dir_fd, "blobs", 0700, e);
+
+	if (blobs < 0)
+		return -1;
+	s->blobs_fd = subdir(blobs, "sha256", 0700, e);
+	if (s->blobs_fd < 0)
+		return err_wrap(e, "blobs");
+	s->layers_fd = subdir(s->dir_fd, "layers", 0700, e);
+	if (s->layers_fd < 0)
+		return -1;
+	s->tmp_fd = subdir(s->dir_fd, "tmp", 0700, e);
+	if (s->tmp_fd < 0)
+		return -1;
+	if (faccessat(s->dir_fd, "oci-layout", F_OK, 0) == 0)
+		return 0;
+	if (make_mountpoints(s->dir_fd, e) < 0)
+		return -1;
+	if (ensure_file(s->dir_fd, "index.json", empty_index, e) < 0)
+		return -1;
+	return ensure_file(s->dir_fd, "oci-layout", layout_text, e);
+}
+
+/* A directory whose lock can be taken has no living owner: owners hold it for life. */
+static void sweep_one(int tmp_fd, const char *name)
+{
+	auto_close int fd =
+		openat(tmp_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct err ignored = ERR_NONE;
+
+	if (fd < 0) {
+		if (errno == ENOTDIR || errno == ELOOP)
+			(void) unlinkat(tmp_fd, name, 0);
+		return;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return;
+	if (fd_remove_tree(tmp_fd, name, &ignored) < 0)
+		log_debug("store: leftover %s stays: %s", name, ignored.msg);
+}
+
+static void sweep(int tmp_fd)
+{
+	auto_close int fd = openat(tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	if (!d)
+		return;
+	(void) take_fd(&fd);
+	while ((ent = readdir(d))) {
+		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
+			sweep_one(tmp_fd, ent->d_name);
+	}
+	closedir(d);
+}
+
+static int take_lock(struct store *s, enum store_lock lock, struct err *e)
+{
+	s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0)
+		return err_sys(e, "lock");
+	while (flock(s->lock_fd, lock == STORE_SHARED ? LOCK_SH : LOCK_EX) < 0) {
+		if (errno != EINTR)
+			return err_sys(e, "lock");
+	}
+	return 0;
+}
+
+static int make_parents(const char *path, struct err *e)
+{
+	auto_free char *copy = xstrdup(path);
+
+	for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
+		*p = '\0';
+		if (mkdir(copy, 0755) < 0 && errno != EEXIST)
+			return err_sys(e, "make %s", copy);
+		*p = '/';
+	}
+	if (mkdir(copy, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "make %s", copy);
+	return 0;
+}
+
+static int open_dir(struct store *s, const char *path, enum store_lock lock, struct err *e)
+{
+	s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (s->dir_fd < 0 && errno == ENOENT) {
+		if (make_parents(path, e) < 0)
+			return -1;
+		s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (s->dir_fd < 0)
+		return err_sys(e, "open");
+	s->path = realpath(path, NULL);
+	if (!s->path)
+		return err_sys(e, "its absolute path");
+	if (take_lock(s, lock, e) < 0 || ensure_layout(s, e) < 0)
+		return -1;
+	sweep(s->tmp_fd);
+	return 0;
+}
+
+int store_open(const char *path, enum store_lock lock, struct store *out, struct err *e)
+{
+	struct store s = STORE_NONE;
+
+	if (open_dir(&s, path, lock, e) < 0) {
+		store_close(&s);
+		return err_wrap(e, "image store %s", path);
+	}
+	*out = s;
+	return 0;
+}
+
+void store_close(struct store *s)
+{
+	fd_close(&s->layers_fd);
+	fd_close(&s->blobs_fd);
+	fd_close(&s->tmp_fd);
+	fd_close(&s->dir_fd);
+	fd_close(&s->lock_fd);
+	free(s->path);
+	s->path = NULL;
+}
+
+bool store_has_layer(const struct store *s, const struct digest *diff_id)
+{
+	return faccessat(s->layers_fd, diff_id->hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int store_has_blob(const struct store *s, const struct digest *d, uint64_t size, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(s->blobs_fd, d->hex, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (errno == ENOENT)
+			return 0;
+		return err_sys(e, "blob %s", d->hex);
+	}
+	if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size != size)
+		return err_set(
+			e, EINVAL,
+			"blob sha256:%s: its descriptor says %llu bytes, the store holds "
+			"%lld under that digest",
+			d->hex, (unsigned long long) size, (long long) st.st_size);
+	return 1;
+}
