@@ -82,19 +82,42 @@ static int copy_out(struct archive *a, int out_fd, struct err *e)
 	return r == ARCHIVE_EOF ? 0 : archive_err(a, e);
 }
 
+struct input {
+	int fd;
+	unsigned char chunk[CHUNK];
+};
+
+/* libarchive's own reader of descriptors also asks fstat and lseek, which the child may not. */
+static la_ssize_t feed(struct archive *a, void *arg, const void **p)
+{
+	struct input *in = arg;
+	ssize_t n;
+
+	do
+		n = read(in->fd, in->chunk, sizeof(in->chunk));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		archive_set_error(a, errno, "read");
+	*p = in->chunk;
+	return n < 0 ? ARCHIVE_FATAL : n;
+}
+
 int inflate_stream(int in_fd, int out_fd, struct err *e)
 {
 	struct archive *a = archive_read_new();
+	struct input *in = xalloc(sizeof(*in));
 	int r;
 
+	in->fd = in_fd;
 	if (!a || archive_read_support_filter_gzip(a) != ARCHIVE_OK ||
 	    archive_read_support_filter_zstd(a) != ARCHIVE_OK ||
 	    archive_read_support_format_raw(a) != ARCHIVE_OK)
 		r = err_set(e, ENOMEM, "libarchive reads no gzip and zstd");
-	else if (archive_read_open_fd(a, in_fd, CHUNK) != ARCHIVE_OK)
+	else if (archive_read_open(a, in, NULL, feed, NULL) != ARCHIVE_OK)
 		r = archive_err(a, e);
 	else
 		r = copy_out(a, out_fd, e);
 	archive_read_free(a);
+	free(in);
 	return r;
 }

@@ -7,14 +7,17 @@ images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c i
 	images/import_docker.c images/import_rootfs.c images/gc.c images/view.c images/user.c images/tier.c \
 	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c
 
-# libarchive's shared object brings a dozen libraries along that a tar reader does not need, and each start
-# of the program would pay for them; of the archive only the tar, gzip and zstd readers are linked.
-images_LIBS := -Wl,-Bstatic -larchive -lyajl_s -lyaml -Wl,-Bdynamic -lz -lzstd -lcrypto -lseccomp
+images_LIBS := -larchive -lz -lzstd -lcrypto -lseccomp -lyajl_s -lyaml
 
 PROGRAMS += carrel-image
 carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c \
 	images/cli/cmd_bundle.c
 carrel-image_LINK := images base
 carrel-image_LIBS := $(images_LIBS)
+# The shared libarchive brings a dozen libraries along that a tar reader does not need, the shared libcrypto
+# thousands of relocations: linked statically, `bundle` takes a third of the time.
+carrel-image_STATIC := 1
+# libcrypto could look host names up, which would need shared libraries; nothing here does.
+carrel-image_LDFLAGS := -Wl,--no-warnings
 
 $(O)/obj/images/cli/cmd_bundle.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
