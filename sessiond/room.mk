@@ -20,3 +20,14 @@ carrel-sessiond_LIBS := $(SESSIOND_LIBS)
 UNIT += test_sessiond
 test_sessiond_LINK := sessiond launch base
 test_sessiond_LIBS := $(SESSIOND_LIBS)
+
+FUZZ += fuzz_request fuzz_tiers fuzz_orders
+$(foreach t,fuzz_request fuzz_tiers,$(eval $(t)_LINK := sessiond launch base)$(eval $(t)_LIBS := $(SESSIOND_LIBS)))
+fuzz_orders_LINK := shim base
+fuzz_orders_LIBS := -lyajl -lwslay
+
+UNIT += test_launch test_launch_after
+test_launch_LINK := launch base
+test_launch_LIBS := -lyajl
+test_launch_after_LINK := launch base
+test_launch_after_LIBS := -lyajl
