@@ -56,14 +56,35 @@ bool launch_id_valid(const char *id)
 static int make_dir(const char *dir, const char *name, struct err *e)
 {
 	auto_free char *path = xasprintf("%s/%s", dir, name);
-	int fd;
+	auto_close int fd = -1;
+	struct stat st;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, "make %s", path);
 	fd = open(path, O_DIRECTORY | O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_sys(e, "open %s", path);
-	return fd;
+	if (st.st_uid != geteuid() || (st.st_mode & 0022))
+		return err_set(
+			e, EPERM,
+			"%s: belongs to another user or is writable by others (mode %o); "
+			"name a directory of your own with --run-dir",
+			path, (unsigned) st.st_mode & 07777);
+	return take_fd(&fd);
+}
+
+/* Ranges that end below 2^32 - 1 and never hold the host's root. */
+static int check_uids(const struct launch_config *c, struct err *e)
+{
+	uint64_t end = c->uid_base + (uint64_t) c->uid_count * c->uid_slots;
+
+	if (c->uid_base == 0 || c->uid_count == 0 || c->uid_slots == 0)
+		return err_set(e, EINVAL, "uid ranges: base, count and slots are above 0");
+	if (end > UINT32_MAX)
+		return err_set(e, EINVAL,
+			       "uid ranges: %u ranges of %u ids from %u on end above 2^32",
+			       c->uid_slots, c->uid_count, c->uid_base);
+	return 0;
 }
 
 static int check_program(const char *path, struct err *e)
@@ -130,7 +151,7 @@ int launch_new(struct loop *loop, const struct launch_config *config, struct lau
 {
 	struct launch *l;
 
-	if (check_programs(config, e) < 0)
+	if (check_programs(config, e) < 0 || check_uids(config, e) < 0)
 		return -1;
 	l = xalloc(sizeof(*l));
 	l->loop = loop;
@@ -153,8 +174,8 @@ void launch_free(struct launch *l)
 	launch_starts_end(l);
 	launch_collects_end(l);
 	shim_calls_end(l);
+	launch_templates_end(l);
 	launch_children_end(l);
-	launch_templates_free(l);
 	fd_close(&l->sandboxes_fd);
 	fd_close(&l->uids_fd);
 	fd_close(&l->templates_fd);

@@ -6,7 +6,7 @@
  * What a start leaves on disk is written in docs/architecture.md; the order is
  *
  *   sandboxes/ID made, flock on the directory itself   "a start is under way" until the ready line
- *   uids/N made with O_EXCL, holding ID                 ENOSPC when all slots are taken
+ *   uids/N linked, holding ID                           ENOSPC when all slots are taken
  *   bundle/config.json from the template                made by one `carrel-image bundle` per image
  *                                                       digest, tier and content of the tiers file
  *   sandbox.json, carrel-shim --dir ... --ready-fd 3    the callback comes with the ready line
@@ -51,8 +51,8 @@ struct launch;
 /* Makes the directories (0700) and opens them; refuses a program that is not there. */
 int launch_new(struct loop *loop, const struct launch_config *config, struct launch **out,
 	       struct err *e);
-/* Ends starts that are under way (their callbacks are not called), forgets watches and calls. Running
- * sandboxes stay. Accepts NULL. */
+/* Ends starts that are under way (their callbacks are not called; a later scan finds what they left),
+ * forgets calls and collectors. Watches stay their owners'. Running sandboxes stay. Accepts NULL. */
 void launch_free(struct launch *l);
 
 /* ---- one start ---- */
@@ -162,11 +162,11 @@ int launch_collect(struct launch *l, const char *id, launch_collect_fn fn, void 
 
 enum launch_found {
 	LAUNCH_ALIVE,	 /* DIR/lock is held: a shim serves it */
-	LAUNCH_STARTING, /* somebody else is starting it this moment: leave it alone */
+	LAUNCH_STARTING, /* somebody is starting or collecting it this moment: leave it alone */
 	LAUNCH_DEAD,	 /* nobody holds it: launch_collect */
 };
 /* Calls fn for every directory in sandboxes/ (blocking: a readdir and two flocks each), then removes uid
- * slots whose ID has no directory. */
+ * slots whose ID has no directory, and what killed processes left in templates/. */
 typedef void (*launch_scan_fn)(void *arg, const char *id, enum launch_found found);
 int launch_scan(struct launch *l, launch_scan_fn fn, void *arg, struct err *e);
 

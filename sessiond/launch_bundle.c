@@ -191,8 +191,8 @@ static int write_orders(struct launch *l, const struct launch_template *t,
 			       false, e);
 }
 
-int launch_template_write(struct launch *l, const struct launch_template *t,
-			  const struct launch_spec *s, uint32_t slot, int dir_fd, struct err *e)
+int launch_bundle_write(struct launch *l, const struct launch_template *t,
+			const struct launch_spec *s, uint32_t slot, int dir_fd, struct err *e)
 {
 	if (write_config(l, t, s, slot, dir_fd, e) < 0)
 		return -1;

@@ -30,18 +30,6 @@ static void release(struct launch_child *c)
 	free(c);
 }
 
-/* At the end of the turn in which it was reaped. */
-static void finish(void *arg)
-{
-	struct launch_child *c = arg;
-
-	if (c->launch)
-		unlink_child(c);
-	if (c->fn)
-		c->fn(c->arg, &c->status, buf_str(&c->text));
-	release(c);
-}
-
 /* What fits is kept, the rest is read and dropped so that the writer never blocks. */
 static void drain(struct launch_child *c)
 {
@@ -70,16 +58,21 @@ static void on_output(void *arg, uint32_t events)
 	}
 }
 
+/* What descendants of it may still write is nobody's concern. */
 static void on_end(void *arg, unused_arg uint32_t events)
 {
 	struct launch_child *c = arg;
+	struct child_status status;
 	struct err ignored;
 
 	loop_io_del(&c->end);
-	if (child_wait(&c->child, &c->status, &ignored) < 0)
-		c->status = (struct child_status){ .code = 255 };
+	if (child_wait(&c->child, &status, &ignored) < 0)
+		status = (struct child_status){ .code = 255 };
 	drain(c);
-	loop_defer(c->launch->loop, &c->gone, finish, c);
+	unlink_child(c);
+	if (c->fn)
+		c->fn(c->arg, &status, buf_str(&c->text));
+	release(c);
 }
 
 static int spawn(struct launch_child *c, const char *path, char *const *argv, bool captured,
@@ -143,19 +136,21 @@ void launch_child_forget(struct launch_child *c)
 		c->fn = NULL;
 }
 
-/*
- * A record that waits for its end of turn is only forgotten: the loop still holds its deferral and frees it.
- */
+void launch_child_end(struct launch_child *c)
+{
+	loop_io_del(&c->end);
+	child_end(&c->child);
+	unlink_child(c);
+	release(c);
+}
+
 void launch_children_end(struct launch *l)
 {
 	struct launch_child *c, *next;
 
 	for (c = l->children; c; c = next) {
 		next = c->next;
-		c->fn = NULL;
-		c->launch = NULL;
-		if (!c->gone.queued)
-			release(c);
+		release(c);
 	}
 	l->children = NULL;
 }

@@ -1,8 +1,10 @@
 /*
  * After the end: what a shim left is read, undone and removed, and what nobody owns any more is found.
  *
- * The order of undoing is the reverse of making: the sandbox itself (carrel-shim --sweep: processes, cgroup, runtime
- * state), the directory, the uid slot. The slot goes last: until then no other sandbox can get its uids.
+ * The order of undoing: the sandbox itself (carrel-shim --sweep: processes, cgroup, runtime state), the uid slot, the
+ * directory. As long as the directory is there, its name is taken: a slot that was looked up by that name cannot be
+ * another sandbox's. Locks are taken in this order too: the directory's flock, then DIR/lock, so that nobody but a
+ * collector ever stands in the way of a shim that is just starting.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -19,14 +22,17 @@
 #include "base/str.h"
 #include "sessiond/launch_internal.h"
 
-enum { RETRY_MS = 5, GIVE_UP_MS = 15000 };
+enum { RETRY_MS = 5, GIVE_UP_MS = 30000 };
+
+/* How carrel-shim --sweep says that somebody has DIR/lock. */
+enum { SWEEP_BUSY = 3 };
 
 struct launch_collect {
 	struct launch_collect *next;
 	struct launch *launch;
 	char *id;
 	int dir_fd; /* flock held while we work, so that no other collector does */
-	bool found, swept;
+	bool found;
 	uint64_t deadline_ms;
 	struct loop_timer timer;
 	struct launch_child *sweeper;
@@ -123,12 +129,12 @@ static void remove_rest(struct launch_collect *c)
 {
 	struct err e = ERR_NONE;
 
+	launch_slot_release_id(c->launch, c->id, c->dir_fd);
 	if (fd_remove_tree(c->launch->sandboxes_fd, c->id, &e) < 0) {
 		(void) err_wrap(&e, "sandbox %s", c->id);
 		done(c, &e);
 		return;
 	}
-	launch_slot_release_id(c->launch, c->id);
 	done(c, NULL);
 }
 
@@ -144,15 +150,34 @@ static void read_exit(struct launch_collect *c)
 		  e.code ? e.msg : "the shim ended without a record of why");
 }
 
+static void attempt(void *arg);
+
+static void try_again(struct launch_collect *c)
+{
+	struct err e = ERR_NONE;
+
+	if (clock_mono_ms() < c->deadline_ms) {
+		loop_timer_set(c->launch->loop, &c->timer, RETRY_MS, attempt, c);
+		return;
+	}
+	(void) err_set(&e, EBUSY, "sandbox %s: its shim does not end", c->id);
+	done(c, &e);
+}
+
 static void on_swept(void *arg, const struct child_status *status, const char *text)
 {
 	struct launch_collect *c = arg;
 	struct err e = ERR_NONE;
 
 	c->sweeper = NULL;
+	if (!status->signalled && status->code == SWEEP_BUSY) {
+		try_again(c); /* the sweeper of a daemon that died, most likely */
+		return;
+	}
 	if (status->signalled || status->code != 0) {
-		(void) err_set(&e, EIO, "sandbox %s: carrel-shim --sweep: %s %d: %s", c->id,
-			       status->signalled ? "signal" : "exit code", status->code, text);
+		(void) err_set(&e, EIO, "sandbox %s: carrel-shim --sweep: %s %d: %.*s", c->id,
+			       status->signalled ? "signal" : "exit code", status->code,
+			       (int) strcspn(text, "\n"), text);
 		done(c, &e);
 		return;
 	}
@@ -174,26 +199,35 @@ static void sweep(struct launch_collect *c)
 		done(c, &e);
 }
 
+/* The directory, with its flock: 1 had, 0 somebody else has it, -1 there is none. */
+static int claim(struct launch_collect *c)
+{
+	struct stat st;
+
+	if (c->dir_fd < 0)
+		c->dir_fd = open_dir(c->launch, c->id);
+	if (c->dir_fd < 0)
+		return -1;
+	if (flock(c->dir_fd, LOCK_EX | LOCK_NB) < 0)
+		return 0;
+	/* What is open here may have been removed by another collector meanwhile. */
+	if (fstat(c->dir_fd, &st) == 0 && st.st_nlink > 0)
+		return 1;
+	return -1;
+}
+
 /* One attempt; comes back by the timer while the shim or another collector is at work. */
 static void attempt(void *arg)
 {
 	struct launch_collect *c = arg;
-	struct err e = ERR_NONE;
+	int r = claim(c);
 
-	if (c->dir_fd < 0)
-		c->dir_fd = open_dir(c->launch, c->id);
-	if (c->dir_fd < 0) {
-		launch_slot_release_id(c->launch, c->id);
+	if (r < 0) {
 		done(c, NULL);
 		return;
 	}
-	if (flock(c->dir_fd, LOCK_EX | LOCK_NB) < 0 || !shim_is_dead(c->dir_fd)) {
-		if (clock_mono_ms() < c->deadline_ms) {
-			loop_timer_set(c->launch->loop, &c->timer, RETRY_MS, attempt, c);
-			return;
-		}
-		(void) err_set(&e, EBUSY, "sandbox %s: its shim does not end", c->id);
-		done(c, &e);
+	if (r == 0 || !shim_is_dead(c->dir_fd)) {
+		try_again(c);
 		return;
 	}
 	c->found = true;
@@ -231,14 +265,16 @@ void launch_collects_end(struct launch *l)
 		collect_free(l->collects);
 }
 
+/* A directory that somebody is starting or collecting is not looked into. */
 static enum launch_found examine(int dir_fd)
 {
-	if (!shim_is_dead(dir_fd))
-		return LAUNCH_ALIVE;
+	bool dead;
+
 	if (flock(dir_fd, LOCK_EX | LOCK_NB) < 0)
 		return LAUNCH_STARTING;
+	dead = shim_is_dead(dir_fd);
 	(void) flock(dir_fd, LOCK_UN);
-	return LAUNCH_DEAD;
+	return dead ? LAUNCH_DEAD : LAUNCH_ALIVE;
 }
 
 int launch_scan(struct launch *l, launch_scan_fn fn, void *arg, struct err *e)
@@ -259,5 +295,6 @@ int launch_scan(struct launch *l, launch_scan_fn fn, void *arg, struct err *e)
 			fn(arg, entry->d_name, examine(dir));
 	}
 	(void) closedir(d);
+	launch_templates_sweep(l);
 	return launch_slots_sweep(l, e);
 }

@@ -1,6 +1,11 @@
 /*
- * One start: directory, uid slot, template, files, shim, ready line. What was made is undone on any failure by
- * launch_collect, the same code that cleans up after a crash.
+ * One start: directory, uid slot, template, files, shim, ready line.
+ *
+ *   launch_start -> begin -> (template) -> start_shim -> on_ready -> succeeded
+ *                     `---------`------------`-----------`-> failed -> shim's end -> undo -> collected
+ *
+ * What was made is undone on any failure by launch_collect, the same code that cleans up after a crash, and not before the
+ * shim has been reaped: until then it could make more. A start is in the list until its callback was called.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +21,10 @@
 #include "base/log.h"
 #include "sessiond/launch_internal.h"
 
-enum { READY_MAX = 4096 };
+enum {
+	READY_MAX = 4096,
+	GRACE_MS = 10000,
+};
 
 struct launch_start {
 	struct launch_start *next;
@@ -24,13 +32,13 @@ struct launch_start {
 	struct launch_spec spec; /* strings owned */
 	int dir_fd;		 /* its flock says "a start is under way" */
 	uint32_t slot;
-	struct template_call *template_call;
-	struct launch_child *shim;
+	struct template_wait *template_wait;
+	struct launch_child *shim; /* NULL: not started yet, or reaped */
 	struct loop_io ready;
 	int ready_fd;
 	struct buf line;
-	struct loop_timer timer;
-	struct loop_defer begin;
+	struct loop_timer timer, begin;
+	bool failing;
 	struct err err; /* why it failed */
 	launch_fn fn;
 	void *arg;
@@ -97,7 +105,8 @@ static void start_free(struct launch_start *s)
 	loop_io_del(&s->ready);
 	fd_close(&s->ready_fd);
 	loop_timer_del(&s->timer);
-	launch_template_forget(s->template_call);
+	loop_timer_del(&s->begin);
+	launch_template_forget(s->template_wait);
 	launch_child_forget(s->shim);
 	fd_close(&s->dir_fd);
 	buf_fini(&s->line);
@@ -105,13 +114,16 @@ static void start_free(struct launch_start *s)
 	free(s);
 }
 
-static void succeeded(struct launch_start *s)
+static void finish(struct launch_start *s, const struct err *err)
 {
+	launch_fn fn = s->fn;
+	void *arg = s->arg;
+	struct err copy = err ? *err : ERR_NONE;
+
 	unlink_start(s);
-	/* The shim's lock speaks for it from here on. */
-	fd_close(&s->dir_fd);
-	s->fn(s->arg, NULL);
+	/* Of a start that succeeded the shim's lock speaks from here on. */
 	start_free(s);
+	fn(arg, err ? &copy : NULL);
 }
 
 static void collected(void *arg, unused_arg const struct launch_exit *left,
@@ -122,24 +134,43 @@ static void collected(void *arg, unused_arg const struct launch_exit *left,
 	if (err)
 		log_warn("start of %s failed and left something behind: %s", s->spec.id,
 			 err->msg);
-	s->fn(s->arg, &s->err);
-	start_free(s);
+	finish(s, &s->err);
 }
 
-/* s->err is set. */
-static void failed(struct launch_start *s)
+/* No process of it is left. The collector takes the directory's flock over. */
+static void undo(struct launch_start *s)
 {
 	struct err e = ERR_NONE;
 
-	loop_io_del(&s->ready);
-	fd_close(&s->ready_fd);
-	loop_timer_del(&s->timer);
-	if (s->shim)
-		(void) child_kill(&s->shim->child, SIGKILL, &e);
-	unlink_start(s);
 	fd_close(&s->dir_fd);
+	loop_timer_del(&s->timer);
 	if (launch_collect(s->launch, s->spec.id, collected, s, &e) < 0)
 		collected(s, NULL, &e);
+}
+
+static void kill_shim(void *arg)
+{
+	struct launch_start *s = arg;
+	struct err ignored;
+
+	if (s->shim)
+		(void) child_kill(&s->shim->child, SIGKILL, &ignored);
+}
+
+/* s->err is set. A shim that failed by itself is given time to undo what it made. */
+static void failed(struct launch_start *s, unsigned grace_ms)
+{
+	s->failing = true;
+	loop_io_del(&s->ready);
+	fd_close(&s->ready_fd);
+	loop_timer_del(&s->begin);
+	launch_template_forget(take_ptr(&s->template_wait));
+	if (!s->shim)
+		undo(s);
+	else if (grace_ms)
+		loop_timer_set(s->launch->loop, &s->timer, grace_ms, kill_shim, s);
+	else
+		kill_shim(s);
 }
 
 static void on_timeout(void *arg)
@@ -148,45 +179,80 @@ static void on_timeout(void *arg)
 
 	(void) err_set(&s->err, ETIMEDOUT, "the sandbox did not start within %u ms",
 		       s->launch->config.ready_ms);
-	failed(s);
+	failed(s, 0);
 }
 
 /* The shim's one line. */
-static int read_answer(struct launch_start *s, struct err *e)
+static int parse_line(struct launch_start *s, struct err *e)
 {
 	auto_json struct json_doc *doc = NULL;
-	const char *why;
 
-	if (buf_len(&s->line) == 0)
-		return err_set(e, EIO, "the shim ended before the sandbox ran");
 	if (json_parse((const char *) buf_bytes(&s->line), buf_len(&s->line), NULL, &doc, e) <
 	    0)
 		return err_wrap(e, "the shim's answer");
 	if (json_bool_or(json_root(doc), "ok", false))
 		return 0;
-	why = json_str_or(json_root(doc), "error", "the shim gave no reason");
 	return err_set(e, json_bool_or(json_root(doc), "invalid", false) ? EINVAL : EIO, "%s",
-		       why);
+		       json_str_or(json_root(doc), "error", "the shim gave no reason"));
+}
+
+static void judge(struct launch_start *s)
+{
+	if (parse_line(s, &s->err) < 0)
+		failed(s, GRACE_MS);
+	else
+		finish(s, NULL);
+}
+
+/* 1: the line is complete; 0: more may come; -1: nothing will. */
+static int read_line(struct launch_start *s)
+{
+	char block[1024];
+	struct err ignored;
+	ssize_t n;
+
+	while ((n = read(s->ready_fd, block, sizeof(block))) > 0) {
+		if (buf_append(&s->line, block, (size_t) n, &ignored) < 0)
+			return 1; /* cut short, it is no JSON */
+		if (memchr(block, '\n', (size_t) n))
+			return 1;
+	}
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return buf_len(&s->line) ? 1 : -1;
 }
 
 static void on_ready(void *arg, unused_arg uint32_t events)
 {
 	struct launch_start *s = arg;
-	char block[1024];
-	ssize_t n = read(s->ready_fd, block, sizeof(block));
+	int r = read_line(s);
 
-	if (n < 0 && (errno == EINTR || errno == EAGAIN))
-		return;
-	if (n > 0 && buf_append(&s->line, block, (size_t) n, &s->err) < 0) {
-		failed(s);
+	if (r > 0) {
+		judge(s);
+	} else if (r < 0) {
+		(void) err_set(&s->err, EIO, "the shim ended before the sandbox ran");
+		failed(s, GRACE_MS);
+	}
+}
+
+/* Whoever else has the other end of the ready pipe: without its shim it is no sandbox. */
+static void on_shim_end(void *arg, const struct child_status *status,
+			unused_arg const char *text)
+{
+	struct launch_start *s = arg;
+
+	s->shim = NULL;
+	if (s->failing) {
+		undo(s);
 		return;
 	}
-	if (n > 0 && !memchr(block, '\n', (size_t) n))
+	if (read_line(s) > 0) {
+		judge(s);
 		return;
-	if (read_answer(s, &s->err) < 0)
-		failed(s);
-	else
-		succeeded(s);
+	}
+	(void) err_set(&s->err, EIO, "the shim ended before the sandbox ran (%s %d)",
+		       status->signalled ? "signal" : "exit code", status->code);
+	failed(s, 0);
 }
 
 static int start_shim(struct launch_start *s, struct err *e)
@@ -205,28 +271,29 @@ static int start_shim(struct launch_start *s, struct err *e)
 	if (fd_set_nonblock(s->ready_fd, true, e) < 0 ||
 	    loop_io_add(l->loop, &s->ready, s->ready_fd, EPOLLIN, on_ready, s, e) < 0)
 		return -1;
-	s->shim = launch_child_start(l, l->config.shim, argv, false, write_end, NULL, NULL, e);
+	s->shim = launch_child_start(l, l->config.shim, argv, false, write_end, on_shim_end, s,
+				     e);
 	return s->shim ? 0 : -1;
 }
 
 static void with_template(struct launch_start *s, const struct launch_template *t)
 {
-	if (launch_template_write(s->launch, t, &s->spec, s->slot, s->dir_fd, &s->err) < 0 ||
+	if (launch_bundle_write(s->launch, t, &s->spec, s->slot, s->dir_fd, &s->err) < 0 ||
 	    start_shim(s, &s->err) < 0)
-		failed(s);
+		failed(s, 0);
 }
 
 static void on_template(void *arg, const struct launch_template *t, const struct err *err)
 {
 	struct launch_start *s = arg;
 
-	s->template_call = NULL;
+	s->template_wait = NULL;
 	if (t) {
 		with_template(s, t);
 		return;
 	}
 	s->err = *err;
-	failed(s);
+	failed(s, 0);
 }
 
 static void begin(void *arg)
@@ -234,12 +301,8 @@ static void begin(void *arg)
 	struct launch_start *s = arg;
 	const struct launch_template *t;
 
-	if (!s->launch) {
-		start_free(s);
-		return;
-	}
 	if (launch_slot_take(s->launch, s->spec.id, &s->slot, &s->err) < 0) {
-		failed(s);
+		failed(s, 0);
 		return;
 	}
 	t = launch_template_find(s->launch, &s->spec);
@@ -247,32 +310,47 @@ static void begin(void *arg)
 		with_template(s, t);
 		return;
 	}
-	s->template_call = launch_template_make(s->launch, &s->spec, on_template, s, &s->err);
-	if (!s->template_call)
-		failed(s);
+	s->template_wait = launch_template_make(s->launch, &s->spec, on_template, s, &s->err);
+	if (!s->template_wait)
+		failed(s, 0);
 }
 
-/* The directory, locked in the same breath: between both a scan sees an empty directory that nobody holds and may
- * remove it, which the flock's re-check finds out. */
-static int make_dir(struct launch_start *s, struct err *e)
+/* A scan may see the directory before it is locked, find it owned by nobody and remove it: then it is made anew. 1: it was
+ * removed. */
+static int try_dir(struct launch_start *s, struct err *e)
 {
 	const struct launch *l = s->launch;
-	struct stat opened, named;
+	struct stat st;
+	int r;
 
 	if (mkdirat(l->sandboxes_fd, s->spec.id, 0700) < 0)
 		return err_sys(e, "sandbox %s", s->spec.id);
 	s->dir_fd = openat(l->sandboxes_fd, s->spec.id,
 			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->dir_fd < 0)
-		return err_sys(e, "sandbox %s", s->spec.id);
-	if (flock(s->dir_fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == ENOENT ? 1 : err_sys(e, "sandbox %s", s->spec.id);
+	/* Who has it is looking at an empty directory: a matter of microseconds. */
+	do
+		r = flock(s->dir_fd, LOCK_EX);
+	while (r < 0 && errno == EINTR);
+	if (r < 0 || fstat(s->dir_fd, &st) < 0)
 		return err_sys(e, "sandbox %s: lock", s->spec.id);
-	if (fstat(s->dir_fd, &opened) < 0 ||
-	    fstatat(l->sandboxes_fd, s->spec.id, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    opened.st_ino != named.st_ino)
-		return err_set(e, EAGAIN, "sandbox %s: its directory was swept away",
-			       s->spec.id);
-	return 0;
+	if (st.st_nlink > 0)
+		return 0;
+	fd_close(&s->dir_fd);
+	return 1;
+}
+
+static int make_dir(struct launch_start *s, struct err *e)
+{
+	for (int tries = 0; tries < 8; tries++) {
+		int r = try_dir(s, e);
+
+		if (r <= 0)
+			return r;
+	}
+	return err_set(e, EBUSY, "sandbox %s: its directory is swept away again and again",
+		       s->spec.id);
 }
 
 static int check(const struct launch *l, const struct launch_spec *s, struct err *e)
@@ -311,13 +389,8 @@ int launch_start(struct launch *l, const struct launch_spec *spec, launch_fn fn,
 	s->next = l->starts;
 	l->starts = s;
 	loop_timer_set(l->loop, &s->timer, l->config.ready_ms, on_timeout, s);
-	loop_defer(l->loop, &s->begin, begin, s);
+	loop_timer_set(l->loop, &s->begin, 0, begin, s);
 	return 0;
-}
-
-static void on_cancel(void *arg)
-{
-	failed(arg);
 }
 
 bool launch_cancel(struct launch *l, const char *id)
@@ -326,7 +399,8 @@ bool launch_cancel(struct launch *l, const char *id)
 		if (strcmp(s->spec.id, id) != 0)
 			continue;
 		(void) err_set(&s->err, ECANCELED, "the start was cancelled");
-		loop_timer_set(l->loop, &s->timer, 0, on_cancel, s);
+		if (!s->failing)
+			failed(s, 0);
 		return true;
 	}
 	return false;
@@ -334,15 +408,9 @@ bool launch_cancel(struct launch *l, const char *id)
 
 void launch_starts_end(struct launch *l)
 {
-	for (struct launch_start *s = l->starts, *next; s; s = next) {
-		struct err ignored;
-
-		next = s->next;
-		if (s->shim)
-			(void) child_kill(&s->shim->child, SIGKILL, &ignored);
-		s->launch = NULL;
-		if (!s->begin.queued)
-			start_free(s);
+	for (struct launch_start *s; (s = l->starts);) {
+		kill_shim(s);
+		l->starts = s->next;
+		start_free(s);
 	}
-	l->starts = NULL;
 }

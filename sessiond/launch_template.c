@@ -1,13 +1,17 @@
 /*
  * Bundle templates: carrel-image is run once per image, tier and user; each sandbox gets an edited copy.
  *
- * A template is true as long as the store's index.json and the tiers file are the very files (inode, size, change time)
- * that it was made from: whatever moves a name to another image replaces index.json.
+ * A template is true as long as the files that it was made from are the very ones (inode, size, change time): the
+ * store's index.json, the tiers, the seccomp profile. Whatever moves a name to another image replaces index.json.
+ * Starts that want the same template at the same time wait for one run of carrel-image.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -16,13 +20,26 @@
 #include "base/str.h"
 #include "sessiond/launch_internal.h"
 
+/* Users are free text of requests: what they can make us keep has a limit. */
+enum { TEMPLATES_MAX = 64 };
+
+static const char work_prefix[] = "tmp.";
+
+struct template_wait {
+	struct template_wait *next;
+	struct template_call *call;
+	launch_template_fn fn;
+	void *arg;
+};
+
 struct template_call {
+	struct template_call *next;
 	struct launch *launch;
 	struct launch_child *child;
 	struct launch_template *t; /* under construction */
 	char dir[40];		   /* below templates/ */
-	launch_template_fn fn;
-	void *arg;
+	int dir_fd;		   /* its flock says that somebody works there */
+	struct template_wait *waits;
 };
 
 static bool same_file(const struct stat *a, const struct stat *b)
@@ -32,21 +49,29 @@ static bool same_file(const struct stat *a, const struct stat *b)
 	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
+static bool same_inputs(const struct launch_inputs *a, const struct launch_inputs *b)
+{
+	return same_file(&a->index, &b->index) && same_file(&a->tiers, &b->tiers) &&
+	       same_file(&a->seccomp, &b->seccomp);
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static void stat_inputs(const struct launch *l, struct stat *index, struct stat *tiers)
+/* A file that is not there is as good a state as any: carrel-image is the one to complain. */
+static void stat_inputs(const struct launch *l, struct launch_inputs *out)
 {
-	auto_free char *path =
-		xasprintf("%s/index.json", l->config.store ? l->config.store : "");
+	const struct launch_config *c = &l->config;
+	auto_free char *index = xasprintf("%s/index.json", c->store ? c->store : "");
 
-	*index = (struct stat){ 0 };
-	*tiers = (struct stat){ 0 };
-	(void) stat(path, index);
-	if (l->config.tiers)
-		(void) stat(l->config.tiers, tiers);
+	*out = (struct launch_inputs){ 0 };
+	(void) stat(index, &out->index);
+	if (c->tiers)
+		(void) stat(c->tiers, &out->tiers);
+	if (c->seccomp)
+		(void) stat(c->seccomp, &out->seccomp);
 }
 
 static void template_free(struct launch_template *t)
@@ -61,28 +86,24 @@ static void template_free(struct launch_template *t)
 	free(t);
 }
 
-void launch_templates_free(struct launch *l)
+static bool wanted(const struct launch_template *t, const struct launch_spec *s)
 {
-	for (struct launch_template *t = l->templates, *next; t; t = next) {
-		next = t->next;
-		template_free(t);
-	}
-	l->templates = NULL;
+	return strcmp(t->image, s->image) == 0 && same_text(t->tier, s->tier) &&
+	       same_text(t->user, s->user);
 }
 
 const struct launch_template *launch_template_find(struct launch *l,
 						   const struct launch_spec *s)
 {
-	struct stat index, tiers;
+	struct launch_inputs now;
 
-	stat_inputs(l, &index, &tiers);
+	stat_inputs(l, &now);
 	for (struct launch_template **p = &l->templates; *p; p = &(*p)->next) {
 		struct launch_template *t = *p;
 
-		if (strcmp(t->image, s->image) != 0 || !same_text(t->tier, s->tier) ||
-		    !same_text(t->user, s->user))
+		if (!wanted(t, s))
 			continue;
-		if (same_file(&t->index, &index) && same_file(&t->tiers, &tiers))
+		if (same_inputs(&t->inputs, &now))
 			return t;
 		*p = t->next;
 		template_free(t);
@@ -91,28 +112,61 @@ const struct launch_template *launch_template_find(struct launch *l,
 	return NULL;
 }
 
+/* In front; one of the same name and the oldest beyond the limit go. */
+static void keep(struct launch *l, struct launch_template *t)
+{
+	struct launch_spec same = { .image = t->image, .tier = t->tier, .user = t->user };
+	size_t n = 1;
+
+	for (struct launch_template **p = &l->templates; *p;) {
+		struct launch_template *old = *p;
+
+		if (!wanted(old, &same) && ++n <= TEMPLATES_MAX) {
+			p = &old->next;
+			continue;
+		}
+		*p = old->next;
+		template_free(old);
+	}
+	t->next = l->templates;
+	l->templates = t;
+}
+
 static void call_free(struct template_call *c)
 {
 	struct err ignored;
 
+	for (struct template_call **p = &c->launch->template_calls; *p; p = &(*p)->next) {
+		if (*p != c)
+			continue;
+		*p = c->next;
+		break;
+	}
+	/* What stays is found by launch_templates_sweep. */
 	(void) fd_remove_tree(c->launch->templates_fd, c->dir, &ignored);
+	fd_close(&c->dir_fd);
 	template_free(c->t);
 	free(c);
 }
 
-/* carrel-image's last line is its error, without the program's name in front. */
+/* carrel-image's last line is its error: a JSON log line, or plain text when it did not understand its arguments. */
 static void image_error(const char *image, const char *text, struct err *e)
 {
+	auto_json struct json_doc *doc = NULL;
 	auto_free char *copy = xstrdup(text);
-	char *line, *colon;
+	struct err ignored;
+	const char *line;
 
 	for (size_t n = strlen(copy); n > 0 && copy[n - 1] == '\n';)
 		copy[--n] = '\0';
 	line = strrchr(copy, '\n');
 	line = line ? line + 1 : copy;
-	colon = str_has_prefix(line, "carrel-image: ") ? line + strlen("carrel-image: ") : line;
-	(void) err_set(e, EINVAL, "%s", *colon ? colon : "carrel-image ended without a word");
-	(void) err_wrap(e, "image %s", image);
+	if (json_parse(line, strlen(line), NULL, &doc, &ignored) == 0)
+		line = json_str_or(json_root(doc), "msg", line);
+	if (str_has_prefix(line, "carrel-image bundle: "))
+		line += strlen("carrel-image bundle: ");
+	(void) err_set(e, EINVAL, "image %s: %s", image,
+		       *line ? line : "carrel-image ended without a word");
 }
 
 /* carrel-image exits with 3 when the image is not in the store. */
@@ -121,9 +175,6 @@ enum { IMAGE_NOT_FOUND = 3 };
 static int take_result(struct template_call *c, const struct child_status *status,
 		       const char *text, struct err *e)
 {
-	auto_close int dir =
-		openat(c->launch->templates_fd, c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
 	if (status->signalled)
 		return err_set(e, EIO, "carrel-image was ended by signal %d", status->code);
 	if (status->code != 0) {
@@ -132,10 +183,8 @@ static int take_result(struct template_call *c, const struct child_status *statu
 			e->code = ENOENT;
 		return -1;
 	}
-	if (dir < 0)
-		return err_sys(e, "%s", c->dir);
-	if (json_parse_file(dir, "config.json", NULL, &c->t->config, e) < 0 ||
-	    json_parse_file(dir, "rootfs.json", NULL, &c->t->rootfs, e) < 0)
+	if (json_parse_file(c->dir_fd, "config.json", NULL, &c->t->config, e) < 0 ||
+	    json_parse_file(c->dir_fd, "rootfs.json", NULL, &c->t->rootfs, e) < 0)
 		return err_wrap(e, "image %s", c->t->image);
 	return 0;
 }
@@ -146,12 +195,19 @@ static void on_bundle(void *arg, const struct child_status *status, const char *
 	struct err e = ERR_NONE;
 	struct launch_template *t = NULL;
 
+	c->child = NULL;
 	if (take_result(c, status, text, &e) == 0) {
 		t = take_ptr(&c->t);
-		t->next = c->launch->templates;
-		c->launch->templates = t;
+		keep(c->launch, t);
 	}
-	c->fn(c->arg, t, t ? NULL : &e);
+	for (struct template_wait *w; (w = c->waits);) {
+		launch_template_fn fn = w->fn;
+		void *wait_arg = w->arg;
+
+		c->waits = w->next;
+		free(w);
+		fn(wait_arg, t, t ? NULL : &e);
+	}
 	call_free(c);
 }
 
@@ -179,22 +235,25 @@ static void build_argv(const struct launch *l, const struct launch_spec *s, cons
 		       struct argv *a)
 {
 	const struct launch_config *c = &l->config;
+	auto_free char *base = xasprintf("%u", c->uid_base);
 	auto_free char *count = xasprintf("%u", c->uid_count);
 
 	push(a, NULL, "carrel-image");
 	push(a, "--store", c->store);
+	push(a, "--log-format", "json");
 	push(a, NULL, "bundle");
 	if (s->tier) {
 		push(a, "--tiers", c->tiers);
 		push(a, "--tier", s->tier);
 	}
-	push(a, "--uid-base", "0");
+	push(a, "--uid-base", base);
 	push(a, "--uid-count", count);
-	push(a, "--cgroup", "/");
 	push(a, "--hostname", "sandbox");
 	push(a, "--init", c->init);
 	push(a, "--seccomp", c->seccomp);
 	push(a, "--user", s->user);
+	/* An image's name may begin with a dash for all we know; carrel-image is to refuse it as a name. */
+	push(a, NULL, "--");
 	push(a, NULL, s->image);
 	push(a, NULL, dir);
 }
@@ -205,38 +264,125 @@ static int start_bundle(struct template_call *c, const struct launch_spec *s, st
 	auto_free char *dir = xasprintf("%s/templates/%s", l->config.run_dir, c->dir);
 	struct argv argv = { 0 };
 
+	if (mkdirat(l->templates_fd, c->dir, 0700) < 0)
+		return err_sys(e, "make %s", dir);
+	c->dir_fd = openat(l->templates_fd, c->dir,
+			   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (c->dir_fd < 0 || flock(c->dir_fd, LOCK_EX | LOCK_NB) < 0)
+		return err_sys(e, "%s", dir);
 	build_argv(l, s, dir, &argv);
 	c->child = launch_child_start(l, l->config.image, argv.v, true, -1, on_bundle, c, e);
 	argv_fini(&argv);
 	return c->child ? 0 : -1;
 }
 
-struct template_call *launch_template_make(struct launch *l, const struct launch_spec *s,
-					   launch_template_fn fn, void *arg, struct err *e)
+static struct template_call *call_new(struct launch *l, const struct launch_spec *s,
+				      struct err *e)
 {
 	struct template_call *c = xalloc(sizeof(*c));
 	char id[27];
 
 	random_id(id);
-	*c = (struct template_call){ .launch = l, .fn = fn, .arg = arg };
-	(void) snprintf(c->dir, sizeof(c->dir), "tmp.%s", id);
+	*c = (struct template_call){ .launch = l, .dir_fd = FD_NONE };
+	(void) snprintf(c->dir, sizeof(c->dir), "%s%s", work_prefix, id);
 	c->t = xalloc(sizeof(*c->t));
 	c->t->image = xstrdup(s->image);
 	c->t->tier = s->tier ? xstrdup(s->tier) : NULL;
 	c->t->user = s->user ? xstrdup(s->user) : NULL;
 	/* Before carrel-image reads them: a change in between makes the template stale, not wrong. */
-	stat_inputs(l, &c->t->index, &c->t->tiers);
+	stat_inputs(l, &c->t->inputs);
 	if (start_bundle(c, s, e) < 0) {
 		call_free(c);
 		return NULL;
 	}
+	c->next = l->template_calls;
+	l->template_calls = c;
 	return c;
 }
 
-void launch_template_forget(struct template_call *c)
+/* A run that nobody waits for any more was killed: nothing will come of it. */
+static struct template_call *call_to_join(struct launch *l, const struct launch_spec *s)
 {
+	struct launch_inputs now;
+
+	stat_inputs(l, &now);
+	for (struct template_call *c = l->template_calls; c; c = c->next)
+		if (c->waits && wanted(c->t, s) && same_inputs(&c->t->inputs, &now))
+			return c;
+	return NULL;
+}
+
+struct template_wait *launch_template_make(struct launch *l, const struct launch_spec *s,
+					   launch_template_fn fn, void *arg, struct err *e)
+{
+	struct template_call *c = call_to_join(l, s);
+	struct template_wait *w;
+
 	if (!c)
+		c = call_new(l, s, e);
+	if (!c)
+		return NULL;
+	w = xalloc(sizeof(*w));
+	*w = (struct template_wait){ .next = c->waits, .call = c, .fn = fn, .arg = arg };
+	c->waits = w;
+	return w;
+}
+
+void launch_template_forget(struct template_wait *w)
+{
+	struct template_call *c = w ? w->call : NULL;
+	struct err ignored;
+
+	if (!w)
 		return;
-	launch_child_forget(c->child);
-	call_free(c);
+	for (struct template_wait **p = &c->waits; *p; p = &(*p)->next) {
+		if (*p != w)
+			continue;
+		*p = w->next;
+		break;
+	}
+	free(w);
+	/* Its directory goes when it has ended and can make nothing in it any more. */
+	if (!c->waits && c->child)
+		(void) child_kill(&c->child->child, SIGKILL, &ignored);
+}
+
+static void sweep_one(struct launch *l, const char *name)
+{
+	auto_close int fd =
+		openat(l->templates_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct err ignored;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		(void) fd_remove_tree(l->templates_fd, name, &ignored);
+}
+
+void launch_templates_sweep(struct launch *l)
+{
+	int fd = openat(l->templates_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		fd_close(&fd);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (str_has_prefix(entry->d_name, work_prefix))
+			sweep_one(l, entry->d_name);
+	(void) closedir(d);
+}
+
+void launch_templates_end(struct launch *l)
+{
+	for (struct template_call *c; (c = l->template_calls);) {
+		while (c->waits)
+			launch_template_forget(c->waits);
+		if (c->child)
+			launch_child_end(c->child);
+		call_free(c);
+	}
+	for (struct launch_template *t; (t = l->templates);) {
+		l->templates = t->next;
+		template_free(t);
+	}
 }

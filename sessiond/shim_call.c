@@ -37,18 +37,15 @@ struct shim_watch {
 	void *arg;
 };
 
+/* A shim that was stopped accepts nothing: with its queue full the answer is EAGAIN, not a loop that waits. */
 static int connect_shim(struct launch *l, const char *id, struct err *e)
 {
 	char name[80];
-	int fd;
 
 	if (!launch_id_valid(id))
 		return err_set(e, ENOENT, "no sandbox \"%s\"", id);
 	(void) snprintf(name, sizeof(name), "%s/shim.sock", id);
-	fd = sock_connect_at(l->sandboxes_fd, name, SOCK_SEQPACKET, e);
-	if (fd >= 0 && fd_set_nonblock(fd, true, e) < 0)
-		fd_close(&fd);
-	return fd;
+	return sock_connect_at(l->sandboxes_fd, name, SOCK_SEQPACKET | SOCK_NONBLOCK, e);
 }
 
 static void call_free(struct shim_call *c)
