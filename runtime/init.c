@@ -53,11 +53,6 @@ struct init {
 	char *state_json, *notify_state; /* with our pid */
 };
 
-static bool own_mounts(const struct init *in)
-{
-	return ns_has(&in->spec->ns, NS_MNT);
-}
-
 static bool has_userns(const struct init *in)
 {
 	return ns_has(&in->spec->ns, NS_USER);
@@ -197,30 +192,12 @@ static int enter_bundle(struct init *in, struct err *e)
 	return 0;
 }
 
-static bool needs_mounts(const struct spec *s)
-{
-	return s->n_mounts > 0 || s->root.readonly || (s->root.masked && s->root.masked[0]) ||
-	       (s->root.ro && s->root.ro[0]);
-}
-
 static int attach_root(struct init *in, struct err *e)
 {
-	const struct rootfs_spec *root = &in->spec->root;
-
-	if (own_mounts(in)) {
-		if (in->a->root_fd < 0 && enter_bundle(in, e) < 0)
-			return -1;
-		in->root_fd = rootfs_attach(in->a->root_fd, root, e);
-		return in->root_fd < 0 ? -1 : 0;
-	}
-	if (needs_mounts(in->spec))
-		return err_set(
-			e, EINVAL,
-			"mounts, maskedPaths, readonlyPaths and a read-only root need a mount namespace");
-	if (enter_bundle(in, e) < 0)
+	if (in->a->root_fd < 0 && enter_bundle(in, e) < 0)
 		return -1;
-	in->root_fd = open(root->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return in->root_fd < 0 ? err_sys(e, "root.path %s", root->path) : 0;
+	in->root_fd = rootfs_attach(in->a->root_fd, &in->spec->root, e);
+	return in->root_fd < 0 ? -1 : 0;
 }
 
 static int attach_one(const struct init *in, size_t i, const struct mount_place *where,
@@ -315,9 +292,8 @@ static int open_console(struct init *in, struct err *e)
 		return 0;
 	if (console_open(in->root_fd, p->rows, p->cols, &master, &slave, e) < 0)
 		return -1;
-	if (own_mounts(in) && console_bind(in->root_fd, slave, e) < 0)
-		return -1;
-	if (console_send(in->a->console_sock_fd, master, e) < 0)
+	if (console_bind(in->root_fd, slave, e) < 0 ||
+	    console_send(in->a->console_sock_fd, master, e) < 0)
 		return -1;
 	return console_take(slave, e);
 }
@@ -389,12 +365,6 @@ static int enter_root(struct init *in, struct err *e)
 {
 	struct rootfs_spec root = in->spec->root;
 
-	/* Without a mount namespace of its own a pivot would move the host's root. */
-	if (!own_mounts(in)) {
-		if (fchdir(in->root_fd) < 0 || chroot(".") < 0 || chdir("/") < 0)
-			return err_sys(e, "chroot");
-		return 0;
-	}
 	root.no_pivot = in->a->no_pivot;
 	return rootfs_enter(in->root_fd, &root, e);
 }
@@ -424,7 +394,7 @@ static int cover_paths(struct init *in, struct err *e)
 
 static int seal_root(struct init *in, struct err *e)
 {
-	return own_mounts(in) ? rootfs_seal(in->root_fd, &in->spec->root, e) : 0;
+	return rootfs_seal(in->root_fd, &in->spec->root, e);
 }
 
 /* Only what can be known with root's eyes; the user's follow before exec. */
@@ -444,6 +414,17 @@ static int check_program(struct init *in, struct err *e)
 		return -1;
 	}
 	return 0;
+}
+
+/* Waiting for `start` may take for ever, and what waits needs nothing of the host. */
+static int drop_descriptors(struct init *in, struct err *e)
+{
+	const struct init_args *a = in->a;
+	int keep[] = { a->sync_fd, a->start_fd, a->seccomp_notify_fd, in->proc_fd };
+
+	if (a->start_fd < 0)
+		return 0; /* exec follows at once, and closes them */
+	return init_close_others(a->preserve_fds, keep, ARRAY_SIZE(keep), e);
 }
 
 static int report_created(struct init *in, struct err *e)
@@ -532,6 +513,7 @@ static const struct {
 	{ "covers", true, cover_paths },             /* after the hooks: what they mount is covered as well */
 	{ "seal root", true, seal_root },            /* last change of mounts: targets were still made above */
 	{ "program", true, check_program },          /* an error of create, not only of start */
+	{ "descriptors", true, drop_descriptors },   /* also before processes of the container exist that could look */
 	{ "created", true, report_created },
 	{ "start", true, await_start },
 	{ "hooks", true, start_hooks },              /* inside, with all rights of the container's root */
