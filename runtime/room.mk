@@ -8,7 +8,7 @@ carrel-runtime_PKGS := libseccomp libcap
 carrel-runtime_LIBS := -l:libyajl_s.a
 carrel-runtime_STATIC := 1
 
-runtime_UNIT := test_runtime_cgroup test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_random
+runtime_UNIT := test_runtime_cgroup test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
 UNIT += $(runtime_UNIT)
 $(foreach t,$(runtime_UNIT),$(eval $(t)_LINK := runtime base)$(eval $(t)_LIBS := -lseccomp -lcap -lyajl))
 

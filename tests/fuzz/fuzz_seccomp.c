@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static const char before[] =
 		"{\"ociVersion\":\"1.0.0\",\"process\":{\"cwd\":\"/\",\"args\":[\"x\"]},"
-		"\"root\":{\"path\":\"/\"},\"linux\":{\"seccomp\":";
+		"\"root\":{\"path\":\"/\"},\"linux\":{\"namespaces\":[{\"type\":\"mount\"}],\"seccomp\":";
 	auto_buf struct buf text = BUF_LIMIT(1 << 20);
 	auto_cleanup(spec_free_ptr) struct spec *spec = NULL;
 	struct filter_program p = { 0 };
@@ -70,9 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	check(buf_puts(&text, before, &e) == 0 && buf_append(&text, data, n, &e) == 0 &&
 	      buf_puts(&text, "}}", &e) == 0);
-	if (spec_parse(buf_str(&text), buf_len(&text), &spec, &e) < 0 || !spec->seccomp.set) {
+	if (spec_parse(buf_str(&text), buf_len(&text), &spec, &e) < 0 || !spec->seccomp.set)
 		return 0;
-	}
 	if (filter_compile(&spec->seccomp, -1, &p, &e) < 0) {
 		check(e.msg[0] != '\0');
 		return 0;
