@@ -74,11 +74,14 @@ static int wait_loop(struct child *c, int signal_fd, struct relay *relay, struct
 
 		if (relay)
 			relay_poll_fill(relay, p + 2);
-		if (poll(p, relay ? ARRAY_SIZE(p) : 2, -1) < 0) {
-			if (errno == EINTR)
-				continue;
+		const int r = poll(p, relay ? ARRAY_SIZE(p) : 2,
+				   relay ? relay_timeout_ms(relay) : -1);
+		if (r < 0 && errno != EINTR)
 			return err_sys(e, "poll");
-		}
+		if (r == 0)
+			relay_tick(relay);
+		if (r <= 0)
+			continue;
 		if (relay)
 			relay_poll_handle(relay, p + 2);
 		if (p[0].revents && handle_signal(signal_fd, c, relay, e) < 0)

@@ -67,4 +67,8 @@ struct init_exec {
 };
 int init_exec(const struct init_exec *x, struct err *e);
 
+/* Closes every descriptor from 3 + preserved on but those in keep[] (sorted in place; below 3: none). The log's is
+ * among them. */
+int init_close_others(unsigned preserved, int *keep, size_t n, struct err *e);
+
 #endif

@@ -25,7 +25,7 @@
 #include "runtime/process.h"
 #include "runtime/seccomp.h"
 
-enum { FIRST_FD = 3, KEEP_MAX = 4 };
+enum { FIRST_FD = 3 };
 
 struct last {
 	const struct init_exec *x;
@@ -55,16 +55,13 @@ static int close_between(unsigned first, unsigned last, struct err *e)
 	return fd_cloexec_from((int) first, e);
 }
 
-/* Nothing may be open that leads out of the root: not for cwd, not for args[0], not for the program. */
-static int close_others(struct last *l, struct err *e)
+int init_close_others(unsigned preserved, int *keep, size_t n, struct err *e)
 {
-	const unsigned preserved = l->x->preserve_fds;
-	int keep[KEEP_MAX] = { l->x->report_fd, l->x->seccomp_notify_fd, l->x->proc_fd };
 	unsigned next = FIRST_FD + preserved;
 
 	log_open(-1, LOG_TEXT, LOG_LV_ERROR); /* its descriptor goes as well */
-	qsort(keep, 3, sizeof(keep[0]), by_number);
-	for (size_t i = 0; i < 3; i++) {
+	qsort(keep, n, sizeof(keep[0]), by_number);
+	for (size_t i = 0; i < n; i++) {
 		if (keep[i] < (int) next)
 			continue;
 		if (close_between(next, (unsigned) keep[i] - 1, e) < 0)
@@ -73,11 +70,20 @@ static int close_others(struct last *l, struct err *e)
 			return err_sys(e, "descriptor %d", keep[i]);
 		next = (unsigned) keep[i] + 1;
 	}
+	return close_between(next, ~0U, e);
+}
+
+/* Nothing may be open that leads out of the root: not for cwd, not for args[0], not for the program. */
+static int close_others(struct last *l, struct err *e)
+{
+	const unsigned preserved = l->x->preserve_fds;
+	int keep[] = { l->x->report_fd, l->x->seccomp_notify_fd, l->x->proc_fd };
+
 	for (unsigned fd = FIRST_FD; fd < FIRST_FD + preserved; fd++) {
 		if (fcntl((int) fd, F_SETFD, 0) < 0)
 			return err_sys(e, "--preserve-fds: descriptor %u", fd);
 	}
-	return close_between(next, ~0U, e);
+	return init_close_others(preserved, keep, ARRAY_SIZE(keep), e);
 }
 
 /* ---- steps ---- */

@@ -1,13 +1,14 @@
 #include "runtime/relay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 
-enum { VEOF_CHAR = 4 };
+enum { VEOF_CHAR = 4, EOF_EVERY_MS = 50 };
 
 int relay_begin(struct relay *r, int master, struct err *e)
 {
@@ -15,6 +16,7 @@ int relay_begin(struct relay *r, int master, struct err *e)
 
 	*r = (struct relay){
 		.master = master,
+		.peer = FD_NONE,
 		.in = { .from = STDIN_FILENO, .to = master },
 		.out = { .from = master, .to = STDOUT_FILENO },
 	};
@@ -36,6 +38,8 @@ void relay_end(struct relay *r)
 	if (r->raw)
 		(void) tcsetattr(STDIN_FILENO, TCSADRAIN, &r->saved);
 	r->raw = false;
+	if (r->peer > 0)
+		fd_close(&r->peer);
 }
 
 void relay_resize(struct relay *r)
@@ -93,8 +97,25 @@ void relay_poll_handle(struct relay *r, const struct pollfd p[RELAY_POLLS])
 	if (!p[0].revents)
 		return;
 	take_in(&r->in);
-	/* The end of a piped input is typed, as a user would end it. */
-	if (r->in.ended && !r->raw && r->in.tail < sizeof(r->in.data))
+	if (r->in.ended)
+		r->peer = ioctl(r->master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+}
+
+int relay_timeout_ms(const struct relay *r)
+{
+	return r->in.ended ? EOF_EVERY_MS : -1;
+}
+
+/* The character must not come before the program has read what stands in front of it: a program that changes the
+ * terminal's mode in between would not see it as an end. So it is typed only into an empty queue, and again as long
+ * as the program goes on. */
+void relay_tick(struct relay *r)
+{
+	int waiting = 0;
+
+	if (!r->in.ended || r->in.head < r->in.tail || r->peer < 0)
+		return;
+	if (ioctl(r->peer, FIONREAD, &waiting) == 0 && waiting == 0)
 		r->in.data[r->in.tail++] = VEOF_CHAR;
 }
 

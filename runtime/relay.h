@@ -22,6 +22,7 @@ struct relay_way {
 struct relay {
 	int master; /* borrowed; non-blocking while relayed */
 	bool raw;
+	int peer; /* once stdin has ended: the terminal's other side, to see whether all was read */
 	struct termios saved;
 	struct relay_way in, out;
 };
@@ -37,6 +38,10 @@ void relay_resize(struct relay *r);
 /* Fills RELAY_POLLS entries, and acts on them after poll. */
 void relay_poll_fill(struct relay *r, struct pollfd p[RELAY_POLLS]);
 void relay_poll_handle(struct relay *r, const struct pollfd p[RELAY_POLLS]);
+/* How long poll may wait, and what to do when it waited that long: an input that has ended is said so by the
+ * terminal's end-of-file character whenever the program wants to read. */
+int relay_timeout_ms(const struct relay *r);
+void relay_tick(struct relay *r);
 /* What the program wrote before it ended. */
 void relay_drain(struct relay *r);
 

@@ -85,7 +85,8 @@ teardown() { runtime_teardown; }
 	echo '1:x:4242:4242::/:/bin/sh' >> "$ROOTFS/etc/passwd"
 	start_sleeper
 	[ "$(rt exec -u 1 "$ID" id -u)" = 1 ]
-	for bad in 01 4294967295 4294967296 -0 ' 1' '1 ' '' :; do
+	[ "$(rt exec -u 01 "$ID" id -u)" = 1 ]
+	for bad in 4294967295 4294967296 -0 ' 1' '1 ' '' :; do
 		run rt exec -u "$bad" "$ID" id -u
 		[ "$status" -eq 255 ] || { echo "accepted: '$bad': $output" && false; }
 	done
@@ -141,8 +142,8 @@ teardown() { runtime_teardown; }
 	"$RUNTIME" --root "$ROOT" exec "$ID" sh -c 'trap "echo got; exit 4" TERM; echo ready; while :; do sleep 0.1; done' > "$WORK/out" & pid=$!
 	wait_for 'grep -q ready "$WORK/out"'
 	kill -TERM $pid
-	run wait $pid
-	[ "$status" -eq 4 ]
+	wait_code $pid
+	[ "$code" -eq 4 ]
 	grep -q got "$WORK/out"
 }
 

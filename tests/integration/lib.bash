@@ -14,6 +14,7 @@ RUNTIME=$CARREL_BIN/carrel-runtime
 
 # Everything else in the tests needs root's rights; a skip says so.
 runtime_setup() {
+	[ -x "$RUNTIME" ] || { echo "no $RUNTIME: build it first, or set CARREL_BIN" && return 1; }
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	WORK=$BATS_TEST_TMPDIR
 	BUNDLE=$WORK/bundle ROOT=$WORK/state
@@ -123,6 +124,17 @@ status_of() {
 	rt state "${1:-$ID}" | jq -r .status
 }
 
+# wait_code PID: $code becomes the exit code of a background job (bats' run would wait in a subshell).
+wait_code() {
+	code=0
+	wait "$1" || code=$?
+}
+
+# The process has ended, though whoever inherited it may not have reaped it yet.
+gone() {
+	[ ! -e "/proc/$1/stat" ] || grep -q '^State:.*Z' "/proc/$1/status"
+}
+
 # wait_for 'COMMAND' [SECONDS]: until it succeeds.
 wait_for() {
 	local i
@@ -140,6 +152,7 @@ fails_with() {
 	shift
 	run "$@"
 	[ "$status" -ne 0 ] || { echo "succeeded: $*" && return 1; }
+	output=${output//\\\"/\"}
 	[[ $output == *"$text"* ]] || { printf 'no "%s" in:\n%s\n' "$text" "$output" && return 1; }
 }
 

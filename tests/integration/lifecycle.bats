@@ -22,8 +22,8 @@ teardown() { runtime_teardown; }
 	rt run -b "$BUNDLE" "$ID" & pid=$!
 	wait_for '[ "$(status_of)" = running ]'
 	rt kill "$ID" KILL
-	run wait $pid
-	[ "$status" -eq 137 ]
+	wait_code $pid
+	[ "$code" -eq 137 ]
 }
 
 @test "run forwards signals to the container's process" {
@@ -31,8 +31,8 @@ teardown() { runtime_teardown; }
 	"$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID" > "$WORK/out" & pid=$!
 	wait_for 'grep -q ready "$WORK/out"'
 	kill -USR1 $pid
-	run wait $pid
-	[ "$status" -eq 3 ]
+	wait_code $pid
+	[ "$code" -eq 3 ]
 	grep -q 'got usr1' "$WORK/out"
 }
 
@@ -103,14 +103,14 @@ teardown() { runtime_teardown; }
 	rt create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
 	pid=$(rt state "$ID" | jq .pid)
 	rt delete "$ID"
-	[ ! -d "/proc/$pid" ]
+	gone "$pid"
 }
 
 @test "delete --force kills, and forgives a container that does not exist" {
 	start_sleeper
 	pid=$(rt state "$ID" | jq .pid)
 	rt delete --force "$ID"
-	[ ! -d "/proc/$pid" ]
+	gone "$pid"
 	[ ! -e "$ROOT/$ID" ]
 	run rt delete --force "$ID"
 	ok
