@@ -171,7 +171,8 @@ int container_kill_init(const struct state *s, struct err *e)
 }
 
 /* The state names a cgroup that its runtime may not even have made: nothing there is killed, as it could be
- * somebody else's. What that runtime itself started ends with it, at the latest at its next message. */
+ * somebody else's. An init that is on its way either writes its pid in a moment, or ends as its runtime has. Returns
+ * 1 when it did the former. */
 static int remove_half_made(struct container *c, struct err *e)
 {
 	const uint64_t end = clock_mono_ms() + END_WAIT_MS;
@@ -184,8 +185,11 @@ static int remove_half_made(struct container *c, struct err *e)
 		return 0;
 	for (;;) {
 		free(take_ptr(&pids));
-		if (cgroup_pids(c->cgroup, &pids, &n, e) < 0)
+		if (cgroup_pids(c->cgroup, &pids, &n, e) < 0 ||
+		    state_read_init(c->dir_fd, c->state, e) < 0)
 			return -1;
+		if (c->state->pid > 0)
+			return 1;
 		if (n == 0)
 			return cgroup_remove(c->cgroup, END_WAIT_MS, e);
 		if (clock_mono_ms() > end)
@@ -198,24 +202,36 @@ static int remove_half_made(struct container *c, struct err *e)
 	}
 }
 
-int container_destroy(const struct container_env *env, struct container *c, const char *id,
-		      struct err *e)
+static int remove_made(const struct container_env *env, struct container *c, struct err *e)
 {
 	struct err why = ERR_NONE;
 
-	if (c->state && c->state->pid > 0) {
-		if (container_need_cgroup(c, e) < 0)
-			return -1;
-		/* On v1 a frozen process does not die. */
-		(void) cgroup_freeze(c->cgroup, false, &why);
-		if (container_kill_init(c->state, e) < 0 ||
-		    cgroup_remove(c->cgroup, END_WAIT_MS, e) < 0)
-			return -1;
-		why = ERR_NONE;
-		if (container_run_hooks(c->state, HOOK_POSTSTOP, STATE_STOPPED, 0, &why) < 0)
-			env->warn(why.msg);
-	} else if (remove_half_made(c, e) < 0) {
+	if (container_need_cgroup(c, e) < 0)
 		return -1;
+	/* On v1 a frozen process does not die. */
+	(void) cgroup_freeze(c->cgroup, false, &why);
+	if (container_kill_init(c->state, e) < 0 ||
+	    cgroup_remove(c->cgroup, END_WAIT_MS, e) < 0)
+		return -1;
+	why = ERR_NONE;
+	if (container_run_hooks(c->state, HOOK_POSTSTOP, STATE_STOPPED, 0, &why) < 0)
+		env->warn(why.msg);
+	return 0;
+}
+
+int container_destroy(const struct container_env *env, struct container *c, const char *id,
+		      struct err *e)
+{
+	bool made = c->state && c->state->pid > 0;
+
+	if (!made) {
+		const int r = remove_half_made(c, e);
+
+		if (r < 0)
+			return -1;
+		made = r == 1;
 	}
+	if (made && remove_made(env, c, e) < 0)
+		return -1;
 	return state_dir_remove(c->root_fd, c->dir_fd, id, e);
 }

@@ -250,6 +250,12 @@ static bool makes_userns(const struct startup *s)
 /* The child's side of the clone: only init's own descriptors stay. */
 static _Noreturn void become_init(struct startup *s)
 {
+	struct err e = ERR_NONE, ignored = ERR_NONE;
+
+	if (state_write_init_self(s->c.dir_fd, &e) < 0) {
+		(void) sync_send_failed(s->init.sync_fd, &e, &ignored);
+		_exit(1);
+	}
 	fd_close(&s->sync_fd);
 	fd_close(&s->console_fd);
 	fd_close(&s->c.dir_fd);
@@ -282,10 +288,8 @@ static int clone_init(struct startup *s, struct err *e)
 	return 0;
 }
 
-static int tell_state(struct startup *s, struct err *e)
+static int map_ids(struct startup *s, struct err *e)
 {
-	if (state_write_init(s->c.dir_fd, s->child.pid, e) < 0)
-		return -1;
 	if (!makes_userns(s))
 		return 0;
 	if (idmap_write(s->child.pid, &s->spec->idmap, e) < 0)
@@ -328,13 +332,27 @@ static int await_created(struct startup *s, struct err *e)
 }
 
 /* In order; each needs what stands above it. */
+/* clang-format off */
 static int (*const steps[])(struct startup *, struct err *) = {
-	open_bundle,	 load_spec,	 check_console, open_root,
+	open_bundle,
+	load_spec,
+	check_console,
+	open_root,
 	make_state, /* from here on there is something to remove */
-	make_cgroup,	 compile_filter, open_listener, open_sources,
-	open_namespaces, open_sockets,	 prepare_texts, clone_init,
-	tell_state,	 keep_filter,	 host_hooks,	await_created,
+	make_cgroup,
+	compile_filter,
+	open_listener,
+	open_sources,
+	open_namespaces,
+	open_sockets,
+	prepare_texts,
+	clone_init, /* and init writes its pid beside the state */
+	map_ids,
+	keep_filter,
+	host_hooks,
+	await_created,
 };
+/* clang-format on */
 
 void startup_init(struct startup *s, const struct container_env *env,
 		  const struct create_args *a)

@@ -201,42 +201,41 @@ int state_write(int dir_fd, const struct spec *s, const struct state_facts *f, s
 	return 0;
 }
 
-/* Field 22 of /proc/PID/stat, and whether the process is more than a zombie. The name in field 2 may hold
- * anything: count from its last ')'. */
-static int read_stat(pid_t pid, uint64_t *start_time, bool *alive, struct err *e)
-{
-	char path[32], text[1024];
+struct stat_line {
+	pid_t pid; /* as this procfs numbers it */
+	char status;
+	uint64_t start_time;
+};
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+/* Fields 1, 3 and 22 of a /proc/PID/stat; 1 when there is no such process. The name in field 2 may hold
+ * anything: count from its last ')'. */
+static int read_stat(const char *path, struct stat_line *out, struct err *e)
+{
+	char text[1024];
+
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	const ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n < 0 && (errno == ENOENT || errno == ESRCH)) {
-		*alive = false;
-		return 0;
-	}
 	if (n < 0)
-		return err_sys(e, "%s", path);
+		return errno == ENOENT || errno == ESRCH ? 1 : err_sys(e, "%s", path);
 	text[n] = '\0';
 	const char *p = strrchr(text, ')');
-	char status;
-	if (!p || sscanf(p + 1,
-			 " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-			 "%*d %*d %" SCNu64,
-			 &status, start_time) != 2)
+	if (!p || sscanf(text, "%d", &out->pid) != 1 ||
+	    sscanf(p + 1,
+		   " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
+		   "%" SCNu64,
+		   &out->status, &out->start_time) != 2)
 		return err_set(e, EPROTO, "%s is not understood", path);
-	*alive = status != 'Z' && status != 'X';
 	return 0;
 }
 
-int state_write_init(int dir_fd, pid_t pid, struct err *e)
+int state_write_init_self(int dir_fd, struct err *e)
 {
+	struct stat_line st;
 	char text[48];
-	uint64_t start = 0;
-	bool alive = false;
 
-	if (read_stat(pid, &start, &alive, e) < 0)
-		return -1;
-	(void) snprintf(text, sizeof(text), "%d:%" PRIu64, pid, start);
+	if (read_stat("/proc/self/stat", &st, e) != 0)
+		return e->code ? -1 : err_set(e, ENOENT, "/proc/self/stat is missing");
+	(void) snprintf(text, sizeof(text), "%d:%" PRIu64, st.pid, st.start_time);
 	if (symlinkat(text, dir_fd, init_link) < 0)
 		return err_sys(e, "write the state's init");
 	return 0;
@@ -326,7 +325,7 @@ static int decode(struct state *s, struct err *e)
 	return 0;
 }
 
-static int read_init(int dir_fd, struct state *s, struct err *e)
+int state_read_init(int dir_fd, struct state *s, struct err *e)
 {
 	char text[64];
 	const ssize_t n = readlinkat(dir_fd, init_link, text, sizeof(text) - 1);
@@ -348,7 +347,7 @@ int state_load(int dir_fd, struct state **out, struct err *e)
 	if (faccessat(dir_fd, state_file, F_OK, 0) < 0 && errno == ENOENT)
 		return 1;
 	if (json_parse_file(dir_fd, state_file, NULL, &s->doc, e) < 0 || decode(s, e) < 0 ||
-	    read_init(dir_fd, s, e) < 0)
+	    state_read_init(dir_fd, s, e) < 0)
 		return -1;
 	*out = take_ptr(&s);
 	return 0;
@@ -356,8 +355,8 @@ int state_load(int dir_fd, struct state **out, struct err *e)
 
 int state_open_init(const struct state *s, struct err *e)
 {
-	uint64_t start = 0;
-	bool alive = false;
+	struct stat_line st;
+	char path[32];
 
 	if (s->pid <= 0)
 		return FD_NONE;
@@ -365,9 +364,11 @@ int state_open_init(const struct state *s, struct err *e)
 	if (fd < 0)
 		return errno == ESRCH ? FD_NONE : err_sys(e, "pidfd_open %d", s->pid);
 	/* First the descriptor, then the proof: what it stands for cannot change any more. */
-	if (read_stat(s->pid, &start, &alive, e) < 0)
-		return -1;
-	if (!alive || start != s->start_time)
+	(void) snprintf(path, sizeof(path), "/proc/%d/stat", s->pid);
+	const int r = read_stat(path, &st, e);
+	if (r != 0)
+		return r < 0 ? -1 : FD_NONE;
+	if (st.status == 'Z' || st.status == 'X' || st.start_time != s->start_time)
 		return FD_NONE;
 	return take_fd(&fd);
 }

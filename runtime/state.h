@@ -4,7 +4,7 @@
  *   state.json   written once, whole, before anything else of the container exists; never changed. So it is also the
  *                journal: it names the cgroup before the cgroup is made, and `delete --force` can clean up after a
  *                runtime that was killed at any instruction.
- *   init         a symlink "PID:START": made in one system call as soon as init exists. START is init's start
+ *   init         a symlink "PID:START": made in one system call by init, as its first act. START is its start
  *                time, so that a pid that the kernel gave to somebody else is never signalled.
  *   start.sock   where init waits for `start`; its name is removed before init is told. There: created; gone: running.
  *   seccomp.bpf  the filter program, for exec.
@@ -78,8 +78,11 @@ struct state_facts {
 	bool has_filter;
 };
 int state_write(int dir_fd, const struct spec *s, const struct state_facts *f, struct err *e);
-/* Also fills pid and start_time of *s-to-be. */
-int state_write_init(int dir_fd, pid_t pid, struct err *e);
+/* By init itself, as its first act: however early its runtime is killed, `delete --force` finds it, or it finds that
+ * the directory is gone and ends. */
+int state_write_init_self(int dir_fd, struct err *e);
+/* Fills pid and start_time, when init has written them by now. */
+int state_read_init(int dir_fd, struct state *s, struct err *e);
 int state_write_filter(int dir_fd, const struct filter_program *p, struct err *e);
 int state_read_filter(int dir_fd, struct filter_program *out, struct err *e);
 
