@@ -1,0 +1,391 @@
+# Control groups: limits are set and hold, on whichever version the host has (tests/vm/cgroup2.bats runs this file again
+# under version 2). What a version does not have is an error that names it.
+load lib
+
+setup() {
+	runtime_setup
+	case $(stat -f -c %T /sys/fs/cgroup) in
+	cgroup2fs) VERSION=2 ;;
+	*) VERSION=1 ;;
+	esac
+}
+
+teardown() {
+	[ -z "${INTRUDER:-}" ] || { kill -9 "$INTRUDER" && wait "$INTRUDER"; } 2> /dev/null
+	runtime_teardown
+	# What a test made by hand below or beside the container's own.
+	find /sys/fs/cgroup -depth -type d -path "*carrel-test/${ID:-none}*" -exec rmdir {} \; 2> /dev/null
+	find /sys/fs/cgroup -maxdepth 3 -type d -path '*/carrel-test' -exec rmdir {} \; 2> /dev/null
+	return 0
+}
+
+only_v() {
+	[ "$VERSION" = "$1" ] || skip "is about cgroup v$1, this host has v$VERSION"
+}
+
+needs() {
+	if [ "$VERSION" = 2 ]; then
+		grep -qw "$1" /sys/fs/cgroup/cgroup.controllers || skip "no $1 controller on this host"
+	else
+		mountpoint -q "/sys/fs/cgroup/$1" || skip "no $1 controller on this host"
+	fi
+}
+
+# dir CONTROLLER [PATH]: the container's directory; the controller matters on v1 only.
+dir() {
+	if [ "$VERSION" = 2 ]; then echo "/sys/fs/cgroup${2:-$CGROUP}"; else echo "/sys/fs/cgroup/$1${2:-$CGROUP}"; fi
+}
+
+# value CONTROLLER V1_FILE V2_FILE
+value() {
+	if [ "$VERSION" = 2 ]; then cat "$(dir "$1")/$3"; else cat "$(dir "$1")/$2"; fi
+}
+
+# same FILE-CONTENT EXPECTED
+same() {
+	[ "$1" = "$2" ] || { echo "is \"$1\", expected \"$2\"" && return 1; }
+}
+
+no_directory_left() {
+	local left
+	left=$(find /sys/fs/cgroup -type d -name "$ID")
+	[ -z "$left" ] || { echo "left: $left" && return 1; }
+}
+
+resources() {
+	config ".linux.resources += $1"
+}
+
+@test "the container is in its own group of every hierarchy, and the groups go with it" {
+	start_sleeper
+	pid=$(rt state "$ID" | jq .pid)
+	if [ "$VERSION" = 2 ]; then
+		same "$(cat /proc/$pid/cgroup)" "0::$CGROUP"
+	else
+		for h in /sys/fs/cgroup/*/; do
+			[ "$(stat -f -c %T "$h")" = cgroupfs ] || continue
+			grep -qx "$pid" "$h$CGROUP/cgroup.procs" || { echo "not in $h" && return 1; }
+		done
+		[ "$(grep -c ":$CGROUP\$" /proc/$pid/cgroup)" -ge 5 ]
+	fi
+	rt delete --force "$ID"
+	no_directory_left
+}
+
+@test "exec joins the same groups" {
+	start_sleeper
+	rt exec -d --pid-file "$WORK/exec" "$ID" sleep 900
+	same "$(grep -v ^0:: "/proc/$(cat "$WORK/exec")/cgroup" | sort)" "$(grep -v ^0:: "/proc/$(rt state "$ID" | jq .pid)/cgroup" | sort)"
+	grep -q "$CGROUP" "/proc/$(cat "$WORK/exec")/cgroup"
+}
+
+@test "a path is cleaned as text and never leaves the hierarchy" {
+	config --arg p "/../../carrel-test//x/../$ID/" '.linux.cgroupsPath = $p'
+	start_sleeper
+	[ -d "$(dir memory "/carrel-test/$ID")" ]
+	rt delete --force "$ID"
+	config '.linux.cgroupsPath = "/.."'
+	fails_with 'must name a cgroup below the root' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "memory: limit, reservation and swap" {
+	needs memory
+	resources '{memory: {limit: 33554432, reservation: 16777216, swap: 50331648}}'
+	start_sleeper
+	same "$(value memory memory.limit_in_bytes memory.max)" 33554432
+	same "$(value memory memory.soft_limit_in_bytes memory.low)" 16777216
+	# v1 counts memory and swap together, v2 swap alone.
+	if [ "$VERSION" = 1 ]; then
+		same "$(cat "$(dir memory)/memory.memsw.limit_in_bytes")" 50331648
+	elif [ -e "$(dir memory)/memory.swap.max" ]; then
+		same "$(cat "$(dir memory)/memory.swap.max")" 16777216
+	fi
+}
+
+@test "memory: a program that wants more is killed" {
+	needs memory
+	resources '{memory: {limit: 25165824, swap: 25165824}}'
+	# tail keeps what has no newline.
+	inside sh -c 'tail /dev/zero; echo "tail $?"'
+	says 'tail 137'
+	inside tail /dev/zero
+	same "$status" 137
+}
+
+@test "memory: unlimited is -1" {
+	needs memory
+	resources '{memory: {limit: -1, swap: -1}}'
+	start_sleeper
+	if [ "$VERSION" = 2 ]; then same "$(cat "$(dir memory)/memory.max")" max; else [ "$(cat "$(dir memory)/memory.limit_in_bytes")" -gt 1000000000000 ]; fi
+}
+
+@test "memory: swap that cannot be meant is refused, and nothing is left" {
+	resources '{memory: {swap: 1000000}}'
+	fails_with 'linux.resources.memory.swap: unable to set swap limit without memory limit' rt run -b "$BUNDLE" "$ID"
+	resources '{memory: {limit: 2000000, swap: 1000000}}'
+	fails_with 'memory+swap limit should be >= memory limit' rt run -b "$BUNDLE" "$ID"
+	no_directory_left
+	[ ! -e "$ROOT/$ID" ]
+}
+
+@test "memory: what v2 does not have is refused by name" {
+	only_v 2
+	for f in '{swappiness: 10}' '{disableOOMKiller: true}' '{kernelTCP: 1000000}'; do
+		config ".linux.resources.memory = $f"
+		fails_with 'cgroup v2 has no such limit' rt run -b "$BUNDLE" "$ID"
+	done
+	no_directory_left
+}
+
+@test "memory: swappiness and the OOM killer on v1" {
+	only_v 1
+	resources '{memory: {limit: 33554432, swappiness: 7, disableOOMKiller: true}}'
+	start_sleeper
+	same "$(cat "$(dir memory)/memory.swappiness")" 7
+	grep -qx 'oom_kill_disable 1' "$(dir memory)/memory.oom_control"
+}
+
+@test "cpu: shares, quota and period" {
+	needs cpu
+	resources '{cpu: {shares: 512, quota: 40000, period: 80000}}'
+	start_sleeper
+	if [ "$VERSION" = 2 ]; then
+		same "$(cat "$(dir cpu)/cpu.weight")" 59
+		same "$(cat "$(dir cpu)/cpu.max")" '40000 80000'
+	else
+		same "$(cat "$(dir cpu)/cpu.shares")" 512
+		same "$(cat "$(dir cpu)/cpu.cfs_quota_us")" 40000
+		same "$(cat "$(dir cpu)/cpu.cfs_period_us")" 80000
+	fi
+}
+
+@test "cpu: 1024 shares are the default weight, -1 is no quota" {
+	needs cpu
+	resources '{cpu: {shares: 1024, quota: -1}}'
+	start_sleeper
+	if [ "$VERSION" = 2 ]; then
+		same "$(cat "$(dir cpu)/cpu.weight")" 100
+		same "$(cat "$(dir cpu)/cpu.max")" 'max 100000'
+	else
+		same "$(cat "$(dir cpu)/cpu.cfs_quota_us")" -1
+	fi
+}
+
+@test "cpu: a quota throttles" {
+	needs cpu
+	resources '{cpu: {quota: 5000, period: 50000}}'
+	args sh -c 'while :; do :; done'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	wait_for '[ "$(sed -n "s/^nr_throttled //p" "$(dir cpu)/cpu.stat")" -gt 2 ]'
+}
+
+@test "cpu: shares outside the kernel's range are refused instead of rounded" {
+	needs cpu
+	resources '{cpu: {shares: 1}}'
+	fails_with 'linux.resources.cpu.shares: 1 is not between the minimum and maximum' rt run -b "$BUNDLE" "$ID"
+	resources '{cpu: {shares: 262145}}'
+	fails_with 'linux.resources.cpu.shares' rt run -b "$BUNDLE" "$ID"
+	no_directory_left
+}
+
+@test "cpu: a quota that the kernel refuses names field and file" {
+	needs cpu
+	resources '{cpu: {quota: 10}}'
+	fails_with 'linux.resources.cpu.quota: write "10' rt run -b "$BUNDLE" "$ID"
+	says 'Invalid argument'
+	no_directory_left
+}
+
+@test "cpuset: the given ones, or the parent's" {
+	needs cpuset
+	resources '{cpu: {cpus: "0", mems: "0"}}'
+	start_sleeper
+	same "$(value cpuset cpuset.cpus cpuset.cpus)" 0
+	same "$(value cpuset cpuset.mems cpuset.mems)" 0
+	rt delete --force "$ID"
+	config 'del(.linux.resources.cpu)'
+	inside sh -c 'grep Cpus_allowed_list /proc/self/status'
+	ok
+	says "$(grep Cpus_allowed_list /proc/self/status)"
+}
+
+@test "cpuset: a CPU that is not there names the field" {
+	needs cpuset
+	resources '{cpu: {cpus: "4000"}}'
+	fails_with 'linux.resources.cpu.cpus: write "4000"' rt run -b "$BUNDLE" "$ID"
+	no_directory_left
+}
+
+@test "pids: the limit holds" {
+	needs pids
+	resources '{pids: {limit: 5}}'
+	inside sh -c 'i=0; while [ $i -lt 10 ]; do sleep 5 & i=$((i + 1)); done; echo done'
+	[ "$status" -ne 0 ]
+	says "can't fork"
+}
+
+@test "pids: 0 is 1, -1 is no limit" {
+	needs pids
+	resources '{pids: {limit: 0}}'
+	start_sleeper
+	same "$(cat "$(dir pids)/pids.max")" 1
+	rt delete --force "$ID"
+	resources '{pids: {limit: -1}}'
+	start_sleeper
+	same "$(cat "$(dir pids)/pids.max")" max
+}
+
+@test "devices: only the standard ones can be opened, others are told apart from missing" {
+	config '.process.capabilities |= with_entries(.value += ["CAP_MKNOD"])'
+	# 240:77 has no driver: EPERM from the device rules, ENXIO when they let it pass.
+	inside sh -c 'for d in null zero full random urandom; do head -c 0 /dev/$d && echo "$d opens"; done
+		mknod /dev/odd c 240 77 && echo made && cat /dev/odd'
+	says 'null opens'
+	says 'urandom opens'
+	says made
+	says "can't open '/dev/odd': Operation not permitted"
+	resources '{devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 240, minor: 77, access: "rw"}]}'
+	inside sh -c 'mknod /dev/odd c 240 77 && cat /dev/odd'
+	says "can't open '/dev/odd': No such device or address"
+}
+
+@test "devices: reading and writing are allowed apart" {
+	config '.process.capabilities |= with_entries(.value += ["CAP_MKNOD"])'
+	resources '{devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 240, access: "r"}]}'
+	inside sh -c 'mknod /dev/odd c 240 77; cat /dev/odd; echo x > /dev/odd'
+	says "can't open '/dev/odd': No such device or address"
+	says "can't create /dev/odd: Operation not permitted"
+}
+
+@test "devices: all can be allowed, with exceptions" {
+	config '.process.capabilities |= with_entries(.value += ["CAP_MKNOD"])'
+	resources '{devices: [{allow: true, access: "rwm"}, {allow: false, type: "c", major: 240, minor: 78, access: "rw"}]}'
+	inside sh -c 'mknod /dev/a c 240 77; mknod /dev/b c 240 78; cat /dev/a; cat /dev/b; :'
+	says "can't open '/dev/a': No such device or address"
+	says "can't open '/dev/b': Operation not permitted"
+}
+
+@test "devices: a hole in a wide rule holds on v2 and is refused on v1" {
+	config '.process.capabilities |= with_entries(.value += ["CAP_MKNOD"])'
+	resources '{devices: [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 240, access: "rw"}, {allow: false, type: "c", major: 240, minor: 78, access: "rw"}]}'
+	if [ "$VERSION" = 1 ]; then
+		fails_with 'cannot be expressed on cgroup v1' rt run -b "$BUNDLE" "$ID"
+		no_directory_left
+		return
+	fi
+	inside sh -c 'mknod /dev/a c 240 77; mknod /dev/b c 240 78; cat /dev/a; cat /dev/b; :'
+	says "can't open '/dev/a': No such device or address"
+	says "can't open '/dev/b': Operation not permitted"
+}
+
+@test "hugetlb: the limit, or an error that names the controller" {
+	resources '{hugepageLimits: [{pageSize: "2MB", limit: 4194304}]}'
+	if { [ "$VERSION" = 1 ] && [ -d /sys/fs/cgroup/hugetlb ]; } || grep -qw hugetlb /sys/fs/cgroup/cgroup.controllers 2> /dev/null; then
+		start_sleeper
+		same "$(value hugetlb hugetlb.2MB.limit_in_bytes hugetlb.2MB.max)" 4194304
+		return
+	fi
+	fails_with "linux.resources.hugepageLimits: the cgroup v$VERSION controller \"hugetlb\" is not" rt run -b "$BUNDLE" "$ID"
+	no_directory_left
+}
+
+@test "a missing controller is named" {
+	only_v 2
+	for row in 'cpuset cpu {"cpus":"0"}' 'hugetlb hugepageLimits [{"pageSize":"2MB","limit":0}]'; do
+		read -r controller field value <<< "$row"
+		! grep -qw "$controller" /sys/fs/cgroup/cgroup.controllers || continue
+		config "del(.linux.resources.cpu, .linux.resources.hugepageLimits) | .linux.resources.$field = $value"
+		fails_with "the cgroup v2 controller \"$controller\" is not available" rt run -b "$BUNDLE" "$ID"
+		says "cgroup.controllers does not list it"
+	done
+	no_directory_left
+}
+
+@test "unified: files of v2, an error on v1" {
+	resources '{unified: {"memory.high": "20971520", "pids.max": "77"}}'
+	if [ "$VERSION" = 1 ]; then
+		fails_with 'linux.resources.unified: "memory.high" needs cgroup v2' rt run -b "$BUNDLE" "$ID"
+		no_directory_left
+		return
+	fi
+	resources '{pids: {limit: 5}}'
+	start_sleeper
+	same "$(cat "$(dir x)/memory.high")" 20971520
+	same "$(cat "$(dir x)/pids.max")" 77
+	rt delete --force "$ID"
+	for key in ../memory.high cgroup.procs cgroup.freeze nodot ''; do
+		config --arg k "$key" '.linux.resources.unified = {($k): "1"}'
+		fails_with 'linux.resources.unified' rt run -b "$BUNDLE" "$ID"
+	done
+	no_directory_left
+}
+
+@test "a group that holds processes is refused, and its processes stay alive" {
+	mkdir -p "$(dir freezer)"
+	sleep 1000 & INTRUDER=$!
+	echo $INTRUDER > "$(dir freezer)/cgroup.procs"
+	fails_with "container's cgroup is not empty" rt run -b "$BUNDLE" "$ID"
+	kill -0 $INTRUDER
+	grep -q "$CGROUP" /proc/$INTRUDER/cgroup
+}
+
+@test "a frozen group is refused" {
+	mkdir -p "$(dir freezer)"
+	if [ "$VERSION" = 2 ]; then echo 1 > "$(dir freezer)/cgroup.freeze"; else echo FROZEN > "$(dir freezer)/freezer.state"; fi
+	fails_with "container's cgroup unexpectedly frozen" rt run -b "$BUNDLE" "$ID"
+	if [ "$VERSION" = 2 ]; then echo 0 > "$(dir freezer)/cgroup.freeze"; else echo THAWED > "$(dir freezer)/freezer.state"; fi
+}
+
+@test "an empty group that was there is used" {
+	mkdir -p "$(dir memory)"
+	inside echo fine
+	ok
+	says fine
+}
+
+@test "pause holds a container that forks all the time; a paused one can be killed" {
+	args sh -c 'while :; do true & wait; done'
+	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	for i in 1 2 3 4 5; do
+		rt pause "$ID"
+		same "$(status_of)" paused
+		rt resume "$ID"
+		same "$(status_of)" running
+	done
+	rt pause "$ID"
+	rt delete --force "$ID"
+	no_directory_left
+}
+
+@test "groups made below the container's go with it, however deep, and so do their processes" {
+	start_sleeper
+	d=$(dir memory)
+	for i in $(seq 60); do d=$d/n; mkdir "$d"; done
+	mkdir "$(dir memory)/beside"
+	sleep 1000 & INTRUDER=$!
+	if [ "$VERSION" = 1 ]; then
+		# Killing goes by the freezer's hierarchy: the container's processes are in all of them.
+		mkdir -p "$(dir freezer)/n/n"
+		echo $INTRUDER > "$(dir freezer)/n/n/cgroup.procs"
+	fi
+	echo $INTRUDER > "$d/cgroup.procs"
+	rt delete --force "$ID"
+	no_directory_left
+	code=0
+	wait $INTRUDER || code=$?
+	same $code 137
+}
+
+@test "a failed start takes back every group that it made" {
+	config '.root.path = "nowhere"'
+	run rt run -b "$BUNDLE" "$ID"
+	[ "$status" -ne 0 ]
+	no_directory_left
+}
+
+@test "the systemd driver is refused by name" {
+	run rt --systemd-cgroup run -b "$BUNDLE" "$ID"
+	[ "$status" -ne 0 ]
+	says systemd
+	no_directory_left
+}
