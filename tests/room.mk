@@ -7,3 +7,7 @@ $(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $<
+
+UNIT += test_runtime_inside
+test_runtime_inside_LINK := runtime base
+test_runtime_inside_LIBS := -lseccomp -lcap -lyajl
