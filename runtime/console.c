@@ -82,30 +82,31 @@ static int open_slave(int master, const struct stat *ptmx, struct err *e)
 	return take_fd(&fd);
 }
 
-/* Line ends reach the client as the program wrote them; who shows them adds carriage returns. */
-static int configure(int slave, uint16_t rows, uint16_t cols, struct err *e)
+static int configure(int slave, uint16_t rows, uint16_t cols, bool relayed, struct err *e)
 {
 	const struct winsize ws = { .ws_row = rows, .ws_col = cols };
 	struct termios t;
 
-	if (tcgetattr(slave, &t) < 0)
-		return err_sys(e, "terminal attributes");
-	t.c_oflag &= ~(tcflag_t) ONLCR;
-	if (tcsetattr(slave, TCSANOW, &t) < 0)
-		return err_sys(e, "terminal attributes");
+	if (relayed) {
+		if (tcgetattr(slave, &t) < 0)
+			return err_sys(e, "terminal attributes");
+		t.c_oflag &= ~(tcflag_t) ONLCR;
+		if (tcsetattr(slave, TCSANOW, &t) < 0)
+			return err_sys(e, "terminal attributes");
+	}
 	if ((rows || cols) && ioctl(slave, TIOCSWINSZ, &ws) < 0)
 		return err_sys(e, "terminal size");
 	return 0;
 }
 
-int console_open(int root_fd, uint16_t rows, uint16_t cols, int *master, int *slave,
-		 struct err *e)
+int console_open(int root_fd, uint16_t rows, uint16_t cols, bool relayed, int *master,
+		 int *slave, struct err *e)
 {
 	struct stat ptmx;
 	auto_close int m = open_ptmx(root_fd, &ptmx, e);
 	auto_close int s = m < 0 ? FD_NONE : open_slave(m, &ptmx, e);
 
-	if (m < 0 || s < 0 || configure(s, rows, cols, e) < 0)
+	if (m < 0 || s < 0 || configure(s, rows, cols, relayed, e) < 0)
 		return err_wrap(e, "terminal");
 	*master = take_fd(&m);
 	*slave = take_fd(&s);

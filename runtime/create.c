@@ -193,6 +193,7 @@ static int open_sockets(struct startup *s, struct err *e)
 			return -1;
 		s->console_fd = pair[0];
 		s->init.console_sock_fd = pair[1];
+		s->init.console_relayed = true;
 	}
 	if (!s->run) {
 		s->init.start_fd = sock_listen_at(s->c.dir_fd, STATE_START_SOCKET,

@@ -167,7 +167,8 @@ static int make_console(const struct entry *x, int root_fd, struct err *e)
 
 	if (!p->terminal)
 		return 0;
-	if (console_open(root_fd, p->rows, p->cols, &master, &slave, e) < 0 ||
+	if (console_open(root_fd, p->rows, p->cols, !x->args->console_socket, &master, &slave,
+			 e) < 0 ||
 	    console_send(x->console_sock_fd, master, e) < 0)
 		return -1;
 	return console_take(slave, e);

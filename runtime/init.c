@@ -290,7 +290,7 @@ static int open_console(struct init *in, struct err *e)
 
 	if (!p->terminal)
 		return 0;
-	if (console_open(in->root_fd, p->rows, p->cols, &master, &slave, e) < 0)
+	if (console_open(in->root_fd, p->rows, p->cols, in->a->console_relayed, &master, &slave, e) < 0)
 		return -1;
 	if (console_bind(in->root_fd, slave, e) < 0 ||
 	    console_send(in->a->console_sock_fd, master, e) < 0)

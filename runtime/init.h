@@ -31,6 +31,7 @@ struct init_args {
 	int sync_fd; /* to the parent */
 	int start_fd; /* listening SOCK_SEQPACKET of `start`; -1: `run`, exec at once after SYNC_CREATED */
 	int console_sock_fd;   /* connected console socket, or -1 */
+	bool console_relayed;  /* its other end is the runtime itself, in the foreground */
 	int root_fd;	       /* from rootfs_open_source */
 	const int *source_fds; /* from mount_open_source, one per spec->mounts */
 	int ns_fds
