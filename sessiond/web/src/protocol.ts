@@ -108,9 +108,9 @@ export function pongStamp(data: Uint8Array): number {
 	return new DataView(data.buffer, data.byteOffset, data.byteLength).getFloat64(0);
 }
 
-/* What a close code says to a person, and whether another attempt can help. */
+/* What a close code says to a person, and whether another attempt can help. 1000 without EXIT before it is a
+ * connection that was closed, not a program that ended. */
 const closes: Record<number, [text: string, retry: boolean]> = {
-	1000: ["The program ended.", false],
 	1001: ["The server is restarting.", true],
 	4001: ["Another window took over.", false],
 	4003: ["You may not open this terminal.", false],
