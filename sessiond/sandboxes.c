@@ -19,7 +19,7 @@
 enum {
 	BUCKETS = 256,
 	WAITERS_MAX = 8,
-	PRUNE_MS = 30 * 1000,
+	PRUNE_MS = 30 * 1000, /* at most; as often as ended ones are kept if that is less */
 	END_TIMEOUT_MS = 30 * 1000,
 };
 
@@ -405,7 +405,8 @@ static void on_prune(void *arg)
 	if (records_prune(server->db, now - server->config->keep_ended_ms, now, &e) < 0 ||
 	    keys_prune(server->db, &e) < 0)
 		log_error("%s", e.msg);
-	loop_timer_set(server->loop, &s->prune, PRUNE_MS, on_prune, s);
+	loop_timer_set(server->loop, &s->prune, MIN(PRUNE_MS, server->config->keep_ended_ms),
+		       on_prune, s);
 }
 
 struct sandboxes *sandboxes_new(struct server *server)
@@ -413,7 +414,7 @@ struct sandboxes *sandboxes_new(struct server *server)
 	struct sandboxes *s = xalloc(sizeof(*s));
 
 	s->server = server;
-	loop_timer_set(server->loop, &s->prune, PRUNE_MS, on_prune, s);
+	loop_timer_set(server->loop, &s->prune, 0, on_prune, s);
 	return s;
 }
 

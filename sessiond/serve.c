@@ -23,6 +23,7 @@
 #include "base/loop.h"
 #include "base/path.h"
 #include "base/util.h"
+#include "sessiond/cgroup_parent.h"
 #include "sessiond/config.h"
 #include "sessiond/db.h"
 #include "sessiond/http.h"
@@ -302,6 +303,7 @@ int serve_run(const struct config *c, serve_ready_fn ready, struct err *e)
 	if (r == 0) {
 		r = run(&s, ready, e);
 		clean = wind_down(&s);
+		cgroup_parent_remove(c->cgroup);
 	}
 	free_all(&s, clean);
 	return r;

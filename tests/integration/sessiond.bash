@@ -1,0 +1,129 @@
+# What the tests of the daemon share. Each test has its own daemon, directories, port and cgroup parent; the image
+# store is made once per file.
+#
+#   setup_file() { sessiond_store; }
+#   setup()      { sessiond_setup; }
+#   teardown()   { sessiond_teardown; }
+#
+#   daemon_start [OPTION...]       daemon on $ADDR; ephemeral unless "--lasting" comes first
+#   daemon_stop [SIGNAL]
+#   key=$(key_add USER TIER [OPTION...])
+#   api KEY METHOD PATH [BODY]     sets $code, $body; headers in $WORK/head
+#   client COMMAND...              sessiond_client.py
+
+TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+CARREL_BIN=${CARREL_BIN:-$TOP/build/bin}
+PYTHON=/usr/bin/python3
+
+# A busybox image: made and imported in a second, unlike the default one.
+sessiond_store() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	local root=$BATS_FILE_TMPDIR/root a
+	mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,root,home,run,workspace}
+	cp "$(command -v busybox)" "$root/bin/busybox"
+	"$root/bin/busybox" --list | grep -v '^busybox$' | while read -r a; do ln -sf busybox "$root/bin/$a"; done
+	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home:/bin/sh\n' > "$root/etc/passwd"
+	printf 'root:x:0:\nuser:x:1000:\n' > "$root/etc/group"
+	tar -C "$root" -cf "$BATS_FILE_TMPDIR/rootfs.tar" .
+	"$CARREL_BIN/carrel-image" --store "$BATS_FILE_TMPDIR/store" import --name default --as rootfs \
+		"$BATS_FILE_TMPDIR/rootfs.tar" > /dev/null
+}
+
+sessiond_setup() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	WORK=$BATS_TEST_TMPDIR
+	STATE=$WORK/state RUN=$WORK/run STORE=$BATS_FILE_TMPDIR/store
+	TIERS=$TOP/config/tiers.yaml
+	CGROUP=/carrel-sd-$$-$BATS_TEST_NUMBER
+	DAEMON= ADDR=
+}
+
+options() {
+	OPTIONS=(--state-dir "$STATE" --run-dir "$RUN" --store "$STORE" --tiers "$TIERS" --seccomp "$TOP/config/seccomp.json"
+		--cgroup "$CGROUP" --web "$WORK/web")
+	mkdir -p "$WORK/web"
+}
+
+daemon_start() {
+	local mode=--ephemeral
+	if [ "${1:-}" = --lasting ]; then mode=--log-level=info && shift; fi
+	options
+	: > "$WORK/out"
+	"$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" "$mode" --listen "${ADDR:-127.0.0.1:0}" "$@" \
+		> "$WORK/out" 2>> "$WORK/log" 3>&- &
+	DAEMON=$!
+	local i
+	for i in $(seq 200); do
+		[ -s "$WORK/out" ] && break
+		kill -0 $DAEMON 2> /dev/null || break
+		sleep 0.05
+	done
+	FIRST=$(head -n 1 "$WORK/out")
+	ADDR=$(printf '%s' "$FIRST" | sed -E 's|^http://([^/]*).*|\1|')
+	[ -n "$ADDR" ] || { cat "$WORK/log" && return 1; }
+}
+
+daemon_stop() {
+	[ -n "$DAEMON" ] || return 0
+	kill -"${1:-TERM}" $DAEMON 2> /dev/null || true
+	wait $DAEMON 2> /dev/null && DAEMON_STATUS=0 || DAEMON_STATUS=$?
+	DAEMON=
+}
+
+sessiond_teardown() {
+	[ -n "${WORK:-}" ] || return 0
+	# What a lasting daemon left alive is found and ended by an ephemeral one.
+	daemon_stop
+	if [ -n "$(ls "$RUN/sandboxes" 2> /dev/null)" ]; then
+		ADDR=127.0.0.1:0
+		daemon_start && daemon_stop
+	fi
+	[ -z "${BATS_ERROR_STATUS:-}" ] || [ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 30 "$WORK/log" 2> /dev/null
+	find /sys/fs/cgroup -maxdepth 3 -type d -path "*$CGROUP" -exec rmdir {} \; 2> /dev/null
+	return 0
+}
+
+key_add() { # USER TIER [OPTION...]
+	local user=$1 tier=$2
+	shift 2
+	options
+	"$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" key add --user "$user" --tier "$tier" "$@"
+}
+
+api() { # KEY METHOD PATH [BODY]; KEY "-": none; more curl arguments in the array CURL
+	local auth=()
+	[ "$1" = - ] || auth=(-H "Authorization: Bearer $1")
+	code=$(curl -sS -m 30 -o "$WORK/body" -D "$WORK/head" -w '%{http_code}' "${auth[@]}" "${CURL[@]}" -X "$2" \
+		${4+--data-binary "$4"} "http://$ADDR$3") || true
+	body=$(cat "$WORK/body")
+	: > "$WORK/body"
+}
+CURL=()
+
+header() { sed -n "s/^$1: *//Ip" "$WORK/head" | tr -d '\r'; }
+field() { printf '%s' "$body" | jq -r "$1"; }
+
+expect() { # CODE [TEXT IN BODY]
+	[ "$code" = "$1" ] || { echo "status $code instead of $1: $body" && return 1; }
+	case $body in *"${2:-}"*) ;; *) echo "\"$2\" is not in: $body" && return 1 ;; esac
+}
+
+# A sandbox of its own for KEY; sets $box.
+create() { # KEY [BODY]
+	api "$1" POST /v1/sandboxes "${2:-{\}}"
+	expect 201
+	box=$(field .id)
+}
+
+client() { timeout 60 "$PYTHON" "$TOP/tests/integration/sessiond_client.py" "$@"; }
+terminal() { printf '/v1/sandboxes/%s/terminal' "$1"; }
+
+eventually() { # COMMAND...: until it succeeds, 10 s
+	local i
+	for i in $(seq 200); do
+		if "$@" > /dev/null 2>&1; then return 0; fi
+		sleep 0.05
+	done
+	echo "never: $*"
+	return 1
+}

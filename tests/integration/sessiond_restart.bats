@@ -1,0 +1,150 @@
+#!/usr/bin/env bats
+# The daemon may die at any moment; terminals do not notice.
+
+load sessiond.bash
+
+setup_file() { sessiond_store; }
+setup() { sessiond_setup; }
+teardown() { sessiond_teardown; }
+
+ended() { api "$key" GET "/v1/sandboxes/$box" && [ "$(field .state)" = ended ]; }
+
+@test "a client goes on while the daemon is killed, and after it came back" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	create "$key"
+	client talk "$ADDR" "$(terminal "$box")" "$key" 'echo before-$((1+1))\n' 'before-2' > "$WORK/first"
+	client hold "$ADDR" "$(terminal "$box")" "$key" "$WORK/hold" > "$WORK/held" 3>&- &
+	holder=$!
+	eventually test -e "$WORK/hold.ready"
+	daemon_stop KILL
+	touch "$WORK/hold.go"
+	wait $holder
+	[ "$(jq -r .found "$WORK/held")" = true ]
+	[ "$(jq -r .jumps "$WORK/held")" = 0 ]
+
+	daemon_start --lasting
+	api "$key" GET "/v1/sandboxes/$box"
+	[ "$(field .state)" = running ]
+	# From where the first client stood: everything, once, in order.
+	out=$(client talk "$ADDR" "$(terminal "$box")?since=$(jq -r .next "$WORK/first")" "$key" 'echo after-$((1+1))\n' 'after-2')
+	[[ "$(jq -r .output <<< "$out")" == *held-42*after-2* ]]
+	[[ "$(jq -r .output <<< "$out")" != *before-2* ]]
+	[ "$(jq -r .jumps <<< "$out")" = 0 ]
+	api "$key" DELETE "/v1/sandboxes/$box"
+	expect 204
+}
+
+@test "quotas count what lives on" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	for i in 1 2 3 4 5; do create "$key"; done
+	daemon_stop KILL
+	daemon_start --lasting
+	api "$key" GET /v1/me
+	[ "$(field .use.sandboxes)" = 5 ]
+	[ "$(field .use.creations_last_hour)" = 5 ]
+	api "$key" POST /v1/sandboxes
+	expect 429 quota
+	[ -n "$(header retry-after)" ]
+	api "$key" DELETE "/v1/sandboxes/$box"
+	create "$key"
+}
+
+@test "what ended while nobody looked is found with its reason" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	create "$key" '{"command":["/bin/sh","-c","read x; exit 9"]}'
+	client hold "$ADDR" "$(terminal "$box")" "$key" "$WORK/hold" > /dev/null 3>&- &
+	holder=$!
+	eventually test -e "$WORK/hold.ready"
+	daemon_stop KILL
+	touch "$WORK/hold.go"
+	wait $holder || true
+	eventually test -e "$RUN/sandboxes/$box/exit.json"
+	daemon_start --lasting
+	eventually ended
+	[ "$(field .exit.reason)" = exited ]
+	[ "$(field .exit.code)" = 9 ]
+	[ -z "$(ls "$RUN/sandboxes")" ]
+}
+
+@test "a shim killed by force is an error that leaves nothing" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	create "$key"
+	shim=$(shim_pid)
+	[ "$shim" -gt 1 ]
+	kill -KILL "$shim"
+	eventually ended
+	[ "$(field .exit.reason)" = error ]
+	[ -z "$(ls "$RUN/sandboxes")" ]
+	[ -z "$(ls "$RUN/uids")" ]
+	[ -z "$(grep "$RUN" /proc/self/mountinfo || true)" ]
+}
+
+# The daemon's child that serves this sandbox; the janitor is the shim's child.
+shim_pid() {
+	local p
+	for p in $(pgrep -P $DAEMON); do
+		if tr '\0' ' ' < "/proc/$p/cmdline" | grep -q "carrel-shim.*$box"; then echo "$p"; fi
+	done
+}
+
+@test "rows without a sandbox end with an error at the next start" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	create "$key"
+	api "$key" DELETE "/v1/sandboxes/$box"
+	daemon_stop
+	sqlite3 "$STATE/carrel.db" "UPDATE sandboxes SET state = 'running', ended_ms = NULL, reason = NULL, exit = NULL"
+	daemon_start --lasting
+	api "$key" GET "/v1/sandboxes/$box"
+	[ "$(field .state)" = ended ]
+	[ "$(field .exit.reason)" = error ]
+	api "$key" GET /v1/me
+	[ "$(field .use.sandboxes)" = 0 ]
+}
+
+@test "two daemons never share a state directory" {
+	daemon_start
+	options
+	run timeout 10 "$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" --listen 127.0.0.1:0
+	[ "$status" = 1 ]
+	[[ "$output" == *"another carrel-sessiond"* ]]
+}
+
+@test "SIGTERM leaves sandboxes alive; --ephemeral takes them along" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	create "$key"
+	daemon_stop
+	[ "$DAEMON_STATUS" = 0 ]
+	[ -n "$(ls "$RUN/sandboxes")" ]
+	daemon_start
+	api "$key" GET "/v1/sandboxes/$box"
+	[ "$(field .state)" = running ]
+	daemon_stop
+	[ "$DAEMON_STATUS" = 0 ]
+	[ -z "$(ls "$RUN/sandboxes")" ]
+	[ -z "$(find /sys/fs/cgroup -maxdepth 3 -path "*$CGROUP")" ]
+}
+
+@test "a start that is under way when the daemon stops is answered and leaves nothing" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	api "$key" GET /readyz
+	expect 200
+	# The stop comes while creations are in flight.
+	client race "$ADDR" "$key" 4 '{}' > "$WORK/race" 3>&- &
+	racer=$!
+	eventually grep -q . "$RUN/uids/0"
+	daemon_stop
+	wait $racer || true
+	[ "$DAEMON_STATUS" = 0 ]
+	ADDR=127.0.0.1:0
+	daemon_start
+	daemon_stop
+	[ -z "$(ls "$RUN/sandboxes")" ]
+	[ -z "$(ls "$RUN/uids")" ]
+}
