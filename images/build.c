@@ -239,9 +239,6 @@ static int build(const struct store *s, const struct recipe *r, const char *name
 	    write_files(&w, r, e) < 0)
 		return -1;
 	auto_free char *work_path = xasprintf("%s/tmp/%s", s->path, w.name);
-	/* mmdebstrap's package manager drops its rights and still has to get through. */
-	if (fchmod(w.fd, 0711) < 0)
-		return err_sys(e, "tmp/*");
 	if (run_mmdebstrap(&w, r, work_path, e) < 0)
 		return -1;
 	return import_built(&w, "rootfs.tar", buf_str(&config), &o, out, e);

@@ -18,7 +18,13 @@
 #include "images/store.h"
 #include "images/view.h"
 
-enum { PASSWD_LIMIT = 1 << 20, CONFIG_LIMIT = 4 << 20, MAX_LAYERS = 513, MAX_ENV = 1024 };
+enum {
+	PASSWD_LIMIT = 1 << 20,
+	CONFIG_LIMIT = 4 << 20,
+	MAX_LAYERS = 513,
+	MAX_ENV = 1024,
+	TTY_GID = 5
+};
 
 static const char home_fallback[] = "/workspace";
 
@@ -124,7 +130,7 @@ static int choose_places(struct bundle *b, const struct view *v, struct err *e)
 	add_place(b, "/run", 1, "mode=0755,noexec", true);
 	add_place(b, "/dev/shm", 1, "mode=1777,noexec", false);
 	if (there) {
-		add_place(b, home, 8, "mode=0755,tmpcopyup", true);
+		add_place(b, home, 8, "mode=0700,tmpcopyup", true);
 		add_place(b, "/workspace", 4, "mode=0755", true);
 	} else {
 		add_place(b, "/workspace", 12, "mode=0755", true);
@@ -254,7 +260,12 @@ static int check_options(const struct bundle_options *o, struct err *e)
 {
 	const uint64_t ids = 1ULL << 32;
 
-	if (o->uid_count < 1 || (uint64_t) o->uid_base + o->uid_count >= ids)
+	if (o->uid_count <= TTY_GID)
+		return err_set(e, EINVAL,
+			       "--uid-count %u: the terminal's group is %d, so at "
+			       "least %d are needed",
+			       o->uid_count, TTY_GID, TTY_GID + 1);
+	if ((uint64_t) o->uid_base + o->uid_count >= ids)
 		return err_set(e, EINVAL,
 			       "--uid-base %u --uid-count %u: no range of ids below 2^32-1",
 			       o->uid_base, o->uid_count);

@@ -42,7 +42,7 @@ static bool keeps(const struct keep *k, const char *hex)
 	struct digest d;
 
 	memcpy(d.hex, hex, sizeof(d.hex));
-	return bsearch(&d, k->v, k->n, sizeof(d), compare) != NULL;
+	return k->n > 0 && bsearch(&d, k->v, k->n, sizeof(d), compare) != NULL;
 }
 
 static int mark_image(const struct store *s, const struct index_entry *en, struct keep *blobs,

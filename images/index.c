@@ -127,6 +127,8 @@ static int write_index(const struct store *s, const struct index *ix, struct err
 	for (size_t i = 0; i < ix->n; i++) {
 		const struct index_entry *en = &ix->v[i];
 
+		if (en->dropped)
+			continue;
 		jw_object(w, NULL);
 		jw_str(w, "mediaType", en->media_type);
 		jw_str(w, "digest", digest_text(&en->digest).s);
@@ -159,13 +161,6 @@ static int lock_index(const struct store *s, struct err *e)
 	return take_fd(&fd);
 }
 
-static void drop(struct index *ix, size_t i)
-{
-	entry_fini(&ix->v[i]);
-	memmove(&ix->v[i], &ix->v[i + 1], (ix->n - i - 1) * sizeof(*ix->v));
-	ix->n--;
-}
-
 int index_put(const struct store *s, const struct index_entry *entry, struct err *e)
 {
 	auto_close int lock = lock_index(s, e);
@@ -179,7 +174,7 @@ int index_put(const struct store *s, const struct index_entry *entry, struct err
 		if (!entry->name && same)
 			return 0;
 		if (entry->name && (named(&ix.v[i], entry->name) || (same && !ix.v[i].name)))
-			drop(&ix, i);
+			ix.v[i].dropped = true;
 	}
 	if (ix.n >= ENTRIES_LIMIT)
 		return err_set(e, ENOSPC, "image store %s: %d images are the most it may hold",
@@ -202,12 +197,12 @@ int index_remove(const struct store *s, const char *image, struct err *e)
 		return -1;
 	d = en->digest;
 	if (named(en, image)) {
-		drop(&ix, (size_t) (en - ix.v));
+		ix.v[en - ix.v].dropped = true;
 		return write_index(s, &ix, e);
 	}
 	for (size_t i = ix.n; i-- > 0;) {
 		if (digest_equal(&ix.v[i].digest, &d))
-			drop(&ix, i);
+			ix.v[i].dropped = true;
 	}
 	return write_index(s, &ix, e);
 }

@@ -6,6 +6,7 @@
 #ifndef CARREL_IMAGES_INDEX_H
 #define CARREL_IMAGES_INDEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct index_entry {
 	char *media_type;
 	struct digest digest; /* of the manifest */
 	uint64_t size;
+	bool dropped; /* while the index is changed: not written back */
 };
 
 struct index {

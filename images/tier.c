@@ -71,7 +71,7 @@ int tier_parse(const char *text, size_t n, const char *name, struct tier *out, s
 
 	if (yaml_parse(text, n, &doc, e) < 0)
 		return -1;
-	v = json_find(json_root(doc), "tiers", name, NULL);
+	v = json_get(json_get(json_root(doc), "tiers"), name);
 	if (!v)
 		return err_set(e, ENOENT, "tiers.%.60s: no such tier", name);
 	if (json_decode_object(v, NULL, fields, ARRAY_SIZE(fields), JSON_UNKNOWN_IGNORE, &t,

@@ -8,6 +8,11 @@
 #include "images/cli/cli.h"
 #include "images/store.h"
 
+/* The Makefile says where the profile is installed. */
+#ifndef CARREL_PREFIX
+#define CARREL_PREFIX "/usr/local"
+#endif
+
 static const char default_seccomp[] = CARREL_PREFIX "/share/carrel/seccomp.json";
 
 static int choose_tier(const struct opts_bundle *o, struct tier *out, struct err *e)
