@@ -183,26 +183,32 @@ int index_put(const struct store *s, const struct index_entry *entry, struct err
 	return write_index(s, &ix, e);
 }
 
+/* A name goes alone; a digest takes all its names along. */
+static int drop_image(struct index *ix, const char *image, struct err *e)
+{
+	const struct index_entry *en = index_find(ix, image, e);
+	bool by_name;
+
+	if (!en)
+		return -1;
+	by_name = named(en, image);
+	for (size_t i = 0; i < ix->n; i++) {
+		if (by_name ? &ix->v[i] == en : digest_equal(&ix->v[i].digest, &en->digest))
+			ix->v[i].dropped = true;
+	}
+	return 0;
+}
+
 int index_remove(const struct store *s, const char *image, struct err *e)
 {
 	auto_close int lock = lock_index(s, e);
-	auto_index struct index ix = { 0 };
-	const struct index_entry *en;
-	struct digest d;
+	struct index ix = { 0 };
+	int r = lock < 0 ? -1 : index_load(s, &ix, e);
 
-	if (lock < 0 || index_load(s, &ix, e) < 0)
-		return -1;
-	en = index_find(&ix, image, e);
-	if (!en)
-		return -1;
-	d = en->digest;
-	if (named(en, image)) {
-		ix.v[en - ix.v].dropped = true;
-		return write_index(s, &ix, e);
-	}
-	for (size_t i = ix.n; i-- > 0;) {
-		if (digest_equal(&ix.v[i].digest, &d))
-			ix.v[i].dropped = true;
-	}
-	return write_index(s, &ix, e);
+	if (r == 0)
+		r = drop_image(&ix, image, e);
+	if (r == 0)
+		r = write_index(s, &ix, e);
+	index_fini(&ix);
+	return r;
 }
