@@ -82,6 +82,9 @@ static int open_root(struct startup *s, struct err *e)
 		path[0] == '/' ? xstrdup(path) : xasprintf("%s/%s", s->bundle, path);
 
 	s->rootfs = path_clean(joined);
+	s->rootfs_fd = openat(s->bundle_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (s->rootfs_fd < 0)
+		return err_sys(e, "root.path %s", path);
 	return rootfs_open_source(s->bundle_fd, &s->spec->root, &s->init.root_fd, e);
 }
 
@@ -262,6 +265,7 @@ static _Noreturn void become_init(struct startup *s)
 	fd_close(&s->c.dir_fd);
 	fd_close(&s->c.root_fd);
 	fd_close(&s->bundle_fd);
+	fd_close(&s->rootfs_fd);
 	_exit(init_main(&s->init));
 }
 
@@ -275,8 +279,8 @@ static int clone_init(struct startup *s, struct err *e)
 	s->init.preserve_fds = s->args->preserve_fds;
 	if (!makes_userns(s) && sync_send(s->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
-	const int r = ns_clone(&s->spec->ns, s->init.ns_fds, cgroup_clone_fd(s->c.cgroup),
-			       &s->child, e);
+	const int r = ns_clone_at(s->rootfs_fd, &s->spec->ns, s->init.ns_fds,
+				  cgroup_clone_fd(s->c.cgroup), &s->child, e);
 	if (r == 0)
 		become_init(s);
 	if (r < 0)
@@ -293,7 +297,8 @@ static int map_ids(struct startup *s, struct err *e)
 {
 	if (!makes_userns(s))
 		return 0;
-	if (idmap_write(s->child.pid, &s->spec->idmap, e) < 0)
+	if (idmap_write(s->child.pid, &s->spec->idmap, e) < 0 ||
+	    process_prepare(&s->spec->process, s->child.pid, e) < 0)
 		return -1;
 	return sync_send(s->sync_fd, SYNC_MAPPED, e);
 }
@@ -363,6 +368,7 @@ void startup_init(struct startup *s, const struct container_env *env,
 		.args = a,
 		.c = CONTAINER_NONE,
 		.bundle_fd = -1,
+		.rootfs_fd = -1,
 		.sync_fd = -1,
 		.console_fd = -1,
 		.child = CHILD_NONE,
@@ -415,6 +421,7 @@ void startup_fini(struct startup *s)
 	fd_close(&s->sync_fd);
 	fd_close(&s->console_fd);
 	fd_close(&s->bundle_fd);
+	fd_close(&s->rootfs_fd);
 	fd_close(&s->child.pidfd);
 	filter_program_fini(&s->filter);
 	buf_fini(&s->state_text);

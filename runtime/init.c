@@ -184,8 +184,8 @@ static int set_names(struct init *in, struct err *e)
 
 /* ---- the root and what is in it ---- */
 
-/* Relative names of the bundle are opened here only when the runtime could not (rootless). */
-static int enter_bundle(struct init *in, struct err *e)
+/* Sources are opened here only when the runtime could not (rootless). */
+static int enter_bundle(const struct init *in, struct err *e)
 {
 	if (in->a->bundle && chdir(in->a->bundle) < 0)
 		return err_sys(e, "bundle %s", in->a->bundle);
@@ -194,8 +194,10 @@ static int enter_bundle(struct init *in, struct err *e)
 
 static int attach_root(struct init *in, struct err *e)
 {
-	if (in->a->root_fd < 0 && enter_bundle(in, e) < 0)
-		return -1;
+	/* Joining one has led away from the root's directory. */
+	if (in->spec->ns.ns[NS_MNT].path && in->a->root_fd < 0)
+		return err_set(e, EPERM,
+			       "a mount namespace can be joined only with CAP_SYS_ADMIN");
 	in->root_fd = rootfs_attach(in->a->root_fd, &in->spec->root, e);
 	return in->root_fd < 0 ? -1 : 0;
 }
@@ -212,7 +214,7 @@ static int attach_one(const struct init *in, size_t i, const struct mount_place 
 	int source = in->a->source_fds[i];
 
 	if ((m->extra & MOUNT_BIND) && !(m->extra & MOUNT_REMOUNT) && source < 0) {
-		if (mount_open_source(m, &from, &own, e) < 0)
+		if (enter_bundle(in, e) < 0 || mount_open_source(m, &from, &own, e) < 0)
 			return -1;
 		if (own < 0)
 			return err_set(e, EPERM, "mount %s: not allowed in this user namespace",
@@ -290,7 +292,8 @@ static int open_console(struct init *in, struct err *e)
 
 	if (!p->terminal)
 		return 0;
-	if (console_open(in->root_fd, p->rows, p->cols, in->a->console_relayed, &master, &slave, e) < 0)
+	if (console_open(in->root_fd, p->rows, p->cols, in->a->console_relayed, &master, &slave,
+			 e) < 0)
 		return -1;
 	if (console_bind(in->root_fd, slave, e) < 0 ||
 	    console_send(in->a->console_sock_fd, master, e) < 0)

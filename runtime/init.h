@@ -27,8 +27,8 @@ struct init_args {
 	const char *state_json;
 	const char *id;
 	const char *
-		bundle; /* absolute; init starts there when it must open the root or sources itself */
-	int sync_fd; /* to the parent */
+		bundle; /* absolute; relative sources start there when init opens them itself */
+	int sync_fd;	/* to the parent */
 	int start_fd; /* listening SOCK_SEQPACKET of `start`; -1: `run`, exec at once after SYNC_CREATED */
 	int console_sock_fd;   /* connected console socket, or -1 */
 	bool console_relayed;  /* its other end is the runtime itself, in the foreground */
@@ -43,7 +43,7 @@ struct init_args {
 		notify_state; /* for it, as in struct init_exec; every "pid":0 in it is to be filled in */
 };
 
-/* Never returns to a caller that goes on: the result is the exit code of the failed start. */
+/* Cloned by ns_clone_at with the root's directory. Never returns to a caller that goes on: the result is the exit code of the failed start. */
 int init_main(const struct init_args *a);
 
 /* Whether the process asks for labels, so that init_exec needs a procfs. */

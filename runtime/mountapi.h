@@ -32,7 +32,8 @@ int mountapi_params(int fs_fd, const char *options, struct err *e);
 int mountapi_setattr(int fd, bool recursive, uint64_t set, uint64_t clear, uint64_t propagation,
 		     int userns_fd, struct err *e);
 
-/* Attaches a detached tree (or moves an attached one) onto the file or directory behind target_fd. */
+/* Attaches a detached tree (or moves an attached one) onto the file or directory behind target_fd; AT_FDCWD: onto
+ * the working directory. */
 int mountapi_attach(int tree_fd, int target_fd, struct err *e);
 
 /* Whether this process may clone mounts at all: CAP_SYS_ADMIN in the user namespace of its mount namespace. */

@@ -272,6 +272,25 @@ int ns_clone(const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd, struct c
 	return child_clone(flags, cgroup_fd, out, e);
 }
 
+int ns_clone_at(int dir_fd, const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd,
+		struct child *out, struct err *e)
+{
+	auto_close int own = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (own < 0)
+		return err_sys(e, "open .");
+	if (fchdir(dir_fd) < 0)
+		return err_sys(e, "enter the root's directory");
+
+	const int r = ns_clone(s, fds, cgroup_fd, out, e);
+	if (r != 0 && fchdir(own) < 0) {
+		if (r > 0)
+			child_end(out);
+		return err_sys(e, "return to the working directory");
+	}
+	return r;
+}
+
 /* ---- late ---- */
 
 static int write_offset(int fd, const char *name, const struct ns_clock *c, struct err *e)

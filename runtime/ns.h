@@ -61,6 +61,12 @@ void ns_close(int fds[NS_COUNT]);
 int ns_clone(const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd, struct child *out,
 	     struct err *e);
 
+/* The same with dir_fd as the first process' working directory. It is entered before the clone, because that alone
+ * takes it along into a new mount namespace (a descriptor stays on the old one's mount), and needs no right to
+ * walk the path again. The caller's own is as before when this returns. */
+int ns_clone_at(int dir_fd, const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd,
+		struct child *out, struct err *e);
+
 /* setns into each that is open, in enum order; closes them. */
 int ns_join(int fds[NS_COUNT], struct err *e);
 /* Enters the namespaces of a process by one setns(pidfd, flags) (Linux 5.8). */

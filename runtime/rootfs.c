@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -34,10 +36,11 @@ static int check_directory(int fd, struct err *e)
 }
 
 /* Mounts that the host makes below the root later may arrive (slave), none of ours may leave. */
-static int open_tree_of(int dirfd, const struct rootfs_spec *s, struct err *e)
+static int open_tree_of(int dirfd, const char *path, const struct rootfs_spec *s, struct err *e)
 {
+	const unsigned flags = AT_RECURSIVE | (path[0] == '\0' ? AT_EMPTY_PATH : 0);
 	const bool private = (s->propagation & (MS_PRIVATE | MS_UNBINDABLE)) != 0;
-	auto_close int fd = mountapi_clone(dirfd, s->path, AT_RECURSIVE, e);
+	auto_close int fd = mountapi_clone(dirfd, path, flags, e);
 
 	if (fd < 0 || check_directory(fd, e) < 0 ||
 	    mountapi_setattr(fd, true, 0, 0, private ? MS_PRIVATE : MS_SLAVE, -1, e) < 0)
@@ -49,7 +52,7 @@ int rootfs_open_source(int bundle_fd, const struct rootfs_spec *s, int *out, str
 {
 	*out = FD_NONE;
 
-	const int fd = open_tree_of(bundle_fd, s, e);
+	const int fd = open_tree_of(bundle_fd, s->path, s, e);
 	if (fd < 0 && e->code == EPERM && !mountapi_permitted()) {
 		*e = ERR_NONE;
 		return 0;
@@ -73,11 +76,10 @@ int rootfs_attach(int src_fd, const struct rootfs_spec *s, struct err *e)
 		return err_hint(e, "is the runtime's own root the root of a mount?");
 	}
 
-	fd = src_fd >= 0 ? fd_dup(src_fd, e) : open_tree_of(AT_FDCWD, s, e);
+	fd = src_fd >= 0 ? fd_dup(src_fd, e) : open_tree_of(AT_FDCWD, "", s, e);
 	if (fd < 0)
 		return err_wrap(e, "root.path %s", s->path);
-	/* Any directory would do, and this one is always there, always reachable, and not in the image. */
-	if (mountapi_attach(fd, host_root, e) < 0)
+	if (mountapi_attach(fd, AT_FDCWD, e) < 0)
 		return err_wrap(e, "attach the root");
 	return take_fd(&fd);
 }
@@ -118,7 +120,7 @@ int rootfs_dev_links(int root_fd, bool own_dev, struct err *e)
 
 /* ---- entering ---- */
 
-/* The mount points of the host's proc and sysfs, undoing the octal escapes of mountinfo. */
+/* Mount points in mountinfo have octal escapes. */
 static void unescape(char *s)
 {
 	char *out = s;
@@ -134,13 +136,21 @@ static void unescape(char *s)
 	*out = '\0';
 }
 
+static bool shows_kernel(const char *path)
+{
+	struct statfs s;
+
+	return statfs(path, &s) == 0 &&
+	       (s.f_type == PROC_SUPER_MAGIC || s.f_type == SYSFS_MAGIC);
+}
+
 static int hide(const char *path, struct err *e)
 {
+	if (!shows_kernel(path))
+		return 0; /* hidden with one that was mounted around it */
 	if (umount2(path, MNT_DETACH) == 0)
 		return 0;
-	/* Not a mount as seen from here: a line of the container's own tree. */
-	if (errno == ENOENT || errno == ENOTDIR)
-		return 0;
+
 	/* Locked together with the host's tree (user namespace): cover it. */
 	auto_close int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_close int cover =
@@ -150,36 +160,52 @@ static int hide(const char *path, struct err *e)
 	return cover < 0 ? -1 : mountapi_attach(cover, target, e);
 }
 
-/* With a fully visible proc or sysfs left in its namespace, a container in a user namespace could mount fresh ones
- * without the covers that it was given. */
-static int hide_host_filesystems(struct err *e)
+static bool is_below(const char *path, const char *dir)
+{
+	const size_t n = strlen(dir);
+
+	return strncmp(path, dir, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+/* With a fully visible proc or sysfs left in its namespace, a container that makes user namespaces could mount
+ * fresh ones without the covers that it was given. Those of the container itself are told apart by the path that
+ * its root still has here. */
+static int hide_host_filesystems(int root_fd, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(MOUNTINFO_MAX);
-	char *save = NULL;
+	char own[PATH_MAX], *save = NULL;
+	const ssize_t n = readlink(fd_path(root_fd).s, own, sizeof(own) - 1);
 
+	if (n < 0)
+		return err_sys(e, "path of the root");
+	own[n] = '\0';
 	if (fd_read_file(AT_FDCWD, "/proc/self/mountinfo", MOUNTINFO_MAX, &text, e) < 0)
 		return -1;
 	auto_free char *lines = buf_take_str(&text);
 
 	for (char *line = strtok_r(lines, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
-		char point[PATH_MAX], type[64];
-		const char *tail = strstr(line, " - ");
+		char point[PATH_MAX];
 
-		if (!tail || sscanf(tail, " - %63s", type) != 1 ||
+		if ((!strstr(line, " - proc ") && !strstr(line, " - sysfs ")) ||
 		    sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1)
 			continue;
-		if (strcmp(type, "proc") != 0 && strcmp(type, "sysfs") != 0)
-			continue;
 		unescape(point);
-		if (hide(point, e) < 0)
+		if (!is_below(point, own) && hide(point, e) < 0)
 			return err_wrap(e, "hide the host's %s", point);
 	}
 	return 0;
 }
 
-static int enter_by_chroot(struct err *e)
+/* The root is moved over "/" first: so ".." of a process that leaves its chroot ends on it again. */
+static int enter_by_chroot(int root_fd, struct err *e)
 {
+	auto_close int host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (host_root < 0)
+		return err_sys(e, "open /");
+	if (mountapi_attach(root_fd, host_root, e) < 0)
+		return err_wrap(e, "move the root over /");
 	if (chroot(".") < 0)
 		return err_sys(e, "chroot");
 	return 0;
@@ -187,12 +213,12 @@ static int enter_by_chroot(struct err *e)
 
 int rootfs_enter(int root_fd, const struct rootfs_spec *s, struct err *e)
 {
-	if (s->no_pivot && hide_host_filesystems(e) < 0)
+	if (s->no_pivot && hide_host_filesystems(root_fd, e) < 0)
 		return -1;
 	if (fchdir(root_fd) < 0)
 		return err_sys(e, "enter the root");
 	if (s->no_pivot) {
-		if (enter_by_chroot(e) < 0)
+		if (enter_by_chroot(root_fd, e) < 0)
 			return -1;
 	} else {
 		/* The old root lands on top of the new one, where "." finds it to be detached; no directory of

@@ -22,9 +22,9 @@ struct rootfs_spec {
  * *out is FD_NONE where the process may not clone mounts (rootless): init does it then. */
 int rootfs_open_source(int bundle_fd, const struct rootfs_spec *s, int *out, struct err *e);
 
-/* In init: cuts our mount namespace off from the host's, and attaches the root over "/" (whose own content stays
- * reachable by name until rootfs_enter). src_fd: the former, or FD_NONE to open s->path here. Returns the
- * root's descriptor. */
+/* In init, whose working directory is the root's directory (ns_clone_at): cuts our mount namespace off from the
+ * host's and attaches the root over that directory, where hooks look for it. src_fd: the former, or FD_NONE to
+ * clone the working directory here. Returns the root's descriptor. */
 int rootfs_attach(int src_fd, const struct rootfs_spec *s, struct err *e);
 
 /* /dev/fd, stdin, stdout, stderr, core, ptmx. What is there already stays, except a ptmx on a /dev that is a mount

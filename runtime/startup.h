@@ -17,7 +17,7 @@ struct startup {
 	bool run; /* no start socket: init executes its program at once */
 
 	char *bundle, *rootfs; /* absolute */
-	int bundle_fd;
+	int bundle_fd, rootfs_fd;
 	struct spec *spec;
 	struct container c; /* state stays NULL: it was written, not read */
 	struct filter_program filter;

@@ -324,6 +324,19 @@ static void probe_ptrace(char **a)
 	attempt("ptrace", a[0], ptrace(PTRACE_ATTACH, atoi(a[0]), NULL, NULL));
 }
 
+/* Leaves a chroot of its own with a working directory outside of it, climbs as far up as it goes and looks around. */
+static void probe_escape(char **a)
+{
+	(void) mkdir(a[0], 0755);
+	attempt("chroot", a[0], chroot(a[0]));
+	for (int i = 0; i < 64; i++) {
+		if (chdir("..") < 0)
+			break;
+	}
+	attempt("chroot", ".", chroot("."));
+	probe_stat(a + 1);
+}
+
 static void probe_tty(char **a)
 {
 	struct termios t;
@@ -386,6 +399,7 @@ static const struct {
 	{ "new-mount", 2, probe_new_mount },
 	{ "unshare-user", 0, probe_unshare },
 	{ "ptrace", 1, probe_ptrace },
+	{ "escape", 2, probe_escape },
 	{ "tty", 0, probe_tty },
 	{ "loopback", 0, probe_loopback },
 	{ "sleep", 0, probe_sleep },

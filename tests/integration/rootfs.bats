@@ -32,7 +32,7 @@ teardown() {
 	fails_with 'nothing' rt run -b "$BUNDLE" "$ID"
 	touch "$BUNDLE/file"
 	config '.root.path = "file"'
-	fails_with 'not a directory' rt run -b "$BUNDLE" "$ID"
+	fails_with 'Not a directory' rt run -b "$BUNDLE" "$ID"
 }
 
 @test "mounts below the root come along" {
@@ -65,19 +65,28 @@ teardown() {
 	ok
 	fact stat "$WORK ENOENT"
 	fact make '/x EROFS'
-	args sh -c 'cat /proc/1/comm; ls / | wc -l; cd /../..; ls | wc -l'
+	# Out of a chroot of one's own, as far up as it goes: still in the container.
+	all_caps
+	args /bin/guest escape /tmp/jail "$BUNDLE" /bin/guest
 	run rt run --no-pivot -b "$BUNDLE" "$ID"
-	says sh
+	ok
+	fact chroot '/tmp/jail ok'
+	fact chroot '. ok'
+	fact stat '/bin/guest file .*'
+	fact stat "$BUNDLE ENOENT"
 	userns
+	args sh -c 'cat /proc/1/comm; cut -d" " -f5,9 /proc/self/mountinfo'
 	run rt run --no-pivot -b "$BUNDLE" "$ID"
+	ok
 	says sh
+	[ "$(grep -cx '/proc proc' <<< "$output")" = 1 ]
 }
 
 @test "the host's root cannot be reached" {
 	all_caps
-	guest stat "$WORK" -- umount / -- stat "$WORK" /../.. -- cwd
-	fact stat "$WORK ENOENT"
-	[ "$(grep -c "^stat $WORK ENOENT" <<< "$output")" = 2 ]
+	guest stat "$BUNDLE" -- umount / -- escape /tmp/jail "$BUNDLE" /bin/guest
+	fact stat '/bin/guest file .*'
+	[ "$(grep -c "^stat $BUNDLE ENOENT" <<< "$output")" = 2 ]
 }
 
 @test "nothing is mounted on the host while a container lives, and nothing is left" {
@@ -87,4 +96,34 @@ teardown() {
 	[ "$(wc -l < /proc/self/mountinfo)" = "$before" ]
 	rt delete --force "$ID"
 	[ "$(wc -l < /proc/self/mountinfo)" = "$before" ]
+}
+
+@test "a createContainer hook finds the root where the bundle has it, and what it mounts there comes along" {
+	printf '#!/bin/sh\nmount -t tmpfs hooked "%s/mnt" && touch "%s/mnt/by-hook"\n' "$ROOTFS" "$ROOTFS" > "$WORK/hook"
+	chmod 755 "$WORK/hook"
+	edit --arg h "$WORK/hook" '.hooks.createContainer = [{path: $h}]'
+	guest stat /mnt/by-hook -- mount /mnt
+	fact stat '/mnt/by-hook file .*'
+	fact mount '/mnt .* tmpfs hooked .*'
+	[ ! -e "$ROOTFS/mnt/by-hook" ]
+	! grep -q hooked /proc/self/mountinfo
+	# Also where only the host's root can walk to it.
+	userns
+	mkdir -p "$BUNDLE/private"
+	mv "$ROOTFS" "$BUNDLE/private/rootfs"
+	chown 5:5 "$BUNDLE/private"
+	chmod 700 "$BUNDLE/private"
+	config '.root.path = "private/rootfs" | del(.hooks)'
+	guest stat /bin
+	fact stat '/bin dir .*'
+}
+
+@test "the caller's working directory does not matter and is not changed" {
+	cd "$WORK"
+	args true
+	run bash -c 'cd "$1" && shift && timeout 60 "$@" && pwd' - "$BUNDLE" "$RUNTIME" --root "$ROOT" run --pid-file here.pid "$ID"
+	ok
+	says "$BUNDLE"
+	run bash -c 'cd / && timeout 60 "$@"' - "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	ok
 }
