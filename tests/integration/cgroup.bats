@@ -1,4 +1,4 @@
-# Control groups: limits are set and hold, on whichever version the host has (tests/vm/cgroup2.bats runs this file again
+# Control groups: limits are set and hold, on whichever version the host has (tests/vm/run runs this file again
 # under version 2). What a version does not have is an error that names it.
 load lib
 
