@@ -21,3 +21,9 @@ carrel-image_STATIC := 1
 carrel-image_LDFLAGS := -Wl,--no-warnings
 
 $(O)/obj/images/cli/cmd_bundle.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
+
+UNIT += test_images test_images_tar
+test_images_LINK := images base
+test_images_LIBS := $(images_LIBS)
+test_images_tar_LINK := images base
+test_images_tar_LIBS := $(images_LIBS)

@@ -1,0 +1,536 @@
+/* Names, documents and decisions of the image store: everything that is a pure function over memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/util.h"
+#include "images/apt_sources.h"
+#include "images/digest.h"
+#include "images/imageconfig.h"
+#include "images/inflate.h"
+#include "images/manifest.h"
+#include "images/media.h"
+#include "images/recipe.h"
+#include "images/source_names.h"
+#include "images/tier.h"
+#include "images/user.h"
+#include "images/whiteout.h"
+#include "images/xattr.h"
+
+#define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define HEX_0 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void says(const struct err *e, const char *what)
+{
+	if (!strstr(e->msg, what))
+		fail_msg("'%s' does not say '%s'", e->msg, what);
+}
+
+static void digests(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"sha256:",
+		HEX_A,
+		"sha512:" HEX_A,
+		"sha256:" HEX_A "a",
+		"sha256:AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		"aaaaaaaaaaaaa",
+		"sha256:../../../../../../../../../../../../../../../../"
+		"../etc/passwd00",
+		" sha256:" HEX_A
+	};
+	struct digest d;
+	struct err e = ERR_NONE;
+
+	assert_int_equal(digest_parse("sha256:" HEX_0, "x", &d, &e), 0);
+	assert_string_equal(d.hex, HEX_0);
+	assert_string_equal(digest_text(&d).s, "sha256:" HEX_0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		e = ERR_NONE;
+		assert_int_equal(digest_parse(bad[i], "layers[3].digest", &d, &e), -1);
+		says(&e, "layers[3].digest");
+	}
+	assert_int_equal(digest_of("abc", 3, &d, &e), 0);
+	assert_string_equal(d.hex,
+			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2001"
+			    "5ad");
+	assert_int_equal(digest_of("", 0, &d, &e), 0);
+	assert_string_equal(d.hex,
+			    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b"
+			    "855");
+}
+
+static void whiteouts(void **state)
+{
+	static const struct {
+		const char *path;
+		int kind; /* -1: refused */
+		const char *name;
+	} rows[] = {
+		{ "etc/passwd", WHITEOUT_NONE, NULL },
+		{ "", WHITEOUT_NONE, NULL },
+		{ "a/.whx", WHITEOUT_NONE, NULL },
+		{ "a/x.wh.y", WHITEOUT_NONE, NULL },
+		{ ".wh.a", WHITEOUT_FILE, "a" },
+		{ "d/.wh.file", WHITEOUT_FILE, "file" },
+		{ "d/.wh..hidden", WHITEOUT_FILE, ".hidden" },
+		{ "d/.wh....", WHITEOUT_FILE, "..." },
+		{ ".wh..wh..opq", WHITEOUT_OPAQUE, NULL },
+		{ "a/b/.wh..wh..opq", WHITEOUT_OPAQUE, NULL },
+		{ ".wh.", -1, NULL },
+		{ "a/.wh.", -1, NULL },
+		{ "a/.wh..", -1, NULL },
+		{ "a/.wh...", -1, NULL },
+		{ "a/.wh..wh.plnk", -1, NULL },
+		{ "a/.wh..wh..opqx", -1, NULL },
+		{ "a/.wh..wh.", -1, NULL },
+		{ ".wh.a/b", -1, NULL },
+		{ "a/.wh.b/c", -1, NULL },
+		{ "a/.wh..wh..opq/c", -1, NULL },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = ERR_NONE;
+		const char *name = NULL;
+
+		assert_int_equal(whiteout_classify(rows[i].path, &name, &e), rows[i].kind);
+		if (rows[i].name)
+			assert_string_equal(name, rows[i].name);
+		if (rows[i].kind < 0)
+			says(&e, rows[i].path);
+	}
+}
+
+static void xattrs(void **state)
+{
+	static const struct {
+		const char *name;
+		int verdict;
+	} rows[] = {
+		{ "user.mime", XATTR_KEEP },
+		{ "security.capability", XATTR_KEEP },
+		{ "security.selinux", XATTR_DROP },
+		{ "security.ima", XATTR_DROP },
+		{ "system.posix_acl_access", XATTR_DROP },
+		{ "trusted.x", XATTR_DROP },
+		{ "nonsense", XATTR_DROP },
+		{ "trusted.overlay.opaque", -1 },
+		{ "trusted.overlay.redirect", -1 },
+		{ "trusted.overlay.metacopy", -1 },
+		{ "user.overlay.whiteout", -1 },
+		{ "user.overlay.opaque", -1 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = ERR_NONE;
+
+		assert_int_equal(xattr_judge(rows[i].name, &e), rows[i].verdict);
+		if (rows[i].verdict < 0)
+			says(&e, rows[i].name);
+	}
+}
+
+static void names_of_archives(void **state)
+{
+	static const char *const known[] = { "",
+					     "oci-layout",
+					     "index.json",
+					     "manifest.json",
+					     "repositories",
+					     "blobs",
+					     "blobs/sha256",
+					     "blobs/sha256/" HEX_A,
+					     HEX_A ".json",
+					     HEX_A ".tar",
+					     HEX_A,
+					     HEX_A "/layer.tar",
+					     HEX_A "/json",
+					     HEX_A "/VERSION" };
+	static const char *const foreign[] = {
+		"etc",		"bin/sh",	  "index.json.bak",
+		"blobs/sha512", "blobs/sha256/x", "blobs/sha256/" HEX_A "/x",
+		"blobsx",	HEX_A "/etc",	  HEX_A ".json/x",
+		HEX_A "0.json", "usr/index.json"
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+		assert_true(source_name_known(known[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+		assert_false(source_name_known(foreign[i]));
+}
+
+static void compressions(void **state)
+{
+	assert_int_equal(compression_detect("\x1f\x8b\x08", 3), COMPRESSION_GZIP);
+	assert_int_equal(compression_detect("\x28\xb5\x2f\xfd", 4), COMPRESSION_ZSTD);
+	assert_int_equal(compression_detect("\x28\xb5\x2f", 3), COMPRESSION_NONE);
+	assert_int_equal(compression_detect("\xfd"
+					    "7zXZ\0",
+					    6),
+			 COMPRESSION_FOREIGN);
+	assert_int_equal(compression_detect("BZh9", 4), COMPRESSION_FOREIGN);
+	assert_int_equal(compression_detect("", 0), COMPRESSION_NONE);
+	assert_int_equal(media_compression("application/vnd.oci.image.layer.v1.tar+zstd"),
+			 COMPRESSION_ZSTD);
+	assert_string_equal(media_layer(COMPRESSION_GZIP),
+			    "application/vnd.oci.image.layer.v1.tar+gzip");
+	assert_int_equal(media_kind("application/vnd.oci.image.layer.v1.tar+xz"),
+			 MEDIA_UNKNOWN);
+}
+
+#define CONFIG_D                                                                               \
+	"{\"mediaType\":\"" MEDIA_OCI_CONFIG "\",\"digest\":\"sha256:" HEX_A "\",\"size\":7}"
+#define LAYER_D                                                                                \
+	"{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\",\"digest\":\"sha256:" HEX_0 \
+	"\",\"size\":9}"
+#define MANIFEST_D                                                                             \
+	"{\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"digest\":\"sha256:" HEX_0 "\",\"size\":9}"
+
+static void manifests(void **state)
+{
+	static const char good[] = "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+				   "\",\"config\":" CONFIG_D ",\"layers\":[" LAYER_D "]}";
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "{", "manifest" },
+		{ "[]", "manifest" },
+		{ "{\"schemaVersion\":1,\"config\":" CONFIG_D ",\"layers\":[" LAYER_D "]}",
+		  "schemaVersion" },
+		{ "{\"schemaVersion\":2,\"layers\":[" LAYER_D "]}", "config" },
+		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D ",\"layers\":[]}", "layers" },
+		{ "{\"schemaVersion\":2,\"config\":" LAYER_D ",\"layers\":[" LAYER_D "]}",
+		  "config.mediaType" },
+		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D ",\"layers\":[" CONFIG_D "]}",
+		  "layers[0].mediaType" },
+		/* both kinds at once */
+		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D ",\"layers\":[" LAYER_D
+		  "],\"manifests\":[]}",
+		  "at once" },
+		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D ",\"layers\":[" LAYER_D
+		  "],\"fsLayers\":[]}",
+		  "at once" },
+		{ "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_INDEX
+		  "\",\"config\":" CONFIG_D ",\"layers\":[" LAYER_D "]}",
+		  "calls itself" },
+		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D
+		  ",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\","
+		  "\"digest\":\"sha256:../../x\",\"size\":9}]}",
+		  "layers[0].digest" },
+		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D
+		  ",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\","
+		  "\"digest\":\"sha256:" HEX_A "\",\"size\":-1}]}",
+		  "layers[0].size" },
+		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D
+		  ",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\","
+		  "\"digest\":\"sha256:" HEX_A "\",\"size\":1,\"urls\":[\"x\"]}]}",
+		  "URLs" },
+	};
+	auto_manifest struct manifest m = { 0 };
+	struct err e = ERR_NONE;
+
+	assert_int_equal(manifest_parse(good, strlen(good), MEDIA_OCI_MANIFEST, &m, &e), 0);
+	assert_int_equal(m.n_layers, 1);
+	assert_int_equal(m.layers[0].size, 9);
+	assert_string_equal(m.config.digest.hex, HEX_A);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct manifest no = { 0 };
+
+		e = ERR_NONE;
+		assert_int_equal(manifest_parse(bad[i].text, strlen(bad[i].text),
+						MEDIA_OCI_MANIFEST, &no, &e),
+				 -1);
+		says(&e, bad[i].says);
+	}
+}
+
+static void indexes(void **state)
+{
+	static const char good[] =
+		"{\"schemaVersion\":2,\"manifests\":[" MANIFEST_D
+		",{\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"digest\":\"sha256:" HEX_A
+		"\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"},"
+		"\"annotations\":{\"org.opencontainers.image.ref.name\":\"v1\"}}]}";
+	static const char *const bad[] = {
+		"{\"schemaVersion\":2}",
+		"{\"schemaVersion\":2,\"manifests\":[" LAYER_D "]}",
+		"{\"schemaVersion\":2,\"manifests\":{}}",
+		"{\"schemaVersion\":2,\"manifests\":[" MANIFEST_D "],\"layers\":[" LAYER_D "]}",
+		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
+		"\",\"manifests\":[]}",
+	};
+	auto_manifest_index struct manifest_index ix = { 0 };
+	struct err e = ERR_NONE;
+
+	assert_int_equal(manifest_index_parse(good, strlen(good), NULL, &ix, &e), 0);
+	assert_int_equal(ix.n, 2);
+	assert_string_equal(ix.manifests[1].name, "v1");
+	assert_string_equal(ix.manifests[1].arch, "arm64");
+	assert_null(ix.manifests[0].name);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct manifest_index no = { 0 };
+
+		e = ERR_NONE;
+		assert_int_equal(manifest_index_parse(bad[i], strlen(bad[i]), NULL, &no, &e),
+				 -1);
+		says(&e, "image index");
+	}
+}
+
+static void configurations(void **state)
+{
+	static const char good[] = "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{"
+				   "\"User\":\"u\",\"Env\":[\"A=b c\"],\"Cmd\":[\"sh\",\"-l\"],"
+				   "\"Entrypoint\":null},\"rootfs\":{\"type\":\"layers\","
+				   "\"diff_ids\":[\"sha256:" HEX_A "\"]}}";
+#define ROOTFS ",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:" HEX_A "\"]}}"
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ "{\"architecture\":\"amd64\"" ROOTFS, "os" },
+		{ "{\"os\":\"windows\",\"architecture\":\"amd64\"" ROOTFS, "windows" },
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\"}", "rootfs" },
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"x\","
+		  "\"diff_ids\":[\"sha256:" HEX_A "\"]}}",
+		  "rootfs.type" },
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":"
+		  "\"layers\",\"diff_ids\":[]}}",
+		  "diff_ids" },
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":"
+		  "\"layers\",\"diff_ids\":[\"x\"]}}",
+		  "rootfs.diff_ids[0]" },
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"Env\":[\"=x\"]}" ROOTFS,
+		  "config.Env[0]" },
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"Env\":[\"A\"]}" ROOTFS,
+		  "config.Env[0]" },
+		{ "{\"os\":\"linux\",\"architecture\":\"amd64\",\"config\":{\"Cmd\":[7]}" ROOTFS,
+		  "config.Cmd[0]" },
+	};
+	auto_imageconfig struct imageconfig c = { 0 };
+	struct err e = ERR_NONE;
+
+	assert_int_equal(imageconfig_parse(good, strlen(good), &c, &e), 0);
+	assert_string_equal(c.user, "u");
+	assert_string_equal(c.env[0], "A=b c");
+	assert_string_equal(c.cmd[1], "-l");
+	assert_null(c.entrypoint);
+	assert_int_equal(c.n_diff_ids, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct imageconfig no = { 0 };
+
+		e = ERR_NONE;
+		assert_int_equal(imageconfig_parse(bad[i].text, strlen(bad[i].text), &no, &e),
+				 -1);
+		says(&e, bad[i].says);
+	}
+}
+
+static void environments(void **state)
+{
+	static const char *const good[] = { "A=", "A_1=x=y", "HOME=/x\ny", "_=\t" };
+	static const char *const bad[] = { "",	    "=",     "A",	  "1A=x",
+					   "A B=x", "A-B=x", "A=\033[2J", "A=\r" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		struct err e = ERR_NONE;
+
+		assert_int_equal(imageconfig_check_env(good[i], &e), 0);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct err e = ERR_NONE;
+
+		assert_int_equal(imageconfig_check_env(bad[i], &e), -1);
+	}
+}
+
+static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
+			     "u:x:1000:1001:,,,:/home/u:/bin/bash\n"
+			     "0:x:1234:1234::/home/zero:/bin/sh\n"
+			     "big:x:4294967296:0::/:/bin/sh\n"
+			     "odd:x:7:7::/home/../root:/bin/sh\n"
+			     "short:x:8\n"
+			     ":x:9:9::/:/x\n"
+			     "last:x:10:10::/srv/last";
+static const char group[] =
+	"root:x:0:\nu:x:1001:\nextra:x:2000:a,u\nmore:x:2001:u,b\nno:x:2002:uu\n"
+	"own:x:1001:u\nbad:x:-1:\n";
+
+static void users(void **state)
+{
+	static const struct {
+		const char *spec;
+		uint32_t uid, gid;
+		size_t groups;
+		const char *home;
+	} good[] = {
+		{ NULL, 0, 0, 0, "/root" },
+		{ "", 0, 0, 0, "/root" },
+		{ "root", 0, 0, 0, "/root" },
+		{ "u", 1000, 1001, 2, "/home/u" },
+		{ "1000", 1000, 1001, 2, "/home/u" },
+		{ "u:2000", 1000, 2000, 0, "/home/u" },
+		{ "u:extra", 1000, 2000, 0, "/home/u" },
+		/* a number is never a name */
+		{ "0", 0, 0, 0, "/root" },
+		{ "5", 5, 0, 0, "" },
+		{ "5:7", 5, 7, 0, "" },
+		{ "4294967294", 4294967294U, 0, 0, "" },
+		{ "odd", 7, 7, 0, "" },
+		{ "last", 10, 10, 0, "/srv/last" },
+	};
+	static const char *const bad[] = { "nobody",	"4294967295", "4294967296",
+					   "-1",	"1:",	      ":1",
+					   "u:nogroup", "u:-1",	      "big",
+					   "short",	"u:bad",      "1000:4294967296",
+					   "+1",	" 1" };
+	struct user u;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		struct err e = ERR_NONE;
+
+		if (user_resolve(good[i].spec, passwd, group, &u, &e) < 0)
+			fail_msg("%s: %s", good[i].spec, e.msg);
+		assert_int_equal(u.uid, good[i].uid);
+		assert_int_equal(u.gid, good[i].gid);
+		assert_int_equal(u.n_groups, good[i].groups);
+		assert_string_equal(u.home, good[i].home);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct err e = ERR_NONE;
+
+		if (user_resolve(bad[i], passwd, group, &u, &e) == 0)
+			fail_msg("%s was accepted", bad[i]);
+	}
+	struct err e = ERR_NONE;
+	assert_int_equal(user_resolve("7", "", "", &u, &e), 0);
+	assert_int_equal(user_resolve("root", "", "", &u, &e), -1);
+}
+
+static void tiers(void **state)
+{
+	static const char good[] =
+		"tiers:\n  free: {cpu: 0.5, memory: 512Mi, pids: 128, "
+		"disk: 256Mi, idle: 15m}\n"
+		"  pro: {cpu: 2, memory: 1073741824, swap: 1Gi, pids: 9, disk: "
+		"1Gi, nofile: 4096}\n";
+	static const char *const bad[] = {
+		"tiers: {free: {cpu: 0.5, memroy: 512Mi, pids: 1, disk: 1Mi}}",
+		"tiers: {free: {cpu: 0, memory: 512Mi, pids: 1, disk: 1Mi}}",
+		"tiers: {free: {cpu: -1, memory: 512Mi, pids: 1, disk: 1Mi}}",
+		"tiers: {free: {cpu: x, memory: 512Mi, pids: 1, disk: 1Mi}}",
+		"tiers: {free: {cpu: 1, memory: 1Ki, pids: 1, disk: 1Mi}}",
+		"tiers: {free: {cpu: 1, memory: 512Mx, pids: 1, disk: 1Mi}}",
+		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 0, disk: 1Mi}}",
+		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1, disk: 16777216Ti}}",
+		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1}}",
+		"tiers: {pro: {cpu: 1, memory: 512Mi, pids: 1, disk: 1Mi}}",
+		"tiers: 3",
+		"",
+	};
+	struct tier t;
+	struct err e = ERR_NONE;
+
+	assert_int_equal(tier_parse(good, strlen(good), "free", &t, &e), 0);
+	assert_true(t.cpu == 0.5);
+	assert_int_equal(t.memory, 512 << 20);
+	assert_int_equal(t.swap, 0);
+	assert_int_equal(t.nofile, 1024);
+	assert_int_equal(tier_parse(good, strlen(good), "pro", &t, &e), 0);
+	assert_int_equal(t.memory, 1 << 30);
+	assert_int_equal(t.swap, 1 << 30);
+	assert_int_equal(t.nofile, 4096);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		e = ERR_NONE;
+		if (tier_parse(bad[i], strlen(bad[i]), "free", &t, &e) == 0)
+			fail_msg("accepted: %s", bad[i]);
+	}
+}
+
+#define RECIPE "name: n\nsuite: bookworm\nvariant: minbase\ncomponents: [main]\ncmd: [sh]\n"
+
+static void recipes(void **state)
+{
+	static const char good[] = RECIPE "packages: [bash, python3]\n"
+					  "user: {name: u, uid: 1000, home: /home/u, shell: "
+					  "/bin/sh}\nenv: [A=b]\nfiles: {/etc/x: hello}\n"
+					  "remove: [/var/log/*]\n";
+	static const struct {
+		const char *text, *says;
+	} bad[] = {
+		{ RECIPE, "packages" },
+		{ RECIPE "packages: [--hook=x]\n", "packages" },
+		{ RECIPE "packages: ['a;b']\n", "packages" },
+		{ RECIPE "packages: []\nremove: ['/x\"; rm -rf /']\n", "remove" },
+		{ RECIPE "packages: []\nremove: [/]\n", "remove" },
+		{ RECIPE "packages: []\nremove: [/a/../../b]\n", "remove" },
+		{ RECIPE "packages: []\nremove: [relative]\n", "remove" },
+		{ RECIPE "packages: []\nfiles: {/etc/../../x: a}\n", "files" },
+		{ RECIPE "packages: []\nfiles: {/etc/x: 7}\n", "files" },
+		{ RECIPE "packages: []\nuser: {name: 'u; x', uid: 1, home: /h, shell: /s}\n",
+		  "user.name" },
+		{ RECIPE "packages: []\nuser: {name: u, uid: 1, home: '/h $(x)', shell: /s}\n",
+		  "user.home" },
+		{ RECIPE "packages: []\nuser: {name: u, uid: 1, home: /h}\n", "user.shell" },
+		{ RECIPE "packages: []\nenv: [=]\n", "env[0]" },
+		{ RECIPE "packages: []\nworkdir: x\n", "workdir" },
+		{ RECIPE "packages: []\nnonsense: x\n", "nonsense" },
+	};
+	auto_recipe struct recipe r = { 0 };
+	struct err e = ERR_NONE;
+
+	assert_int_equal(recipe_parse(good, strlen(good), &r, &e), 0);
+	assert_string_equal(r.packages[1], "python3");
+	assert_int_equal(r.user.uid, 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct recipe no = { 0 };
+
+		e = ERR_NONE;
+		if (recipe_parse(bad[i].text, strlen(bad[i].text), &no, &e) == 0)
+			fail_msg("accepted: %s", bad[i].text);
+		says(&e, bad[i].says);
+	}
+}
+
+static void sources_of_apt(void **state)
+{
+	static const char answer[] = "http://mirror.example/debian/|bookworm|main\n"
+				     "http://mirror.example/debian/|bookworm-updates|main\n"
+				     "http://sec.example/|bookworm-security|main\n"
+				     "http://mirror.example/debian/|bookworm|contrib\n"
+				     "https://other.example/|stable|main\n"
+				     "https://other.example/|bookworm-backports|main\n"
+				     "https://other.example/|bookworm|stable\n"
+				     "broken\n";
+	const char *components[] = { "main", NULL };
+	auto_buf struct buf out = BUF_LIMIT(4096);
+	struct err e = ERR_NONE;
+
+	assert_int_equal(apt_sources_filter(answer, "bookworm", components, &out, &e), 0);
+	assert_string_equal(buf_str(&out),
+			    "deb http://mirror.example/debian/ bookworm main\n"
+			    "deb http://mirror.example/debian/ bookworm-updates main\n"
+			    "deb http://sec.example/ bookworm-security main\n");
+	assert_int_equal(apt_sources_filter(answer, "trixie", components, &out, &e), -1);
+	says(&e, "trixie");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(digests),	  cmocka_unit_test(whiteouts),
+		cmocka_unit_test(xattrs),	  cmocka_unit_test(names_of_archives),
+		cmocka_unit_test(compressions),	  cmocka_unit_test(manifests),
+		cmocka_unit_test(indexes),	  cmocka_unit_test(configurations),
+		cmocka_unit_test(environments),	  cmocka_unit_test(users),
+		cmocka_unit_test(tiers),	  cmocka_unit_test(recipes),
+		cmocka_unit_test(sources_of_apt),
+	};
+
+	return cmocka_run_group_tests_name("images", tests, NULL, NULL);
+}
