@@ -154,8 +154,10 @@ static void image_error(const char *image, const char *text, struct err *e)
 {
 	auto_json struct json_doc *doc = NULL;
 	auto_free char *copy = xstrdup(text);
+	auto_free char *prefix = xasprintf("image %s: ", image);
 	struct err ignored;
 	const char *line;
+	bool named;
 
 	for (size_t n = strlen(copy); n > 0 && copy[n - 1] == '\n';)
 		copy[--n] = '\0';
@@ -165,7 +167,8 @@ static void image_error(const char *image, const char *text, struct err *e)
 		line = json_str_or(json_root(doc), "msg", line);
 	if (str_has_prefix(line, "carrel-image bundle: "))
 		line += strlen("carrel-image bundle: ");
-	(void) err_set(e, EINVAL, "image %s: %s", image,
+	named = str_has_prefix(line, prefix);
+	(void) err_set(e, EINVAL, "%s%s", named ? "" : prefix,
 		       *line ? line : "carrel-image ended without a word");
 }
 

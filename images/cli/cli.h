@@ -10,6 +10,9 @@
 struct buf;
 struct err;
 
+/* What bundle exits with when there is no such image: the mistake of whoever named it. */
+enum { CLI_NOT_IN_STORE = 3 };
+
 /* Filled by the global flags. */
 struct cli {
 	const char *store, *log_format;

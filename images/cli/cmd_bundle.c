@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "images/bundle.h"
 #include "images/cli/cli.h"
+#include "images/index.h"
 #include "images/store.h"
 
 /* The Makefile says where the profile is installed. */
@@ -37,6 +38,16 @@ static int choose_ids(const struct opts_bundle *o, struct bundle_options *out, s
 	return 0;
 }
 
+/* What is missing may also be a file of ours. */
+static bool in_store(const struct store *s, const char *image)
+{
+	auto_index struct index ix = { 0 };
+	struct err ignored = ERR_NONE;
+
+	return s->dir_fd < 0 || index_load(s, &ix, &ignored) < 0 ||
+	       index_find(&ix, image, &ignored) || ignored.code != ENOENT;
+}
+
 int cli_bundle(void *global, const char **operands, int n, void *opts)
 {
 	const struct cli *c = global;
@@ -57,9 +68,10 @@ int cli_bundle(void *global, const char **operands, int n, void *opts)
 	for (int i = 2; i < n; i++)
 		args[i - 2] = operands[i];
 	b.args = n > 2 ? args : NULL;
-	if (choose_tier(o, &b.tier, &e) < 0 || choose_ids(o, &b, &e) < 0 ||
-	    store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
-	    bundle_write(&s, operands[0], operands[1], &b, &e) < 0)
-		return cli_fail("bundle", &e);
-	return 0;
+	if (choose_tier(o, &b.tier, &e) == 0 && choose_ids(o, &b, &e) == 0 &&
+	    store_open(c->store, STORE_SHARED, &s, &e) == 0 &&
+	    bundle_write(&s, operands[0], operands[1], &b, &e) == 0)
+		return 0;
+	(void) cli_fail("bundle", &e);
+	return e.code == ENOENT && !in_store(&s, operands[0]) ? CLI_NOT_IN_STORE : 1;
 }

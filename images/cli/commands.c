@@ -90,8 +90,8 @@ const struct opt_program cli_program = {
 	.name = "carrel-image",
 	.summary = "image store of Carrel",
 	.text = "Keeps images as an OCI image layout with each layer unpacked once beside it. "
-		"Prints data on stdout and messages on stderr. Exits with 0, or with 1 after an "
-		"error.",
+		"Prints data on stdout and messages on stderr. Exits with 0, with 3 when bundle's image is "
+		"not in the store, or with 1 after any other error.",
 	.opts = global_opts,
 	.cmds = commands,
 };

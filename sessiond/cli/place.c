@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/path.h"
 #include "base/util.h"
 
 static int exe_dir(char out[PATH_MAX], struct err *e)
@@ -20,16 +21,16 @@ static int exe_dir(char out[PATH_MAX], struct err *e)
 	return 0;
 }
 
-/* The first DIR/TRAIL/NAME that can be accessed so. */
+/* The first DIR/TRAIL/NAME that can be accessed so, without dots in it: other programs want clean paths. */
 static char *first(const char *dir, const char *const *trails, const char *name, int mode)
 {
 	for (; *trails; trails++) {
-		char *path = **trails == '/' ? xasprintf("%s/%s", *trails, name)
-					     : xasprintf("%s/%s/%s", dir, *trails, name);
+		auto_free char *path = **trails == '/'
+					       ? xasprintf("%s/%s", *trails, name)
+					       : xasprintf("%s/%s/%s", dir, *trails, name);
 
 		if (access(path, mode) == 0)
-			return path;
-		free(path);
+			return path_clean(path);
 	}
 	return NULL;
 }
@@ -70,13 +71,15 @@ char *place_data(const char *given, const char *name, struct err *e)
 
 char *place_absolute(const char *path, struct err *e)
 {
+	auto_free char *full = NULL;
 	char cwd[PATH_MAX];
 
 	if (*path == '/')
-		return xstrdup(path);
+		return path_clean(path);
 	if (!getcwd(cwd, sizeof(cwd))) {
 		(void) err_sys(e, "working directory");
 		return NULL;
 	}
-	return xasprintf("%s/%s", cwd, path);
+	full = xasprintf("%s/%s", cwd, path);
+	return path_clean(full);
 }
