@@ -1,6 +1,6 @@
 # Programs that only tests use, static in every build and never sanitized: guest runs inside containers, forbid takes system
 # calls away, idmount prepares roots.
-TEST_PROGRAMS := $(O)/tests/guest $(O)/tests/forbid $(O)/tests/idmount
+TEST_PROGRAMS := $(O)/tests/guest $(O)/tests/forbid $(O)/tests/idmount $(O)/tests/attacks/syscalls $(O)/tests/attacks/hijack
 EXTRA += $(TEST_PROGRAMS)
 
 $(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
