@@ -113,21 +113,40 @@ int console_open(int root_fd, uint16_t rows, uint16_t cols, bool relayed, int *m
 	return 0;
 }
 
+/* A link is not followed, not even inside the root: a terminal over some other file is nobody's wish. */
+static int open_target(int root_fd, struct err *e)
+{
+	auto_close int dev =
+		path_open_in(root_fd, "/dev", O_PATH | O_DIRECTORY, PATH_NO_SYMLINKS, e);
+	if (dev < 0)
+		return -1;
+
+	auto_close int made =
+		openat(dev, "console", O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		       0600);
+	if (made < 0 && errno != EEXIST)
+		return err_sys(e, "make it");
+
+	auto_close int fd = openat(dev, "console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_sys(e, "open it");
+	if (!S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode))
+		return err_set(e, EINVAL,
+			       "neither a file nor a device (a link, or a directory)");
+	return take_fd(&fd);
+}
+
 int console_bind(int root_fd, int slave, struct err *e)
 {
 	auto_close int tree = mountapi_clone(slave, "", AT_EMPTY_PATH, e);
 	auto_close int target = FD_NONE;
-	struct stat st;
 
 	if (tree < 0 || mountapi_setattr(tree, false, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0,
 					 0, -1, e) < 0)
 		return err_wrap(e, "/dev/console");
-	target = path_touch_in(root_fd, "/dev/console", 0600, e);
-	if (target < 0)
-		return err_wrap(e, "/dev/console");
-	if (fstat(target, &st) < 0 || S_ISDIR(st.st_mode))
-		return err_set(e, EISDIR, "/dev/console is a directory");
-	if (mountapi_attach(tree, target, e) < 0)
+	target = open_target(root_fd, e);
+	if (target < 0 || mountapi_attach(tree, target, e) < 0)
 		return err_wrap(e, "/dev/console");
 	return 0;
 }
