@@ -172,6 +172,8 @@ static void take_ack(struct client *c, uint64_t offset, uint64_t now_ms)
 	}
 	if (offset > c->acked) {
 		c->acked = offset;
+		if (offset >= c->skipped_to)
+			c->skipped = 0;
 		c->progress_ms = now_ms;
 	}
 }

@@ -85,6 +85,8 @@ struct client {
 	struct buf spill; /* the rest of a frame that the socket took in part */
 	uint64_t cursor;  /* the next output byte to send */
 	uint64_t acked;
+	uint64_t skipped,
+		skipped_to; /* bytes in gaps that are not acknowledged yet, and where the last ends */
 	uint32_t window;
 	uint64_t replay_to;
 	bool in_replay;

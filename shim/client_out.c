@@ -115,18 +115,43 @@ uint64_t client_behind(const struct client *c)
 	return c->ring->next - c->cursor;
 }
 
-/* How many output bytes may go out now. While this client's input is not being read its
- * acknowledgements are not seen either: then the socket alone sets the pace, else a program that echoes a
- * long paste would wait for acknowledgements that wait for the program. */
+/* How much of the window is left. While this client's input is not being read its acknowledgements are
+ * not seen either: then the socket alone sets the pace, else a program that echoes a long paste would
+ * wait for acknowledgements that wait for the program. */
+static uint64_t window_left(const struct client *c)
+{
+	uint64_t open = c->cursor - c->acked, in_flight = open - MIN(c->skipped, open);
+
+	if (c->input_paused)
+		return UINT64_MAX;
+	return in_flight < c->window ? c->window - in_flight : 0;
+}
+
+/* How many output bytes may go out now. */
 static size_t sendable(const struct client *c)
 {
-	uint64_t n = c->ring->next - c->cursor, in_flight = c->cursor - c->acked;
+	uint64_t n = MIN(c->ring->next - c->cursor, window_left(c));
 
-	if (!c->input_paused)
-		n = MIN(n, in_flight < c->window ? c->window - in_flight : 0);
 	if (c->in_replay)
-		n = MIN(n, c->replay_to - c->cursor);
+		n = MIN(n, c->replay_to > c->cursor ? c->replay_to - c->cursor : 0);
 	return (size_t) MIN(n, (uint64_t) CLIENT_FRAME_BYTES);
+}
+
+/* Output that this client has not been sent left the history. It is told once it can take what comes
+ * after the gap, and not before it was told of the last one: one message, not one for every byte that
+ * was lost meanwhile. */
+static void queue_gap(struct client *c)
+{
+	uint64_t to = ring_cut(c->ring, c->ring->oldest);
+	uint8_t small[PROTO_MAX_SMALL];
+
+	if (c->cursor >= c->ring->oldest || buf_len(&c->ctl) > 0 || window_left(c) == 0)
+		return;
+	log_debug("client %u: lost %llu bytes of output", c->number,
+		  (unsigned long long) (to - c->cursor));
+	client_queue(c, small, proto_range(small, PROTO_GAP, c->cursor, to));
+	c->skipped += to - c->cursor;
+	c->cursor = c->skipped_to = to;
 }
 
 /* Queues the messages that have become due at this place in the output. */
@@ -136,14 +161,7 @@ static void queue_due(struct client *c, uint64_t now_ms)
 
 	if (c->state != CLIENT_OPEN)
 		return;
-	if (c->cursor < c->ring->oldest) {
-		uint64_t to = ring_cut(c->ring, c->ring->oldest);
-
-		log_info("client %u: lost %llu bytes of output, it reads too slowly", c->number,
-			 (unsigned long long) (to - c->cursor));
-		client_queue(c, small, proto_range(small, PROTO_GAP, c->cursor, to));
-		c->cursor = c->acked = to;
-	}
+	queue_gap(c);
 	if (c->in_replay && c->cursor >= c->replay_to) {
 		c->in_replay = false;
 		client_queue(c, small, proto_offset(small, PROTO_REPLAY_END, c->cursor));
@@ -251,7 +269,7 @@ void client_write(struct client *c, size_t budget, uint64_t now_ms)
 					 now_ms);
 			return;
 		}
-		n = MIN(sendable(c), budget);
+		n = c->cursor < c->ring->oldest ? 0 : MIN(sendable(c), budget);
 		if (n == 0)
 			return;
 		budget -= n;

@@ -315,7 +315,7 @@ static void leave_nothing(struct janitor *j)
 					    ended.n_text, 0600, false, &e);
 	}
 	log_failed(r, &e);
-	log_failed(sweep_files(j->spec->dir_fd, &e), &e);
+	log_failed(sweep_bundle(j->spec->dir_fd, &e), &e);
 	log_failed(sweep_slot(j->orders, &e), &e);
 	tell_front(j, &ended);
 }
@@ -341,6 +341,8 @@ static void finish(struct janitor *j)
 	leave_nothing(j);
 	if (child_wait_for(&j->front, FRONT_FLUSH_MS, &st, &e) <= 0)
 		child_end(&j->front);
+	log_failed(sweep_socket(j->spec->dir_fd, &e),
+		   &e); /* until now it answered what became of it */
 	if (j->orders->remove_dir)
 		log_failed(sweep_dir(j->spec->dir, &e), &e);
 }
@@ -352,7 +354,8 @@ static void undo_start(struct janitor *j)
 	child_end(&j->front);
 	child_end(&j->init);
 	log_failed(sweep_runtime(j->orders, j->spec->dir_fd, &e), &e);
-	log_failed(sweep_files(j->spec->dir_fd, &e), &e);
+	log_failed(sweep_bundle(j->spec->dir_fd, &e), &e);
+	log_failed(sweep_socket(j->spec->dir_fd, &e), &e);
 	log_failed(sweep_slot(j->orders, &e), &e);
 }
 

@@ -70,7 +70,7 @@ int sweep_runtime(const struct orders *o, int dir_fd, struct err *e)
 	return sweep_cgroup(o, dir_fd, e);
 }
 
-int sweep_files(int dir_fd, struct err *e)
+int sweep_bundle(int dir_fd, struct err *e)
 {
 	auto_close int bundle =
 		openat(dir_fd, "bundle", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -79,6 +79,11 @@ int sweep_files(int dir_fd, struct err *e)
 		return -1;
 	if (fd_remove_tree(dir_fd, "bundle", e) < 0)
 		return err_wrap(e, "bundle");
+	return 0;
+}
+
+int sweep_socket(int dir_fd, struct err *e)
+{
 	if (unlinkat(dir_fd, "shim.sock", 0) < 0 && errno != ENOENT)
 		return err_sys(e, "shim.sock");
 	return 0;
@@ -133,8 +138,8 @@ static int write_exit(const struct orders *o, int dir_fd, struct err *e)
 
 static int sweep_all(const struct orders *o, const char *dir, int dir_fd, struct err *e)
 {
-	if (sweep_runtime(o, dir_fd, e) < 0 || sweep_files(dir_fd, e) < 0 ||
-	    sweep_slot(o, e) < 0)
+	if (sweep_runtime(o, dir_fd, e) < 0 || sweep_bundle(dir_fd, e) < 0 ||
+	    sweep_socket(dir_fd, e) < 0 || sweep_slot(o, e) < 0)
 		return -1;
 	return o->remove_dir ? sweep_dir(dir, e) : write_exit(o, dir_fd, e);
 }
@@ -159,7 +164,7 @@ int sweep_dead(const char *dir, struct err *e)
 		/* Without orders nothing was ever started from here: only files can be left. */
 		struct err files = ERR_NONE;
 
-		if (sweep_files(dir_fd, &files) < 0)
+		if (sweep_bundle(dir_fd, &files) < 0 || sweep_socket(dir_fd, &files) < 0)
 			log_warn("%s", files.msg);
 		return -1;
 	}

@@ -14,8 +14,9 @@ struct orders;
 int sweep_runtime(const struct orders *o, int dir_fd, struct err *e);
 /* Only the cgroup: kills what is in it, removes it in every hierarchy. */
 int sweep_cgroup(const struct orders *o, int dir_fd, struct err *e);
-/* The root filesystem's mount, DIR/bundle, and DIR/shim.sock. */
-int sweep_files(int dir_fd, struct err *e);
+/* The root filesystem's mount, and DIR/bundle. */
+int sweep_bundle(int dir_fd, struct err *e);
+int sweep_socket(int dir_fd, struct err *e);
 /* The uid slot, when it still names this sandbox. */
 int sweep_slot(const struct orders *o, struct err *e);
 /* The whole directory. */

@@ -212,7 +212,9 @@ class Sandbox:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        if failure:
+            print(f"# shim.log of {self.id}:\n{self.log()}")
         self.end()
 
 
@@ -230,7 +232,7 @@ class Client:
     def __init__(self, sock):
         self.sock = sock
         self.sock.settimeout(20)
-        self.buf = b""
+        self.buf = bytearray()
         self.output = bytearray()
         self.start = None      # offset of output[0]
         self.next = None
@@ -239,18 +241,49 @@ class Client:
         self.gaps = []
         self.auto_ack = True
         self.closed = None
+        self.backlog = None    # bytes that a browser would hold in its send buffer
 
     def fill(self, timeout=None):
-        self.sock.settimeout(20 if timeout is None else max(timeout, 0.001))
+        timeout = 20 if timeout is None else max(timeout, 0.001)
+        while self.backlog:
+            r, w, _ = select.select([self.sock], [self.sock], [], timeout)
+            if not r and not w:
+                raise socket.timeout
+            if w:
+                self.flush()
+            if r:
+                break
+        self.sock.settimeout(timeout)
         more = self.sock.recv(262144)
         if not more:
             raise Closed(None, "")
         self.buf += more
 
+    def hold(self):
+        """From now on sending never blocks: what the socket does not take is sent while reading."""
+        self.backlog = bytearray()
+
+    def push(self, data):
+        if self.backlog is None:
+            self.sock.settimeout(20)
+            self.sock.sendall(data)
+        else:
+            self.backlog += data
+            self.flush()
+
+    def flush(self):
+        self.sock.setblocking(False)
+        try:
+            while self.backlog:
+                del self.backlog[:self.sock.send(self.backlog[:65536])]
+        except BlockingIOError:
+            pass
+
     def need(self, n, timeout=None):
         while len(self.buf) < n:
             self.fill(timeout)
-        out, self.buf = self.buf[:n], self.buf[n:]
+        out = bytes(self.buf[:n])
+        del self.buf[:n]
         return out
 
     def input(self, data):
@@ -296,14 +329,16 @@ class Client:
         if isinstance(pattern, str):
             pattern = pattern.encode()
         end = time.monotonic() + timeout
+        scan = 0  # what was searched already is not searched again, but for what a match may begin in
         while True:
-            m = re.search(pattern, bytes(self.output))
+            m = re.search(pattern, bytes(self.output[scan:]))
             if m:
                 return m
+            scan = max(scan, len(self.output) - 1024)
             left = end - time.monotonic()
-            if left <= 0:
-                raise TimeoutError(f"{pattern} not in {bytes(self.output[-400:])}")
             try:
+                if left <= 0:
+                    raise socket.timeout
                 self.take(left)
             except socket.timeout:
                 raise TimeoutError(f"{pattern} not in {bytes(self.output[-400:])}") from None
@@ -343,8 +378,7 @@ class Client:
 
 class PacketClient(Client):
     def send(self, message):
-        self.sock.settimeout(20)
-        self.sock.sendall(struct.pack(">I", len(message)) + message)
+        self.push(struct.pack(">I", len(message)) + message)
 
     def message(self, timeout=None):
         (n,) = struct.unpack(">I", self.need(4, timeout))
@@ -382,8 +416,7 @@ class WsClient(Client):
         self.raw(frame(message))
 
     def raw(self, data):
-        self.sock.settimeout(20)
-        self.sock.sendall(data)
+        self.push(data)
 
     def message(self, timeout=None):
         while True:
