@@ -1,0 +1,79 @@
+# What the tests of carrel-image share: a store and a scratch directory each, archives made by mkimage.py.
+#
+#   img COMMAND...       carrel-image with this test's store
+#   mk << 'PY' ... PY    Python in $WORK with everything of mkimage.py
+#   only_layer           the root directory of the store's only layer
+#   unchanged COMMAND... fails, and leaves no blob, layer, name or temporary file
+
+IMAGES_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CARREL_BIN=${CARREL_BIN:-$IMAGES_DIR/../../build/bin}
+IMAGE=$CARREL_BIN/carrel-image
+
+images_setup() {
+	[ -x "$IMAGE" ] || { echo "no $IMAGE: build it first, or set CARREL_BIN" && return 1; }
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	WORK=$BATS_TEST_TMPDIR
+	STORE=$WORK/store
+	cd "$WORK" || return 1
+}
+
+need() {
+	command -v "$1" > /dev/null || skip "needs $1"
+}
+
+img() {
+	timeout "${IMG_TIMEOUT:-120}" "$IMAGE" --store "$STORE" "$@"
+}
+
+mk() {
+	{ printf 'from mkimage import *\n' && cat; } | (cd "$WORK" && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$IMAGES_DIR python3 -)
+}
+
+only_layer() {
+	local all=("$STORE"/layers/*/root)
+	[ ${#all[@]} = 1 ] || { echo "${#all[@]} layers" && return 1; }
+	echo "${all[0]}"
+}
+
+contents() {
+	find "$STORE" -mindepth 1 ! -name lock ! -name index.lock -printf '%P %y %s\n' | sort
+	cat "$STORE/index.json"
+}
+
+# unchanged TEXT COMMAND...: refused with this text, and the store is as before.
+unchanged() {
+	local text=$1 before
+	shift
+	img ls > /dev/null
+	before=$(contents)
+	fails_with "$text" "$@"
+	[ "$(contents)" = "$before" ] || { echo "the store has changed:" && diff <(echo "$before") <(contents) && return 1; }
+}
+
+fails_with() {
+	local text=$1
+	shift
+	run "$@"
+	[ "$status" -ne 0 ] || { echo "succeeded: $*" && return 1; }
+	[ "$status" -lt 124 ] || { printf 'status %s: %s\n' "$status" "$output" && return 1; }
+	output=${output//\\\"/\"}
+	[[ $output == *"$text"* ]] || { printf 'no "%s" in:\n%s\n' "$text" "$output" && return 1; }
+}
+
+says() {
+	[[ $output == *"$1"* ]] || { printf 'status %s, no "%s" in:\n%s\n' "$status" "$1" "$output" && return 1; }
+}
+
+ok() {
+	[ "$status" -eq 0 ] || { printf 'status %s:\n%s\n' "$status" "$output" && return 1; }
+}
+
+wait_for() {
+	local i
+	for i in $(seq $((${2:-10} * 50))); do
+		eval "$1" && return 0
+		sleep 0.02
+	done
+	echo "gave up waiting for: $1"
+	return 1
+}

@@ -1,0 +1,348 @@
+# carrel-image: import from every kind of source, what reaches the store, ls, inspect, rm, gc.
+load images
+
+setup() { images_setup; }
+
+two_layers() {
+	mk << 'PY'
+base = layer([d('./'), d('./etc'), f('./etc/passwd', 'root:x:0:0::/root:/bin/sh\n'), d('./gone'), f('./gone/x', '1'), d('./full'), f('./full/old', '2'), f('./file', '3')])
+top = layer([f('.wh.gone', ''), d('full'), f('full/.wh..wh..opq', ''), f('full/new', '4'), f('file', '5')])
+oci('layout', [(base, 'gzip'), (top, 'zstd')], name='two')
+docker('archive.tar', [base, top])
+PY
+}
+
+@test "an OCI layout as directory, tar, gzip and zstd is one and the same image" {
+	two_layers
+	tar -C layout -cf l.tar .
+	gzip -k l.tar
+	zstd -q l.tar -o l.tzst
+	want=sha256:$(jq -r '.manifests[0].digest[7:]' layout/index.json)
+	for source in layout l.tar l.tar.gz l.tzst; do
+		rm -rf "$STORE"
+		run img import "$source"
+		ok
+		[ "$output" = "$want" ]
+		[ "$(find "$STORE/layers" -mindepth 1 -maxdepth 1 | wc -l)" = 2 ]
+		[ -z "$(ls -A "$STORE/tmp")" ]
+	done
+	run img ls --format json
+	ok
+	jq -e '.[0].name == "two" and .[0].layers == 2 and length == 1' <<< "$output"
+}
+
+@test "a docker-archive, new and legacy, plain and compressed" {
+	two_layers
+	mk << 'PY'
+t = layer([f('a', 'x')])
+docker('legacy.tar', [t, layer([f('b', 'y')]), t], legacy=True, tags=['old:1', 'old:2'])
+PY
+	run img import archive.tar
+	ok
+	gzip legacy.tar
+	run img import legacy.tar.gz
+	ok
+	run img inspect old:1
+	ok
+	jq -e '.layers | length == 3 and .[0].diff_id == .[2].diff_id' <<< "$output"
+	run img inspect test:1
+	ok
+	run img import --ref old:2 legacy.tar.gz
+	ok
+	run img inspect old:2
+	ok
+}
+
+@test "a root filesystem's tar gets a configuration of its own" {
+	mk << 'PY'
+write('r.tar', layer([d('./'), d('./bin'), f('./bin/sh', 'x', mode=0o755)]))
+PY
+	run img import --name base:1 r.tar
+	ok
+	run img inspect base:1
+	jq -e '.config.cmd == ["/bin/sh"] and (.layers | length) == 1' <<< "$output"
+	# From a pipe as well.
+	run bash -c "cat r.tar | timeout 60 $IMAGE --store $STORE import --name base:2 /dev/stdin"
+	ok
+	run img inspect base:2
+	ok
+}
+
+@test "owners, modes, times, links, setuid bits, capabilities and user attributes arrive" {
+	mk << 'PY'
+cap = bytes([1, 0, 0, 2, 0, 4, 0, 0] + [0] * 12).decode('latin-1')
+write('r.tar', layer([
+    d('./', mode=0o711), d('bin', mode=0o1755, uid=7, gid=8, mtime=1000),
+    f('bin/su', 'data', mode=0o4711, uid=3, gid=4, mtime=1234567890), h('bin/su2', 'bin/su'),
+    s('link', '../../outside', uid=5, gid=6, mtime=99), p('fifo', mode=0o622),
+    f('attrs', '', xattrs={'user.note': 'kept', 'security.selinux': 'dropped', 'trusted.x': 'dropped'}),
+    f('e\u0301', ''), f('big', 'z' * 3000000, uid=70000)]))
+PY
+	run img import --name x r.tar
+	ok
+	root=$(only_layer)
+	[ "$(stat -c '%a' "$root")" = 711 ]
+	[ "$(stat -c '%a %u %g %Y' "$root/bin")" = '1755 7 8 1000' ]
+	[ "$(stat -c '%a %u %g %Y %h' "$root/bin/su")" = '4711 3 4 1234567890 2' ]
+	[ "$root/bin/su" -ef "$root/bin/su2" ]
+	[ "$(stat -c '%u %g %Y %N' "$root/link")" = "5 6 99 '$root/link' -> '../../outside'" ]
+	[ "$(stat -c '%F %a' "$root/fifo")" = 'fifo 622' ]
+	[ "$(stat -c '%s %u' "$root/big")" = '3000000 70000' ]
+	[ "$(ls "$root" | grep -c $'^e\xcc\x81$')" = 1 ]
+	python3 -c "import os, sys; a = os.listxattr(sys.argv[1]); assert a == ['user.note'], a" "$root/attrs"
+	jq -e '.dropped_xattrs == 2 and .confinement.seccomp' "$root/../layer.json"
+}
+
+@test "file capabilities are kept" {
+	need setcap
+	mkdir r && cp /bin/true r/ping
+	setcap cap_net_raw=ep r/ping
+	tar -C r --xattrs --xattrs-include='security.*' -cf r.tar ping
+	img import --name x r.tar
+	run getcap "$(only_layer)/ping"
+	says cap_net_raw=ep
+}
+
+@test "the tree is the one that umoci unpacks" {
+	need umoci
+	mk << 'PY'
+import random
+r = random.Random(7)
+entries, dirs = [d('./')], ['']
+for i in range(300):
+    parent = r.choice(dirs)
+    name = f'{parent}n{i}'
+    kind = r.randrange(5)
+    attrs = {'uid': r.randrange(3000), 'gid': r.randrange(3000), 'mtime': r.randrange(2 ** 31)}
+    if kind == 0:
+        entries.append(d(name, mode=r.randrange(0o1000) | 0o700, **attrs))
+        dirs.append(name + '/')
+    elif kind == 1:
+        entries.append(s(name, f'n{r.randrange(300)}', **attrs))
+    elif kind == 2 and i > 20:
+        files = [e[0].name for e in entries if e[0].isreg()]
+        entries.append(h(name, r.choice(files)) if files else f(name, '', **attrs))
+    else:
+        entries.append(f(name, 'x' * r.randrange(5000), mode=r.randrange(0o10000), **attrs))
+oci('layout', [(layer(entries), 'gzip')], name='x')
+PY
+	img import layout
+	umoci unpack --image layout:x bundle > /dev/null
+	listing() { (cd "$1" && find . -mindepth 1 -printf '%P %y %m %U %G %s %T@ %l %n\n' | sed -E 's/^([^ ]+ d [0-9]+ [0-9]+ [0-9]+) [0-9]+/\1/' | sort); }
+	diff <(listing bundle/rootfs) <(listing "$(only_layer)")
+	(cd bundle/rootfs && find . -type f -print0 | sort -z | xargs -0 sha256sum) > a
+	(cd "$(only_layer)" && find . -type f -print0 | sort -z | xargs -0 sha256sum) > b
+	cmp a b
+}
+
+@test "overlayfs shows whiteouts and opaque directories as they are meant" {
+	two_layers
+	img import layout
+	echo '{"defaultAction":"SCMP_ACT_ALLOW"}' > seccomp.json
+	img bundle two b --seccomp seccomp.json
+	lower=$(jq -r '.layers | reverse | join(":")' b/rootfs.json)
+	mkdir m
+	run unshare -m sh -c "mount -t overlay -o lowerdir=$lower none m && ls m m/full && cat m/file m/full/new && ls -d m/workspace m/dev"
+	ok
+	[ "$output" = $'m:\ndev\netc\nfile\nfull\nproc\nrun\nsys\ntmp\nworkspace\n\nm/full:\nnew\n54m/dev\nm/workspace' ]
+}
+
+@test "a layer that two images share is unpacked once" {
+	mk << 'PY'
+base = layer([f('base', 'x' * 1000)])
+oci('one', [(base, 'gzip'), layer([f('a', '1')])], name='one')
+oci('two', [(base, 'gzip'), layer([f('b', '2')])], name='two')
+PY
+	img import one
+	before=$(stat -c '%i %Z' "$STORE"/layers/*/root/base)
+	img import two
+	[ "$(stat -c '%i %Z' "$STORE"/layers/*/root/base)" = "$before" ]
+	[ "$(ls "$STORE/layers" | wc -l)" = 3 ]
+}
+
+@test "names move, rm takes a name or a digest, gc takes what nothing needs" {
+	mk << 'PY'
+oci('a', [layer([f('a', '1')])], name='x')
+oci('b', [layer([f('b', '2')])], name='x')
+PY
+	a=$(img import a)
+	img import --name keep a
+	b=$(img import b)
+	[ "$(img inspect x | jq -r .digest)" = "$b" ]
+	[ "$(img inspect keep | jq -r .digest)" = "$a" ]
+	[ "$(img inspect "${a:7:12}" | jq -r .digest)" = "$a" ]
+	run img gc
+	jq -e '.blobs == 0 and .layers == 0' <<< "$output"
+	img rm x
+	run img gc
+	jq -e '.blobs == 3 and .layers == 1 and .bytes > 0' <<< "$output"
+	fails_with 'not in the store' img inspect x
+	img import --name other a
+	img rm "$a"
+	[ "$(img ls --format json)" = '[]' ]
+	img gc
+	[ -z "$(ls -A "$STORE/layers")" ] && [ -z "$(ls -A "$STORE/blobs/sha256")" ]
+}
+
+@test "gc leaves a layer alone that a sandbox holds" {
+	mk << 'PY'
+oci('a', [layer([f('a', '1')])], name='x')
+PY
+	img import a
+	root=$(only_layer)
+	img rm x
+	exec 9< "$root"
+	flock -s 9
+	run img gc
+	jq -e '.busy == 1 and .layers == 0' <<< "$output"
+	[ -e "$root/a" ]
+	exec 9<&-
+	run img gc
+	jq -e '.busy == 0 and .layers == 1' <<< "$output"
+	[ ! -e "$root" ]
+}
+
+@test "eight importers and a collector at once" {
+	mk << 'PY'
+base = layer([f(f'f{i}', 'x' * 100) for i in range(200)])
+for i in range(4):
+    oci(f'l{i}', [(base, 'gzip'), layer([f('own', str(i))])], name=f'i{i}')
+PY
+	pids=
+	for round in 1 2; do
+		for i in 0 1 2 3; do
+			img import --name "i$i-$round" "l$i" > "out$i$round" 2>&1 &
+			pids="$pids $!"
+		done
+		img gc > "gc$round" 2>&1 &
+		pids="$pids $!"
+	done
+	for p in $pids; do wait "$p" || { cat out* gc*; return 1; }; done
+	[ "$(img ls --format json | jq length)" = 8 ]
+	[ "$(ls "$STORE/layers" | wc -l)" = 5 ]
+	[ -z "$(ls -A "$STORE/tmp")" ]
+	run img gc
+	jq -e '.blobs == 0 and .layers == 0' <<< "$output"
+}
+
+@test "an importer that is killed leaves nothing to see, and the next one sweeps" {
+	mk << 'PY'
+write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 2000) for i in range(40000)]))
+PY
+	img ls > /dev/null
+	for n in 1 2 3; do
+		"$IMAGE" --store "$STORE" import --name x r.tar > /dev/null 2>&1 &
+		pid=$!
+		wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
+		kill -9 $pid
+		wait $pid || true
+		[ -n "$(ls -A "$STORE/tmp")" ]
+		[ -z "$(ls -A "$STORE/layers")" ] && [ -z "$(ls -A "$STORE/blobs/sha256")" ]
+		[ "$(img ls --format json)" = '[]' ]
+		wait_for "img ls > /dev/null; [ -z \"\$(ls -A '$STORE/tmp')\" ]"
+	done
+	# Its children have gone with it.
+	wait_for "! pgrep -f '^$IMAGE --store $STORE import' > /dev/null"
+}
+
+@test "a source with several images asks which" {
+	mk << 'PY'
+oci('l', [layer([f('a', '1')])], name='one')
+oci('l', [layer([f('b', '2')])], name='two')
+PY
+	unchanged 'several images (one, two); choose one with --ref' img import l
+	run img import --ref two l
+	ok
+	[ -e "$(only_layer)/b" ]
+	fails_with 'called three' img import --ref three l
+}
+
+@test "of an index with platforms the host's is taken, and an image for another machine is refused" {
+	mk << 'PY'
+import json
+def index(where, arches):
+    entries = []
+    for a in arches:
+        def lie(step, parts, a=a):
+            if step == 'config':
+                parts['config']['architecture'] = a
+            if step == 'index':
+                entries.append({**parts['index']['manifests'][0], 'platform': {'os': 'linux', 'architecture': a}})
+        oci(where, [layer([f(a, '')])], lie=lie)
+        os.unlink(f'{where}/index.json')
+    inner = dump({'schemaVersion': 2, 'mediaType': OCI + 'index.v1+json', 'manifests': entries})
+    write(f'{where}/blobs/sha256/{sha(inner)[7:]}', inner)
+    write(f'{where}/index.json', {'schemaVersion': 2, 'manifests': [descriptor(inner, OCI + 'index.v1+json')]})
+index('multi', ['mips64', ARCH, 'sparc'])
+index('other', ['mips64'])
+def lie(step, parts):
+    if step == 'config':
+        parts['config']['architecture'] = 'mips64'
+oci('bare', [layer([f('x', '')])], lie=lie)
+PY
+	run img import multi
+	ok
+	[ "$(ls "$(only_layer)")" = "$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')" ]
+	unchanged 'mips64) is for linux/' img import other
+	unchanged 'the image is for linux/mips64' img import bare
+}
+
+@test "a skopeo copy of the store's image is the image" {
+	need skopeo
+	mk << 'PY'
+oci('layout', [(layer([f('a', '1')]), 'gzip'), layer([f('b', '2')])], name='two')
+PY
+	want=$(img import layout)
+	skopeo copy -q "oci:$STORE:two" oci:copy:two
+	[ "$(jq -r '.manifests[0].digest' copy/index.json)" = "$want" ]
+	skopeo copy -q "oci:$STORE:two" docker-archive:d.tar:again:1
+	run img import d.tar
+	ok
+}
+
+@test "what is no image is refused with a sentence" {
+	two_layers
+	mkdir empty
+	unchanged 'neither an OCI layout' img import empty
+	unchanged 'No such file' img import nothing
+	head -c 5000 /dev/urandom > noise
+	unchanged 'tar' img import noise
+	: > nil
+	unchanged 'tar' img import nil
+	tar -C layout -c . | xz > l.tar.xz
+	unchanged 'none of gzip and zstd' img import l.tar.xz
+	unchanged 'is no kind of source' img import --as zip layout
+	unchanged 'a root filesystem' img import --as oci <(mk <<< "import sys; sys.stdout.buffer.write(layer([f('etc/x')]))")
+	unchanged 'image name' img import --name 'a b' layout
+	head -c 3000 archive.tar > cut.tar
+	unchanged 'cut.tar' img import cut.tar
+}
+
+@test "unpacking needs root and says so" {
+	mk << 'PY'
+write('r.tar', layer([f('a', '1')]))
+PY
+	free=$(mktemp -d) # a place that everybody reaches
+	cp "$IMAGE" r.tar "$free/"
+	chown -R 65534:65534 "$free"
+	run setpriv --reuid 65534 --regid 65534 --clear-groups "$free/carrel-image" --store "$free/store" import "$free/r.tar"
+	rm -rf "$free"
+	[ "$status" -eq 1 ]
+	says 'needs root'
+}
+
+@test "help, version and errors" {
+	run img --help
+	ok
+	for c in import build ls inspect rm gc bundle; do
+		says "$c"
+		run img "$c" --help
+		ok
+		run img --help
+	done
+	run img --version
+	[[ $output =~ ^carrel-image\ [0-9] ]]
+	fails_with nosuch img nosuch
+	run img --log-format json inspect nosuch
+	jq -e '.level == "error" and (.msg | contains("nosuch"))' <<< "$output"
+}
