@@ -126,17 +126,41 @@ static void list_one(const struct container_env *env, int root_fd, const char *i
 	add_row(l, &v);
 }
 
-static int compare_names(const struct dirent **a, const struct dirent **b)
+static int compare_names(const void *a, const void *b)
 {
-	return strcmp((*a)->d_name, (*b)->d_name);
+	return strcmp(*(char *const *) a, *(char *const *) b);
 }
 
-static int is_container_name(const struct dirent *d)
+/* The containers' ids, sorted. */
+static int read_ids(int root_fd, char ***out, size_t *n, struct err *e)
 {
-	struct err ignored = ERR_NONE;
+	auto_strv char **ids = NULL;
+	struct err not_one = ERR_NONE;
+	size_t cap = 0;
 
-	return (d->d_type == DT_DIR || d->d_type == DT_UNKNOWN) &&
-	       state_id_check(d->d_name, &ignored) == 0;
+	*n = 0;
+	const int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		return err_sys(e, "read the state directory");
+	for (struct dirent *d; (d = readdir(dir));) {
+		if ((d->d_type != DT_DIR && d->d_type != DT_UNKNOWN) ||
+		    state_id_check(d->d_name, &not_one) < 0)
+			continue;
+		if (*n + 2 > cap) {
+			cap = cap ? cap * 2 : 16;
+			ids = realloc(ids, cap * sizeof(*ids));
+			if (!ids)
+				abort();
+		}
+		ids[(*n)++] = xstrdup(d->d_name);
+		ids[*n] = NULL;
+	}
+	(void) closedir(dir);
+	if (*n)
+		qsort(ids, *n, sizeof(*ids), compare_names);
+	*out = take_ptr(&ids);
+	return 0;
 }
 
 int container_list(const struct container_env *env, enum list_format f, struct buf *out,
@@ -145,26 +169,22 @@ int container_list(const struct container_env *env, enum list_format f, struct b
 	auto_json_writer struct json_writer *w =
 		f == LIST_JSON ? json_writer_new(out, false) : NULL;
 	struct listing l = { .format = f, .out = out, .w = w };
-	struct dirent **names = NULL;
-	int n = 0;
+	auto_strv char **ids = NULL;
+	size_t n = 0;
 
 	auto_close int root_fd = state_root_open(env->root, false, e);
 	if (root_fd < 0 && (env->root_given || e->code != ENOENT))
 		return -1;
-	if (root_fd >= 0)
-		n = scandirat(root_fd, ".", &names, is_container_name, compare_names);
-	if (n < 0)
-		return err_sys(e, "read %s", env->root);
+	*e = ERR_NONE;
+	if (root_fd >= 0 && read_ids(root_fd, &ids, &n, e) < 0)
+		return -1;
 	if (f == LIST_TABLE && buf_printf(out, e, "%-26s  %-8s  %-8s  %-40s  %-30s  %s\n", "ID",
 					  "PID", "STATUS", "BUNDLE", "CREATED", "OWNER") < 0)
 		n = 0;
 	if (w)
 		jw_array(w, NULL);
-	for (int i = 0; i < n; i++) {
-		list_one(env, root_fd, names[i]->d_name, &l);
-		free(names[i]);
-	}
-	free(names);
+	for (size_t i = 0; i < n; i++)
+		list_one(env, root_fd, ids[i], &l);
 	if (!w)
 		return 0;
 	jw_close(w);
