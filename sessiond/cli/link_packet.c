@@ -1,6 +1,7 @@
 /* carrel.v1 behind 4-byte big-endian lengths, on a unix stream socket. */
 #include <endian.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -75,14 +76,17 @@ static int packet_send(struct link *l, uint8_t type, const void *p, size_t n, st
 {
 	struct packet_link *k = self(l);
 	uint32_t length = htobe32((uint32_t) n + 1);
+	bool waiting = buf_len(&k->out) > 0;
 
 	if (k->fd < 0)
 		return err_set(e, EPIPE, "the connection is closed");
 	if (buf_append(&k->out, &length, sizeof(length), e) < 0 ||
 	    buf_append(&k->out, &type, 1, e) < 0 || buf_append(&k->out, p, n, e) < 0)
 		return -1;
-	/* A peer that is gone shows as end of file, behind what it said last. */
-	(void) flush(k);
+	/* A queue that waits for the socket is emptied by on_ready alone, which tells of it. A peer that is
+	 * gone shows as end of file, behind what it said last. */
+	if (!waiting)
+		(void) flush(k);
 	return 0;
 }
 

@@ -69,6 +69,8 @@ static void tell(void *arg)
 	struct terminal *t = arg;
 
 	tty_restore(&t->tty);
+	/* At once: the sandbox does not wait for a client that reads no more. */
+	link_free(take_ptr(&t->link));
 	t->fn(t->arg);
 }
 
@@ -96,7 +98,7 @@ static void acknowledge(struct terminal *t)
 	uint64_t done = t->next - buf_len(&t->out), wire;
 	struct err ignored = ERR_NONE;
 
-	if (done - t->acked < t->window / 4 || t->closed)
+	if (done - t->acked < t->window / 4 || t->closed || t->told)
 		return;
 	wire = htobe64(done);
 	if (link_send(t->link, ACK, &wire, sizeof(wire), &ignored) == 0)
@@ -358,7 +360,7 @@ static void send_size(struct terminal *t)
 {
 	uint16_t size[2];
 
-	if (t->closed || t->viewer || !tty_size(STDIN_FILENO, &size[0], &size[1]))
+	if (t->closed || t->told || t->viewer || !tty_size(STDIN_FILENO, &size[0], &size[1]))
 		return;
 	size[0] = htobe16(size[0]);
 	size[1] = htobe16(size[1]);
