@@ -337,6 +337,62 @@ static void probe_escape(char **a)
 	probe_stat(a + 1);
 }
 
+/* Exchanges two names without end: at any instant each is either. */
+static void probe_swap(char **a)
+{
+	printf("swapping\n");
+	(void) fflush(stdout);
+	while (renameat2(AT_FDCWD, a[0], AT_FDCWD, a[1], RENAME_EXCHANGE) == 0)
+		;
+	attempt("swap", a[0], -1);
+}
+
+/* Looks at the descriptors of every other process, as often as it can, and tells of each that is no stdio. */
+static void spy_on(const char *pid)
+{
+	char path[64], link[256];
+	struct dirent *e;
+	DIR *d;
+
+	(void) snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		const ssize_t n = readlinkat(dirfd(d), e->d_name, link, sizeof(link) - 1);
+
+		if (n < 0 || atoi(e->d_name) < 3)
+			continue;
+		link[n] = '\0';
+		printf("spied %s %s\n", e->d_name, link);
+		(void) fflush(stdout);
+	}
+	if (d)
+		(void) closedir(d);
+}
+
+static void probe_spy(char **a)
+{
+	const time_t end = time(NULL) + atoi(a[0]);
+	unsigned long seen = 0;
+
+	printf("spying\n");
+	(void) fflush(stdout);
+	while (time(NULL) < end) {
+		DIR *d = opendir("/proc");
+		struct dirent *e;
+
+		while (d && (e = readdir(d))) {
+			if (e->d_name[0] < '1' || e->d_name[0] > '9' ||
+			    atoi(e->d_name) == getpid())
+				continue;
+			seen++;
+			spy_on(e->d_name);
+		}
+		if (d)
+			(void) closedir(d);
+	}
+	printf("spy %s\n", seen > 0 ? "saw" : "blind");
+}
+
 static void probe_tty(char **a)
 {
 	struct termios t;
@@ -400,6 +456,8 @@ static const struct {
 	{ "unshare-user", 0, probe_unshare },
 	{ "ptrace", 1, probe_ptrace },
 	{ "escape", 2, probe_escape },
+	{ "swap", 2, probe_swap },
+	{ "spy", 1, probe_spy },
 	{ "tty", 0, probe_tty },
 	{ "loopback", 0, probe_loopback },
 	{ "sleep", 0, probe_sleep },

@@ -5,7 +5,7 @@
 #   userns [BASE]                        a user namespace of 65536 ids; the rootfs' directories are given to it
 #   fact NAME VALUE                      a line of the last output
 
-load lib
+load "${BASH_SOURCE[0]%/*}/lib.bash"
 
 GUEST=${CARREL_GUEST:-$CARREL_BIN/../tests/guest}
 
