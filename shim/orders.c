@@ -4,7 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/path.h"
 #include "base/util.h"
@@ -146,6 +148,8 @@ static int decode_version(const struct json *v, const struct json_at *at, void *
 	return 0;
 }
 
+static const struct json_limits limits = { .bytes = FILE_MAX_BYTES, .depth = 8, .nodes = 2048 };
+
 static const struct json_field fields[] = {
 	{ "version", decode_version, 0, JSON_REQUIRED },
 	FIELD(id, decode_id, JSON_REQUIRED),
@@ -194,12 +198,10 @@ static int check_ranges(const struct orders *o, struct err *e)
 	return 0;
 }
 
-int orders_read(int dir_fd, struct orders *out, struct err *e)
+static int decode(struct json_doc *doc, struct orders *out, struct err *e)
 {
-	static const struct json_limits limits = { .bytes = FILE_MAX_BYTES,
-						   .depth = 8,
-						   .nodes = 2048 };
-	struct orders o = { .terminal = true,
+	struct orders o = { .doc = doc,
+			    .terminal = true,
 			    .cols = 80,
 			    .rows = 24,
 			    .history_bytes = 262144,
@@ -207,18 +209,34 @@ int orders_read(int dir_fd, struct orders *out, struct err *e)
 			    .ack_window = 262144,
 			    .max_clients = 16 };
 
-	if (json_parse_file(dir_fd, "sandbox.json", &limits, &o.doc, e) < 0)
-		return err_wrap(e, "sandbox.json");
-	if (json_decode_object(json_root(o.doc), NULL, fields, ARRAY_SIZE(fields),
+	if (json_decode_object(json_root(doc), NULL, fields, ARRAY_SIZE(fields),
 			       JSON_UNKNOWN_REJECT, &o, e) < 0 ||
 	    check_ranges(&o, e) < 0) {
 		orders_fini(&o);
-		return err_wrap(e, "sandbox.json");
+		return -1;
 	}
 	while (o.rootfs.layers[o.rootfs.n_layers])
 		o.rootfs.n_layers++;
 	*out = o;
 	return 0;
+}
+
+int orders_parse(const char *text, size_t n, struct orders *out, struct err *e)
+{
+	struct json_doc *doc;
+
+	if (json_parse(text, n, &limits, &doc, e) < 0 || decode(doc, out, e) < 0)
+		return err_wrap(e, "sandbox.json");
+	return 0;
+}
+
+int orders_read(int dir_fd, struct orders *out, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(FILE_MAX_BYTES + 1);
+
+	if (fd_read_file(dir_fd, "sandbox.json", FILE_MAX_BYTES, &text, e) < 0)
+		return -1;
+	return orders_parse(buf_str(&text), buf_len(&text), out, e);
 }
 
 void orders_fini(struct orders *o)

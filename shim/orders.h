@@ -36,6 +36,7 @@ struct orders {
 };
 
 /* Every error names sandbox.json and the field. */
+int orders_parse(const char *text, size_t n, struct orders *out, struct err *e);
 int orders_read(int dir_fd, struct orders *out, struct err *e);
 void orders_fini(struct orders *o);
 

@@ -25,3 +25,7 @@ $(O)/bin/carrel-init: shim/init/main.c
 shim_UNIT := test_shim_codec test_shim_client
 UNIT += $(shim_UNIT)
 $(foreach t,$(shim_UNIT),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))
+
+shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_shimctl
+FUZZ += $(shim_FUZZ)
+$(foreach t,$(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl))
