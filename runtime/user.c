@@ -35,6 +35,12 @@ struct lines {
 	char buf[LINE_MAX_];
 };
 
+static void lines_close(struct lines *l)
+{
+	fd_close(&l->fd);
+}
+#define auto_lines auto_cleanup(lines_close)
+
 static int lines_open(struct lines *l, int root_fd, const char *path, struct err *e)
 {
 	auto_close int node = path_open_in(root_fd, path, O_PATH, 0, e);
@@ -53,7 +59,7 @@ static int lines_open(struct lines *l, int root_fd, const char *path, struct err
 	if (fstat(fd, &again) < 0 || again.st_dev != st.st_dev || again.st_ino != st.st_ino)
 		return err_set(e, EAGAIN, "the container's %s changed while it was opened",
 			       path);
-	*l = (struct lines){ .fd = take_fd(&fd) };
+	l->fd = take_fd(&fd);
 	return 0;
 }
 
@@ -142,13 +148,12 @@ struct account {
 static int find_account(int root_fd, const char *name, uint32_t uid, struct account *out,
 			struct err *e)
 {
-	struct lines l;
+	auto_lines struct lines l = { .fd = FD_NONE };
 	char *line, *f[FIELDS_MAX];
 	int r;
 
 	if (lines_open(&l, root_fd, "/etc/passwd", e) < 0)
 		return -1;
-	auto_close int fd = l.fd;
 	while ((r = lines_next(&l, &line, e)) > 0) {
 		struct account a = { 0 };
 
@@ -212,13 +217,12 @@ static int add_group(struct groups *g, uint32_t gid, struct err *e)
 /* 1: the group of that name was found. */
 static int read_groups(int root_fd, struct groups *g, struct err *e)
 {
-	struct lines l;
+	auto_lines struct lines l = { .fd = FD_NONE };
 	char *line, *f[FIELDS_MAX];
 	int r;
 
 	if (lines_open(&l, root_fd, "/etc/group", e) < 0)
 		return -1;
-	auto_close int fd = l.fd;
 	while ((r = lines_next(&l, &line, e)) > 0) {
 		const size_t n = split(line, f);
 		uint32_t gid;
