@@ -358,7 +358,7 @@ static void deleted(void *arg, const struct err *err)
 {
 	struct request *rq = arg;
 
-	if (err && err->code == ETIMEDOUT)
+	if (err && (err->code == ETIMEDOUT || err->code == EBUSY))
 		problem_retry(rq, PROBLEM_TIMEOUT, 5, "it is ending, but has not yet ended");
 	else if (err)
 		problem_internal(rq, err);

@@ -21,6 +21,7 @@ enum {
 	WAITERS_MAX = 8,
 	PRUNE_MS = 30 * 1000, /* at most; as often as ended ones are kept if that is less */
 	END_TIMEOUT_MS = 30 * 1000,
+	COLLECT_AGAIN_MS = 5 * 1000,
 };
 
 enum live_state { LIVE_STARTING, LIVE_RUNNING, LIVE_ENDING };
@@ -36,6 +37,7 @@ struct live {
 	char id[65];
 	enum live_state state;
 	struct shim_watch *watch;
+	struct loop_timer again; /* of collecting */
 	struct waiter started;
 	struct waiter ended[WAITERS_MAX];
 	size_t n_ended;
@@ -83,6 +85,7 @@ static void live_remove(struct live *l)
 	*slot(s, l->id) = l->next;
 	s->n--;
 	shim_watch_free(l->watch);
+	loop_timer_del(&l->again);
 	free(l);
 }
 
@@ -125,20 +128,34 @@ static void record_end(struct sandboxes *s, const char *id, const struct launch_
 		 exit->error[0] ? ": " : "", exit->error);
 }
 
+static void collect(void *arg);
+
+/* Something of it may live still: it counts for its user until that is known to be over. */
+static void collect_later(struct live *l, const struct err *err)
+{
+	call_ended(l, err);
+	loop_timer_set(l->owner->server->loop, &l->again, COLLECT_AGAIN_MS, collect, l);
+}
+
 static void on_collected(void *arg, const struct launch_exit *exit, const struct err *err)
 {
 	struct live *l = arg;
 
-	/* What stays behind is found by the next scan; for its user it has ended all the same. */
 	if (err)
-		log_error("sandbox %s: %s", l->id, err->msg);
+		log_error("%s", err->msg);
+	if (err && !exit) {
+		collect_later(l, err);
+		return;
+	}
+	/* What could not be removed is found by the next scan; for its user it has ended. */
 	record_end(l->owner, l->id, exit);
 	call_ended(l, NULL);
 	live_remove(l);
 }
 
-static void collect(struct live *l)
+static void collect(void *arg)
 {
+	struct live *l = arg;
 	struct err e = ERR_NONE;
 
 	set_state(l, LIVE_ENDING);

@@ -82,7 +82,7 @@ static int load_one(struct pages *p, int dir_fd, const char *prefix, const char 
 		buf_fini(&f->bytes);
 		return -1;
 	}
-	(void) snprintf(f->name, sizeof(f->name), "%s%s", prefix, name);
+	(void) stpcpy(stpcpy(f->name, prefix), name);
 	f->type = type;
 	hash = digest_sha256(buf_bytes(&f->bytes), buf_len(&f->bytes));
 	str_hex(hash.bytes, 16, hex);
