@@ -166,11 +166,11 @@ static void queue_due(struct client *c, uint64_t now_ms)
 		c->in_replay = false;
 		client_queue(c, small, proto_offset(small, PROTO_REPLAY_END, c->cursor));
 	}
-	if (c->size_due) {
+	if (c->size_due && buf_len(&c->ctl) < c->ctl.limit / 2) {
 		c->size_due = false;
 		client_queue(c, small, proto_size(small, c->cols, c->rows));
 	}
-	if (c->pong_due) {
+	if (c->pong_due && buf_len(&c->ctl) < c->ctl.limit / 2) {
 		c->pong_due = false;
 		queue_ws_control(c, WS_OP_PONG, c->pong, c->n_pong);
 	}

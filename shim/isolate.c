@@ -31,6 +31,7 @@
 #elif defined(__aarch64__)
 #define OUR_ARCH AUDIT_ARCH_AARCH64
 #else
+/* cppcheck-suppress preprocessorErrorDirective */
 #error "name this architecture's AUDIT_ARCH_ constant"
 #endif
 

@@ -24,16 +24,16 @@ static uint64_t get_be(const uint8_t *p, size_t bytes)
 	return v;
 }
 
-/* What each type's body may be. */
+/* What the body of each type that a client may send can be; the others have no name here. */
 static const struct rule {
 	const char *name;
 	size_t min, max;
 } rules[] = {
-	[PROTO_INPUT - PROTO_INPUT] = { "INPUT", 0, SIZE_MAX },
-	[PROTO_RESIZE - PROTO_INPUT] = { "RESIZE", 4, 4 },
-	[PROTO_ACK - PROTO_INPUT] = { "ACK", 8, 8 },
-	[PROTO_PING - PROTO_INPUT] = { "PING", 0, PROTO_MAX_PING },
-	[PROTO_INPUT_END - PROTO_INPUT] = { "INPUT_END", 0, 0 },
+	[PROTO_INPUT] = { "INPUT", 0, SIZE_MAX },
+	[PROTO_RESIZE] = { "RESIZE", 4, 4 },
+	[PROTO_ACK] = { "ACK", 8, 8 },
+	[PROTO_PING] = { "PING", 0, PROTO_MAX_PING },
+	[PROTO_INPUT_END] = { "INPUT_END", 0, 0 },
 };
 
 static int decode_resize(const uint8_t *p, struct proto_in *out, struct err *e)
@@ -54,9 +54,9 @@ int proto_decode(const uint8_t *p, size_t n, struct proto_in *out, struct err *e
 	struct proto_in m = { .type = p[0], .data = p + 1, .n = n - 1 };
 	const struct rule *rule;
 
-	if (p[0] < PROTO_INPUT || (size_t) (p[0] - PROTO_INPUT) >= ARRAY_SIZE(rules))
+	if (p[0] >= ARRAY_SIZE(rules) || !rules[p[0]].name)
 		return err_set(e, EPROTO, "message of unknown type 0x%02x", p[0]);
-	rule = &rules[p[0] - PROTO_INPUT];
+	rule = &rules[p[0]];
 	if (m.n < rule->min || m.n > rule->max)
 		return err_set(e, EPROTO, "%s: %zu bytes where %s%zu belong", rule->name, m.n,
 			       rule->min == rule->max ? "" : "at most ", rule->max);

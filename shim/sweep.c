@@ -35,7 +35,7 @@ static char *own_cgroup(const struct orders *o, int dir_fd)
 		log_debug("cgroup unknown: %s", e.msg);
 		return NULL;
 	}
-	path = json_str_or(json_find(json_root(doc), "linux", NULL), "cgroupsPath", NULL);
+	path = json_str_or(json_get(json_root(doc), "linux"), "cgroupsPath", NULL);
 	if (!path)
 		return NULL;
 	last = strrchr(path, '/');

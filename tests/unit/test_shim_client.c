@@ -487,6 +487,7 @@ static void test_floods_cost_nothing(void **state)
 			  33);
 		client_read(d->c, d->now);
 		client_size(d->c, (uint16_t) (i % 1000 + 1), 24);
+		client_write(d->c, SIZE_MAX, d->now);
 		assert_true(d->c->ctl.cap <= 16384);
 	}
 	assert_int_equal(d->c->state, CLIENT_OPEN);

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# Hostile clients and peers of a terminal: each test is a function of shim_attacks.py with its control beside it.
+
+setup() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	export CARREL_BIN=${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}
+	export CARREL_SHIM=$CARREL_BIN/carrel-shim CARREL_RUNTIME=$CARREL_BIN/carrel-runtime CARREL_INIT=$CARREL_BIN/carrel-init
+}
+
+teardown() {
+	find /sys/fs/cgroup -maxdepth 3 -type d -path '*/carrel-test' -exec rmdir {} \; 2> /dev/null
+	return 0
+}
+
+attack() {
+	run timeout 120 /usr/bin/python3 "$BATS_TEST_DIRNAME/shim_attacks.py" "$1" "$BATS_TEST_TMPDIR"
+	echo "$output" | cut -c1-400
+	[ "$status" = 0 ]
+}
+
+@test 'frame bomb: a huge announced length' {
+	attack huge_length
+}
+
+@test 'frame bomb: messages beyond 65,536 bytes' {
+	attack message_size
+}
+
+@test 'frame bomb: endless fragments' {
+	attack endless_fragments
+}
+
+@test 'malformed frames: unmasked, reserved bits, text, other protocols' {
+	attack malformed_frames
+}
+
+@test 'empty messages end nothing' {
+	attack empty_messages
+}
+
+@test 'ping flood, answers unread' {
+	attack ping_flood
+}
+
+@test 'resize overflow' {
+	attack resize_overflow
+}
+
+@test 'resize flood' {
+	attack resize_flood
+}
+
+@test 'acknowledgements of what was never sent' {
+	attack acknowledging_the_future
+}
+
+@test 'frames that come a byte at a time' {
+	attack slow_headers
+}
+
+@test 'clients that drop in the middle of everything' {
+	attack abrupt_drops
+}
+
+@test 'shim.sock: floods of connections, requests and descriptors' {
+	attack control_socket_floods
+}
