@@ -14,7 +14,7 @@ static void hash(const EVP_MD *md, const void *p, size_t n, uint8_t *out)
 
 struct digest digest_sha256(const void *p, size_t n)
 {
-	struct digest d;
+	struct digest d = { 0 };
 
 	hash(EVP_sha256(), p, n, d.bytes);
 	return d;

@@ -98,7 +98,11 @@ static int open_unix(const struct listen_addr *a, struct err *e)
 int listen_open(struct listen_addr *a, struct err *e)
 {
 	auto_close int fd = -1;
-	struct sockaddr_storage got;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} got = { 0 };
 	socklen_t n = sizeof(got);
 	int on = 1;
 
@@ -112,9 +116,8 @@ int listen_open(struct listen_addr *a, struct err *e)
 		(void) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *) &a->sa, a->n_sa) < 0 || listen(fd, BACKLOG) < 0)
 		return err_sys(e, "listen %s:%u", a->host, a->port);
-	if (getsockname(fd, (struct sockaddr *) &got, &n) < 0)
+	if (getsockname(fd, &got.any, &n) < 0)
 		return err_sys(e, "getsockname");
-	a->port = ntohs(a->sa.ss_family == AF_INET ? ((struct sockaddr_in *) &got)->sin_port
-						   : ((struct sockaddr_in6 *) &got)->sin6_port);
+	a->port = ntohs(got.any.sa_family == AF_INET ? got.v4.sin_port : got.v6.sin6_port);
 	return take_fd(&fd);
 }
