@@ -49,7 +49,7 @@ PROGRAMS :=
 LIBS :=
 UNIT :=
 FUZZ :=
-GEN :=
+GEN := $(O)/gen/version.h
 EXTRA :=
 
 include base/room.mk
@@ -59,8 +59,6 @@ include base/room.mk
 -include sessiond/room.mk
 -include sessiond/web/room.mk
 -include tests/room.mk
-
-GEN += $(O)/gen/version.h
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 lib = $(O)/lib/lib$(1).a
