@@ -290,7 +290,7 @@ PY
 @test "a skopeo copy of the store's image is the image" {
 	need skopeo
 	mk << 'PY'
-oci('layout', [(layer([f('a', '1')]), 'gzip'), layer([f('b', '2')])], name='two')
+oci('layout', [(layer([f('a', '1')]), 'gzip'), (layer([f('b', '2')]), 'gzip')], name='two')
 PY
 	want=$(img import layout)
 	skopeo copy -q "oci:$STORE:two" oci:copy:two

@@ -1,0 +1,92 @@
+# What a taken-over unpacker could do: nothing. Looked at from outside while it works; the control is its parent,
+# which has what the child lacks.
+load ../integration/images
+
+setup() { images_setup; }
+
+children() {
+	cat "/proc/$1/task/$1/children" 2> /dev/null
+}
+
+status_of() { awk -v k="$2:" '$1 == k {print $2}' "/proc/$1/status"; }
+
+@test "both children are sealed" {
+	mk << 'PY'
+import random
+write('r.tar.gz', pack(layer([f(f'd{i % 50}/f{i}', random.randbytes(3000)) for i in range(40000)]), 'gzip'))
+PY
+	img ls > /dev/null
+	"$IMAGE" --store "$STORE" import --as rootfs r.tar.gz > out 2>&1 &
+	pid=$!
+	wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
+	kill -STOP $pid
+	tree= inflate=
+	for c in $(children $pid); do
+		[ "$(status_of "$c" CapEff)" = 0000000000000000 ] && inflate=$c || tree=$c
+	done
+	[ -n "$tree" ] && [ -n "$inflate" ]
+	own=$(readlink /proc/self/ns/net)
+	# Setters of owners and modes, nothing else: CHOWN, DAC_OVERRIDE, FOWNER, FSETID, SETFCAP.
+	[ "$(status_of "$tree" CapEff)" = 000000008000001b ]
+	for c in $tree $inflate; do
+		[ "$(status_of "$c" Seccomp)" = 2 ]
+		[ "$(status_of "$c" NoNewPrivs)" = 1 ]
+		for ns in user mnt net ipc uts pid cgroup; do
+			[ "$(readlink "/proc/$c/ns/$ns")" != "$(readlink "/proc/$pid/ns/$ns")" ]
+		done
+		# No descriptor of the host: pipes, a socket, at most the blob or the tree.
+		n=$(ls "/proc/$c/fd" | wc -l)
+		[ "$n" -le 6 ]
+		[ -z "$(ls -l "/proc/$c/fd" | grep -E '/lock|/dev/|index')" ]
+		[ "$(awk '/^Max core file size/ {print $5}' "/proc/$c/limits")" = 0 ]
+	done
+	# The tree child's root is the layer, and nothing else is mounted.
+	[ "$(wc -l < "/proc/$tree/mountinfo")" = 1 ]
+	[ -d "/proc/$tree/root/d1" ] && [ ! -e "/proc/$tree/root/etc" ]
+	# The control: the parent has all that.
+	[ "$(status_of $pid Seccomp)" = 0 ]
+	[ "$(readlink /proc/$pid/ns/net)" = "$own" ]
+	[ -e /proc/$pid/root/etc ]
+	kill -CONT $pid
+	wait $pid
+}
+
+@test "the children die with their parent" {
+	mk << 'PY'
+write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 3000) for i in range(60000)]))
+PY
+	img ls > /dev/null
+	"$IMAGE" --store "$STORE" import --as rootfs r.tar > out 2>&1 &
+	pid=$!
+	wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
+	child=$(children $pid)
+	[ -n "$child" ]
+	kill -9 $pid
+	wait $pid || true
+	for c in $child; do wait_for "[ ! -e /proc/$c ] || grep -q 'State:.*Z' /proc/$c/status"; done
+}
+
+@test "without user namespaces it refuses to unpack" {
+	mk <<< "write('r.tar', layer([f('a', '1')]))"
+	# A user namespace of the test's own, which may have no further ones.
+	run unshare -Ur sh -c "echo 0 > /proc/sys/user/max_user_namespaces && exec '$IMAGE' --store '$STORE' import --as rootfs r.tar"
+	[ "$status" -eq 1 ]
+	says 'user namespaces'
+	run img import --as rootfs r.tar
+	ok
+}
+
+@test "without openat2 the archives stay inside all the same" {
+	mkdir victim control
+	VICTIM=$WORK/victim mk << 'PY'
+V = os.environ['VICTIM']
+t = layer([s('link', V), f('link/pwned', 'x'), d('a'), s('a/up', '../../../../../../..' + V), f('a/up/pwned2', 'y')])
+write('a.tar', t)
+naive(t, 'control')
+PY
+	[ -e victim/pwned ] && rm victim/pwned*
+	CARREL_TEST_NO_OPENAT2=1 run img import --as rootfs a.tar
+	ok
+	[ -z "$(ls -A victim)" ]
+	[ -e "$(only_layer)$WORK/victim/pwned" ] && [ -e "$(only_layer)$WORK/victim/pwned2" ]
+}

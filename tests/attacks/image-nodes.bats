@@ -1,0 +1,72 @@
+# Device nodes and extended attributes with a meaning to the host.
+load ../integration/images
+
+setup() { images_setup; }
+
+@test "device nodes are refused" {
+	for node in "c('dev/null', 1, 3)" "b('disk', 8, 0)" "c('wh', 0, 0)"; do
+		mk <<< "t = layer([$node]); write('a.tar', t); os.makedirs('control/dev', exist_ok=True); naive(t, 'control')"
+		unchanged 'a device node' img import --as rootfs a.tar
+	done
+	[ -c control/dev/null ] && [ -b control/disk ] && [ -c control/wh ] # the control
+	# Asked for by name, they are left out.
+	mk <<< "write('a.tar', layer([c('null', 1, 3), f('file', '')]))"
+	run img import --as rootfs --skip-devices a.tar
+	ok
+	[ "$(ls "$(only_layer)")" = file ]
+	jq -e '.skipped_devices == 1' "$(only_layer)/../layer.json"
+}
+
+@test "attributes that overlayfs reads are refused" {
+	for name in trusted.overlay.opaque trusted.overlay.redirect trusted.overlay.metacopy trusted.overlay.whiteout user.overlay.opaque user.overlay.redirect; do
+		mk <<< "write('a.tar', layer([d('dir', xattrs={'$name': 'y'})]))"
+		unchanged "$name has a meaning to overlayfs" img import --as rootfs a.tar
+		mk <<< "write('a.tar', layer([s('link', 'x', xattrs={'$name': 'y'})]))"
+		unchanged "$name has a meaning to overlayfs" img import --as rootfs a.tar
+	done
+	# The control: root's tar does set it.
+	mk <<< "write('a.tar', layer([d('dir', xattrs={'trusted.overlay.redirect': '/etc'})]))"
+	mkdir control
+	tar --xattrs --xattrs-include='*' -C control -xf a.tar
+	python3 -c "import os; assert os.getxattr('control/dir', 'trusted.overlay.redirect') == b'/etc'"
+}
+
+@test "numbers of owners are numbers of owners" {
+	for id in -1 4294967295 4294967296 18446744073709551616; do
+		mk << PY
+info, data = f('a', '')
+info.pax_headers = {'uid': '$id'}
+write('a.tar', layer([(info, data)]))
+PY
+		unchanged 'a.tar' img import --as rootfs a.tar
+	done
+	mk << 'PY'
+info, data = f('a', '')
+info.pax_headers = {'uid': '4294967294'}
+write('a.tar', layer([(info, data)]))
+PY
+	run img import --as rootfs a.tar
+	ok
+	[ "$(stat -c %u "$(only_layer)/a")" = 4294967294 ]
+}
+
+@test "users: 2^32 is no root, a number is no name, passwd is read up to a limit (CVE-2024-40635)" {
+	mk << 'PY'
+oci('l', [layer([d('etc'), f('etc/passwd', 'root:x:0:0::/root:/bin/sh\n1000:x:0:0::/root:/bin/sh\nu:x:1000:1000::/:/bin/sh\n'), f('etc/group', 'g:x:7:u\n')])], name='x')
+oci('huge', [layer([d('etc'), f('etc/passwd', 'x' * (2 << 20))])], name='huge', User='u')
+oci('fifo', [layer([d('etc'), p('etc/passwd')])], name='fifo', User='u')
+PY
+	echo '{"defaultAction":"SCMP_ACT_ALLOW"}' > seccomp.json
+	for i in l huge fifo; do img import $i; done
+	for u in 4294967296 4294967295 -1 0x0 ' 0' '0:' ':0' 0:4294967296 70000; do
+		fails_with 'carrel-image bundle' img bundle x b --seccomp seccomp.json --user "$u"
+		[ ! -e b ]
+	done
+	run img bundle x b --seccomp seccomp.json --user 1000
+	ok
+	jq -e '.process.user.uid == 1000 and .process.user.gid == 1000' b/config.json
+	run img bundle x b --seccomp seccomp.json --user u
+	jq -e '.process.user == {uid: 1000, gid: 1000, additionalGids: [7]}' b/config.json
+	fails_with '/etc/passwd' img bundle huge b2 --seccomp seccomp.json
+	IMG_TIMEOUT=10 fails_with 'no regular file' img bundle fifo b2 --seccomp seccomp.json
+}
