@@ -78,9 +78,6 @@ struct cgroup_spec {
 	enum cgroup_driver driver;
 	bool rootless; /* limits that cannot be had are errors; no limits: no cgroup is fine */
 	struct cgroup_resources res;
-	const struct cgroup_device *
-		extra_devices; /* linux.devices, allowed after res; the default ones are known here */
-	size_t n_extra_devices;
 };
 
 struct cgroup; /* opened: mode, paths and directory descriptors */
@@ -104,8 +101,8 @@ int cgroup_clone_fd(const struct cgroup *cg);
  * rights (exec: join before setns). */
 int cgroup_join_self(const struct cgroup *cg, struct err *e);
 /* The device filter (v1: devices.allow/deny; v2: eBPF): nothing but res.devices, what every container needs
- * (null, zero, full, random, urandom, tty, ptmx, pts, and mknod of any), and extra_devices. The order is
- * that one, the last match decides. May be called before the child exists: making nodes stays allowed. */
+ * (null, zero, full, random, urandom, tty, ptmx, pts, and mknod of any). The order is that one, the last match
+ * decides. A node of linux.devices opens nothing by itself, as with runc. May be called before the child exists: making nodes stays allowed. */
 int cgroup_set_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e);
 
 /* For the state file and back. The text form is one line per hierarchy: "memory /sys/fs/cgroup/memory/x". */

@@ -75,8 +75,7 @@ int device_rules_build(const struct cgroup_spec *s, struct device_rules *out, st
 		const struct cgroup_device *v;
 		size_t n;
 	} parts[] = { { s->res.devices, s->res.n_devices },
-		      { standard, ARRAY_SIZE(standard) },
-		      { s->extra_devices, s->n_extra_devices } };
+		      { standard, ARRAY_SIZE(standard) } };
 	size_t room = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)

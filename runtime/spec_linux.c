@@ -224,40 +224,6 @@ static int decode_label(const struct json *v, const struct json_at *at, void *ou
 	return 0;
 }
 
-/* What every container may use, whatever the list says: mknod of any node (opening it is another
- * question), the six default nodes and the terminals. */
-static const struct cgroup_device always[] = {
-	{ true, 'c', -1, -1, 4 }, { true, 'b', -1, -1, 4 }, { true, 'c', 1, 3, 7 },
-	{ true, 'c', 1, 8, 7 },	  { true, 'c', 1, 7, 7 },   { true, 'c', 5, 0, 7 },
-	{ true, 'c', 1, 5, 7 },	  { true, 'c', 1, 9, 7 },   { true, 'c', 136, -1, 7 },
-	{ true, 'c', 5, 2, 7 },
-};
-
-static void allow_devices(struct spec *s, const struct json_at *at)
-{
-	const size_t n = ARRAY_SIZE(always);
-	struct cgroup_device *all = xalloc((n + s->n_devices) * sizeof(*all));
-	size_t used = n;
-
-	spec_keep(at, all);
-	memcpy(all, always, sizeof(always));
-	for (size_t i = 0; i < s->n_devices; i++) {
-		const struct dev_spec *d = &s->devices[i];
-
-		if (d->type == 'p')
-			continue;
-		all[used++] = (struct cgroup_device){
-			.allow = true,
-			.type = d->type == 'b' ? 'b' : 'c',
-			.major = d->major,
-			.minor = d->minor,
-			.access = 7,
-		};
-	}
-	s->cgroup.extra_devices = all;
-	s->cgroup.n_extra_devices = used;
-}
-
 int spec_decode_linux(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
 #define ROW(n, fn, m)                                                                          \
@@ -289,10 +255,6 @@ int spec_decode_linux(const struct json *v, const struct json_at *at, void *out,
 	};
 #undef REFUSED
 #undef ROW
-	struct spec *s = out;
 
-	if (json_decode_object(v, at, SPEC_FIELDS(fields), s, e) < 0)
-		return -1;
-	allow_devices(s, at);
-	return 0;
+	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);
 }

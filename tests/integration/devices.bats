@@ -88,14 +88,17 @@ device() { # PATH TYPE MAJOR MINOR [EXTRA JSON]
 	all_caps
 	device /dev/disk b 7 0
 	config '.mounts |= map(if .destination == "/tmp" then .options -= ["nodev"] else . end)'
+	config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "b", major: 7, minor: 0, access: "rwm"}]'
 	guest read /dev/disk -- mknod /tmp/mem c 1 1 -- mknod /tmp/null c 1 3 -- mknod /tmp/disk b 7 0 -- read /tmp/mem /tmp/null /tmp/disk
 	fact read '/dev/disk 0'
 	fact read '/tmp/mem EPERM'
 	fact read '/tmp/null 0'
 	fact read '/tmp/disk 0'
 	# Making a node is harmless and allowed to whoever may, opening it is not.
-	config 'del(.linux.devices)'
-	guest mknod /tmp/disk b 7 0 -- read /tmp/disk
+	# A node of linux.devices opens nothing by itself.
+	config 'del(.linux.resources.devices)'
+	guest mknod /tmp/disk b 7 0 -- read /dev/disk /tmp/disk
 	fact mknod '/tmp/disk ok'
+	fact read '/dev/disk EPERM'
 	fact read '/tmp/disk EPERM'
 }
