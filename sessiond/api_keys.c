@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/str.h"
 #include "sessiond/api.h"
 #include "sessiond/auth.h"
 #include "sessiond/keys.h"
@@ -27,15 +28,17 @@ static const struct json_field login_fields[] = {
 };
 /* clang-format on */
 
-/* SameSite=Strict: no other site's page ever sends it; HttpOnly: no script reads it. "Secure" would keep
- * browsers from sending it to a plain http:// address other than localhost. */
+/* SameSite=Strict: no other site's page ever sends it; HttpOnly: no script reads it; Secure when the page
+ * came by TLS: over plain HTTP browsers would drop such a cookie. */
 static void set_cookie(struct request *rq, const char *value, unsigned seconds)
 {
+	const char *origin = request_header(rq, "Origin");
+	bool tls = origin && str_has_prefix(origin, "https://");
 	char cookie[256];
 
 	(void) snprintf(cookie, sizeof(cookie),
-			"%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%u",
-			auth_cookie_name, value, seconds);
+			"%s=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%u%s",
+			auth_cookie_name, value, seconds, tls ? "; Secure" : "");
 	reply_header(rq, "Set-Cookie", cookie);
 }
 

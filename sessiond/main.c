@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -24,7 +24,7 @@
 #include "sessiond/tiers.h"
 #include "version.h"
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, FILES_WANTED = 65536, FILES_ENOUGH = 4096 };
 
 #define AT(member) offsetof(struct config, member)
 /* clang-format off */
@@ -94,6 +94,20 @@ static void ready(const char *const *addresses, const char *key)
 	(void) fflush(stdout);
 }
 
+/* A terminal that opens takes a few descriptors at once, a live sandbox one for good. */
+static void raise_files(void)
+{
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) < 0)
+		return;
+	l.rlim_cur = MIN(l.rlim_max, (rlim_t) FILES_WANTED);
+	if (setrlimit(RLIMIT_NOFILE, &l) < 0 || l.rlim_cur < FILES_ENOUGH)
+		log_warn("%llu open files are allowed; %d would do for 1024 connections and "
+			 "as many sandboxes",
+			 (unsigned long long) l.rlim_cur, FILES_ENOUGH);
+}
+
 static int run_serve(void *global, const char **operands, int n, void *opts)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -101,6 +115,7 @@ static int run_serve(void *global, const char **operands, int n, void *opts)
 
 	/* A client that goes away while it is written to is an error of that write. */
 	(void) sigaction(SIGPIPE, &ignore, NULL);
+	raise_files();
 	return serve_run(global, ready, &e) < 0 ? fail(&e) : EXIT_SUCCESS;
 }
 

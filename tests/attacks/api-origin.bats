@@ -140,6 +140,10 @@ login() {
 	[ "$(header x-content-type-options)" = nosniff ]
 	[ "$(header referrer-policy)" = no-referrer ]
 	[ "$(header cache-control)" = no-store ]
+	CURL=(-H "If-None-Match: $(header etag)")
+	api - GET /
+	expect 304
+	CURL=()
 	api - GET /../../../etc/passwd
 	[ "$code" != 200 ]
 	CURL=(--path-as-is)

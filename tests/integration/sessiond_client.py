@@ -6,6 +6,7 @@
   sessiond_client.py open_close ADDR PATH KEY N            opens and drops N terminals, one after the other
   sessiond_client.py crowd ADDR PATH KEY N                 N terminals at once; prints who was let in
   sessiond_client.py race ADDR KEY N BODY                  N creations at the same moment; prints {"201": n, ...}
+  sessiond_client.py storm ADDR KEY                        creates and deletes until the daemon is gone
   sessiond_client.py slow ADDR head|body|keepalive         dribbles; prints how long the server stood it
   sessiond_client.py raw ADDR                              stdin as it is; prints the answer's status line
 
@@ -234,6 +235,28 @@ def race(addr, key, n, body):
     print(json.dumps(counts))
 
 
+def storm(addr, key):
+    """Creates and deletes from three threads until the daemon is gone."""
+    def one(which):
+        box = None
+        try:
+            while True:
+                s = connect(addr)
+                method, path = ("DELETE", "/v1/sandboxes/" + box) if box and which else ("POST", "/v1/sandboxes")
+                s.sendall((f"{method} {path} HTTP/1.1\r\nHost: {addr}\r\nAuthorization: Bearer {key}\r\n"
+                           "Content-Length: 0\r\nConnection: close\r\n\r\n").encode())
+                status, headers, _ = read_head(s)
+                box = headers["location"].rsplit("/", 1)[1] if status == 201 else None
+        except (OSError, IndexError, KeyError):
+            pass
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+
+
 def slow(addr, what):
     s = connect(addr)
     began = time.monotonic()
@@ -287,5 +310,5 @@ def crowd(addr, path, key, n):
 
 
 if __name__ == "__main__":
-    commands = {f.__name__: f for f in (shake, talk, hold, open_close, crowd, race, slow, raw)}
+    commands = {f.__name__: f for f in (shake, talk, hold, open_close, crowd, race, storm, slow, raw)}
     commands[sys.argv[1]](*sys.argv[2:])

@@ -148,3 +148,37 @@ shim_pid() {
 	[ -z "$(ls "$RUN/sandboxes")" ]
 	[ -z "$(ls "$RUN/uids")" ]
 }
+
+@test "killed at any moment of creations and deletions, the daemon leaves nothing behind" {
+	key=$(key_add ann enterprise)
+	for round in 1 2 3 4 5 6 7 8; do
+		ADDR=127.0.0.1:0
+		daemon_start --lasting
+		client storm "$ADDR" "$key" > /dev/null 3>&- &
+		stormer=$!
+		sleep "0.$((RANDOM % 40 + 2))"
+		daemon_stop KILL
+		wait $stormer || true
+	done
+	ADDR=127.0.0.1:0
+	daemon_start --lasting
+	# What is said to run does run: each has a directory, and nothing else has one.
+	agree() {
+		api "$key" GET '/v1/sandboxes?limit=200'
+		[ "$(field '.items[] | select(.state != "ended") | .id' | sort)" = "$(ls "$RUN/sandboxes" | sort)" ]
+	}
+	eventually agree
+	for id in $(field '.items[] | select(.state == "running") | .id'); do
+		api "$key" GET "/v1/sandboxes/$id"
+		[ "$(field .live.cols)" = 80 ]
+	done
+	daemon_stop
+	daemon_start
+	daemon_stop
+	[ -z "$(ls "$RUN/sandboxes")" ]
+	[ -z "$(ls "$RUN/uids")" ]
+	[ -z "$(ls "$RUN/runtime" | grep -v ^@ || true)" ]
+	[ -z "$(grep "$RUN" /proc/self/mountinfo || true)" ]
+	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -path "*$CGROUP*")" ]
+	[ -z "$(pgrep -f "carrel-shim --dir $RUN" || true)" ]
+}
