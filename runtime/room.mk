@@ -46,3 +46,13 @@ $(foreach t,$(runtime_UNIT),$(eval $(t)_LINK := runtime base)$(eval $(t)_LIBS :=
 FUZZ += fuzz_seccomp
 fuzz_seccomp_LINK := runtime base
 fuzz_seccomp_LIBS := -lseccomp -lcap -lyajl
+
+# make bench-seccomp PROFILE=...: what a filter costs, shape by shape.
+PROFILE ?= config/seccomp.json
+$(O)/tests/bench/seccomp: $(O)/obj/tests/bench/seccomp.o $(O)/lib/libruntime.a $(O)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp -lcap -lyajl
+.PHONY: bench-seccomp
+bench-seccomp: $(O)/tests/bench/seccomp
+	$(Q)$< $(PROFILE) 1000

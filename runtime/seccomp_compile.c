@@ -186,12 +186,73 @@ static void emit_clause(struct code *c, const struct filter_clause *clause, bool
 	patch_all(c, start, TO_FAIL);
 }
 
+/* ---- alternatives: clauses that compare the same bits of one argument and say the same ---- */
+
+enum { MAX_GROUP = 200 }; /* so that each comparison reaches the verdict */
+
+/* The bits that a clause of one EQ or MASKED_EQ looks at; false for any other clause. */
+static bool single_test(const struct filter_clause *clause, uint64_t *mask, uint64_t *want)
+{
+	const struct filter_arg *a = clause->args;
+
+	if (clause->n_args != 1 || (a->op != SCMP_CMP_EQ && a->op != SCMP_CMP_MASKED_EQ))
+		return false;
+	*mask = a->op == SCMP_CMP_EQ ? UINT64_MAX : a->value;
+	*want = a->op == SCMP_CMP_EQ ? a->value : a->value_two & a->value;
+	return true;
+}
+
+/* How many clauses from the first on differ in nothing but the low half that they want. */
+static uint32_t group_size(const struct filter_clause *first, uint32_t n)
+{
+	uint64_t mask, want, m, w;
+	uint32_t size = 1;
+
+	if (!single_test(first, &mask, &want))
+		return 1;
+	while (size < n && size < MAX_GROUP && single_test(&first[size], &m, &w) && m == mask &&
+	       w >> 32 == want >> 32 && first[size].args->index == first->args->index &&
+	       first[size].action == first->action)
+		size++;
+	return size;
+}
+
+/* One load for all, a comparison for each, one verdict. */
+static void emit_group(struct code *c, const struct filter_clause *first, uint32_t n,
+		       bool narrow)
+{
+	uint64_t mask = 0, want = 0;
+	size_t start = c->n;
+
+	(void) single_test(first, &mask, &want);
+	if (!narrow && mask >> 32)
+		emit_masked_half(c, first->args->index, HIGH, (uint32_t) (mask >> 32),
+				 (uint32_t) (want >> 32), 0);
+	emit_load(c, arg_offset(first->args->index, LOW));
+	if ((uint32_t) mask != UINT32_MAX)
+		emit(c, BPF_ALU | BPF_AND | BPF_K, 0, 0, (uint32_t) mask);
+	for (uint32_t i = 0; i < n; i++) {
+		(void) single_test(&first[i], &mask, &want);
+		emit_jump(c, BPF_JEQ, (uint32_t) want, TO_PASS, i + 1 < n ? 0 : TO_FAIL);
+	}
+	patch_all(c, start, TO_PASS);
+	emit_ret(c, first->action);
+	patch_all(c, start, TO_FAIL);
+}
+
 /* ---- the tree ---- */
 
 static void emit_run(struct code *c, const struct filter_table *t, const struct filter_run *r)
 {
-	for (uint32_t i = 0; i < r->n; i++)
-		emit_clause(c, &t->clauses[r->first + i], r->narrow);
+	const struct filter_clause *clauses = &t->clauses[r->first];
+
+	for (uint32_t i = 0, n; i < r->n; i += n) {
+		n = group_size(&clauses[i], r->n - i);
+		if (n > 1)
+			emit_group(c, &clauses[i], n, r->narrow);
+		else
+			emit_clause(c, &clauses[i], r->narrow);
+	}
 }
 
 static void emit_tree(struct code *c, const struct filter_table *t, size_t lo, size_t hi)

@@ -83,6 +83,47 @@ static void test_same_argument_twice(void **state)
 	assert_int_equal(verdict(&s, AUDIT_ARCH_X86_64, 135, 9, 0), SCMP_ACT_ERRNO(1));
 }
 
+/* More values than one group of comparisons can have, and two kinds of bits. */
+static void test_alternatives(void **state)
+{
+	static struct filter_arg args[700];
+	static struct filter_rule r[700];
+	const char *const name[] = { "ioctl", NULL };
+	struct filter_spec s = { .set = true, .default_action = SCMP_ACT_ERRNO(1), .rules = r };
+
+	(void) state;
+	for (s.n_rules = 0; s.n_rules < ARRAY_SIZE(r); s.n_rules++) {
+		uint64_t v = s.n_rules * 3;
+
+		/* 0, 3, ... 1797 in all 64 bits; then 5400, 5403, ... 5697 in the low 32; some with a high half. */
+		args[s.n_rules] = (struct filter_arg) ARG(1, SCMP_CMP_EQ, v, 0);
+		if (v >= 1800)
+			args[s.n_rules] = (struct filter_arg) ARG(1, SCMP_CMP_MASKED_EQ,
+								  0xffffffff, v + 3600);
+		if (v >= 1200 && v < 1500)
+			args[s.n_rules].value |= 1ull << 32;
+		r[s.n_rules] = (struct filter_rule){ .names = name,
+						     .action = SCMP_ACT_ALLOW,
+						     .args = &args[s.n_rules],
+						     .n_args = 1 };
+	}
+	struct filter_program p = { 0 };
+	assert_ok(filter_compile(&s, -1, &p, &e));
+	assert_true(p.n < 800);
+	const struct bpf_code code = { .v = p.insns, .n = p.n };
+	for (uint64_t high = 0; high < 2; high++)
+		for (uint64_t v = 0; v < 7000; v++) {
+			struct seccomp_data d = { .nr = 16,
+						  .arch = AUDIT_ARCH_X86_64,
+						  .args = { 0, v | high << 32 } };
+			bool exact = v % 3 == 0 && v < 1800 && high == (v >= 1200 && v < 1500);
+			bool masked = v % 3 == 0 && v >= 5400 && v < 5700;
+
+			assert_int_equal(bpf_run(&code, &d) == SCMP_ACT_ALLOW, exact || masked);
+		}
+	filter_program_fini(&p);
+}
+
 /* Behind socketcall the arguments cannot be seen: permission is not widened, refusal is. */
 static void test_multiplexed(void **state)
 {
@@ -364,6 +405,7 @@ int main(void)
 		cmocka_unit_test(test_direct_numbers),
 		cmocka_unit_test(test_strictest_wins),
 		cmocka_unit_test(test_same_argument_twice),
+		cmocka_unit_test(test_alternatives),
 		cmocka_unit_test(test_multiplexed),
 		cmocka_unit_test(test_unknown_to_profile),
 		cmocka_unit_test(test_newer_than_the_library),
