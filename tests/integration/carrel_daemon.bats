@@ -1,0 +1,98 @@
+#!/usr/bin/env bats
+# carrel as a client of the daemon: REST by libcurl, the terminal as a WebSocket.
+
+load carrel.bash
+
+setup_file() { sessiond_store; }
+setup() {
+	sessiond_setup
+	key=$(key_add ann enterprise)
+	printf '%s\n' "$key" > "$WORK/key"
+	daemon_start
+}
+teardown() { sessiond_teardown; }
+
+far() { timeout 60 "$CARREL" --url "http://$ADDR" --key-file "$WORK/key" "$@"; }
+typed_far() {
+	local script=$1
+	shift
+	typed "$script" "$CARREL" --url "http://$ADDR" --key-file "$WORK/key" "$@"
+}
+
+@test "ps, attach, detach, attach, rm" {
+	create "$key" '{"command":["/bin/sh"]}'
+	run far ps
+	exits 0
+	says "$box"
+	says ann
+	run far --format json ps
+	[ "$(jq -r '.[0].id' <<< "$output")" = "$box" ]
+	run typed_far 'expect # ;; send stty size; echo one-$((40+2))\r ;; expect 24 80 ;; expect one-42 ;; size 90 30 ;; send sleep 0.3; stty size\r ;; expect 30 90 ;; send \x10\x11' \
+		attach "$box"
+	says '[exit 0]'
+	run typed_far 'expect one-42 ;; send exit 6\r' attach "$box"
+	says '[exit 6]'
+	run far rm "$box"
+	exits 0
+	run far --format json ps
+	[ "$output" = '[]' ]
+}
+
+@test "a long output arrives whole, acknowledged as it goes" {
+	create "$key" '{"command":["/bin/sh","-c","read x; stty raw -echo; head -c 3000000 /dev/zero | tr \"\\\\0\" z; exit 3"]}'
+	{ echo go; sleep 30; } | far attach "$box" > "$WORK/out" 3>&- &
+	reader=$!
+	wait $reader && status=0 || status=$?
+	[ "$status" = 3 ]
+	[ "$(tr -dc z < "$WORK/out" | wc -c)" = 3000000 ]
+}
+
+@test "the environment names the daemon; a unix socket does as well" {
+	create "$key"
+	run env CARREL_URL="http://$ADDR/" CARREL_KEY="$key" "$CARREL" ps
+	exits 0
+	says "$box"
+	ADDR=unix:$WORK/s.sock
+	daemon_stop
+	daemon_start
+	run "$CARREL" --url "unix:$WORK/s.sock" --key "$key" ps
+	exits 0
+	says ended
+}
+
+@test "refusals are sentences" {
+	run far attach nosuch
+	exits 125
+	says '404'
+	run far attach ../x
+	exits 125
+	run far rm nosuch
+	exits 1
+	says 'nosuch: no such sandbox'
+	run "$CARREL" --url "http://$ADDR" --key wrong ps
+	exits 1
+	says 'valid key'
+	run "$CARREL" --url "http://$ADDR" --key $'a\nb' ps
+	exits 1
+	says 'control character'
+	run "$CARREL" --url ftp://x --key a ps
+	exits 1
+	says 'http://'
+	daemon_stop
+	run far ps
+	exits 1
+	says "$ADDR"
+}
+
+@test "deleted while somebody is attached" {
+	create "$key" '{"command":["/bin/sleep","60"]}'
+	mkfifo "$WORK/keys"
+	{ far attach "$box" <> "$WORK/keys" || echo "code $?"; } > "$WORK/out" 2>&1 3>&- &
+	watcher=$!
+	eventually sh -c "ss -tn | grep -q 'ESTAB.*$ADDR'"
+	sleep 0.3
+	far rm "$box"
+	eventually grep -q 'code 137' "$WORK/out"
+	grep -q 'it was deleted' "$WORK/out"
+	wait $watcher
+}
