@@ -39,13 +39,17 @@ $(O)/obj/musl/%.o: %.c $(GEN)
 	$(Q)musl-gcc $(CPPFLAGS) $(musl_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(O)/obj/musl/runtime/musl/heap.o: CFLAGS += -fno-builtin
 
-runtime_UNIT := test_runtime_cgroup test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
+runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
 UNIT += $(runtime_UNIT)
 $(foreach t,$(runtime_UNIT),$(eval $(t)_LINK := runtime base)$(eval $(t)_LIBS := -lseccomp -lcap -lyajl))
 
 FUZZ += fuzz_seccomp
 fuzz_seccomp_LINK := runtime base
 fuzz_seccomp_LIBS := -lseccomp -lcap -lyajl
+
+FUZZ += fuzz_spec
+fuzz_spec_LINK := runtime base
+fuzz_spec_LIBS := -lseccomp -lcap -lyajl
 
 # make bench-seccomp PROFILE=...: what a filter costs, shape by shape.
 PROFILE ?= config/seccomp.json

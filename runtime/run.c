@@ -7,22 +7,31 @@
 #include "runtime/startup.h"
 #include "runtime/sync.h"
 
-static int poststart(struct startup *s, struct err *e)
+enum { REMOVE_WAIT_MS = 10000 };
+
+static int render(const struct startup *s, enum state_status status, pid_t pid, struct buf *out,
+		  struct err *e)
 {
-	const struct hook_list *l = &s->spec->hooks.kind[HOOK_POSTSTART];
-	auto_buf struct buf text = BUF_LIMIT(1 << 20);
 	const struct state_view v = {
 		.oci_version = s->spec->oci_version,
 		.id = s->args->id,
 		.bundle = s->bundle,
-		.status = STATE_RUNNING,
-		.pid = s->child.pid,
+		.status = status,
+		.pid = pid,
 		.annotations = s->spec->annotations,
 	};
 
+	return state_render(&v, false, out, e);
+}
+
+static int poststart(struct startup *s, struct err *e)
+{
+	const struct hook_list *l = &s->spec->hooks.kind[HOOK_POSTSTART];
+	auto_buf struct buf text = BUF_LIMIT(1 << 20);
+
 	if (!l->n)
 		return 0;
-	if (state_render(&v, false, &text, e) < 0)
+	if (render(s, STATE_RUNNING, s->child.pid, &text, e) < 0)
 		return -1;
 	return hooks_run(l, HOOK_POSTSTART, buf_str(&text), e);
 }
@@ -37,13 +46,31 @@ static int begin(struct startup *s, struct err *e)
 	return poststart(s, e);
 }
 
-/* The state as delete reads it; the lock was given up while the container ran, so somebody may have deleted it. */
+static void poststop(struct startup *s)
+{
+	const struct hook_list *l = &s->spec->hooks.kind[HOOK_POSTSTOP];
+	auto_buf struct buf text = BUF_LIMIT(1 << 20);
+	struct err why = ERR_NONE;
+
+	if (l->n && (render(s, STATE_STOPPED, 0, &text, &why) < 0 ||
+		     hooks_run(l, HOOK_POSTSTOP, buf_str(&text), &why) < 0))
+		s->env->warn(why.msg);
+}
+
+/* What delete does, with what is known already. The lock was given up while the container ran: somebody else may have
+ * deleted it meanwhile. */
 static int remove_container(struct startup *s, struct err *e)
 {
-	const struct container_env *env = s->env;
+	bool gone;
 
-	container_close(&s->c);
-	return container_delete(env, s->args->id, true, e);
+	if (state_lock_again(s->c.dir_fd, &gone, e) < 0)
+		return -1;
+	if (gone)
+		return 0;
+	if (cgroup_remove(s->c.cgroup, REMOVE_WAIT_MS, e) < 0)
+		return -1;
+	poststop(s);
+	return state_dir_remove(s->c.root_fd, s->c.dir_fd, s->args->id, e);
 }
 
 static int in_foreground(struct startup *s, int *code, struct err *e)

@@ -94,6 +94,11 @@ void state_unlock(int dir_fd)
 	(void) flock(dir_fd, LOCK_UN);
 }
 
+int state_lock_again(int dir_fd, bool *gone, struct err *e)
+{
+	return lock(dir_fd, STATE_EXCLUSIVE, gone, e);
+}
+
 int state_dir_make(int root_fd, const char *id, struct err *e)
 {
 	bool gone;

@@ -69,6 +69,8 @@ int state_dir_make(int root_fd, const char *id, struct err *e);
 /* ENOENT: "container ID does not exist". Waits for the lock. */
 int state_dir_open(int root_fd, const char *id, enum state_lock lock, struct err *e);
 void state_unlock(int dir_fd);
+/* Exclusively; *gone: the directory was removed meanwhile. */
+int state_lock_again(int dir_fd, bool *gone, struct err *e);
 /* Everything in it and itself. */
 int state_dir_remove(int root_fd, int dir_fd, const char *id, struct err *e);
 
