@@ -17,10 +17,15 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -45,88 +50,63 @@
 
 enum { LOG_BYTES = 4 << 20 };
 
+/* In a permit, instead of a value known now. */
+#define OWN_PID 0xffffffffU
+
+enum check { ANY, EQUAL, WITHOUT };
+
+/* A system call that stays allowed; with EQUAL only when the argument has this value, with WITHOUT only when it
+ * has none of these bits. */
+struct permit {
+	int nr;
+	enum check check;
+	unsigned arg;
+	uint32_t value;
+};
+
+#define FREE(name)                                                                             \
+	{                                                                                      \
+		.nr = SYS_##name                                                               \
+	}
+
+/* clang-format off */
 /* Beside each group: who needs it. */
-static const int allowed[] = {
+static const struct permit permits[] = {
 	/* terminal and pipes; log */
-	SYS_read,
-	SYS_write,
-	SYS_readv,
-	SYS_writev,
-	SYS_close,
-	SYS_ioctl,
-	SYS_fcntl,
+	FREE(read), FREE(write), FREE(readv), FREE(writev), FREE(close),
+	{ SYS_ioctl, EQUAL, 1, TIOCSWINSZ }, /* no TIOCSTI into a terminal that we hold both sides of */
+	FREE(fcntl),
 	/* clients, shim.sock, the janitor */
-	SYS_sendmsg,
-	SYS_recvmsg,
-	SYS_sendto,
-	SYS_recvfrom,
-	SYS_accept4,
-	SYS_shutdown,
-	SYS_setsockopt,
-	SYS_getsockopt,
-/* the loop */
+	FREE(sendmsg), FREE(recvmsg), FREE(sendto), FREE(recvfrom), FREE(accept4), FREE(shutdown),
+	FREE(setsockopt), FREE(getsockopt),
+	/* the loop */
 #ifdef SYS_epoll_wait
-	SYS_epoll_wait,
+	FREE(epoll_wait),
 #endif
-	SYS_epoll_pwait,
+	FREE(epoll_pwait),
 #ifdef SYS_epoll_pwait2
-	SYS_epoll_pwait2,
+	FREE(epoll_pwait2),
 #endif
-	SYS_epoll_ctl,
-	SYS_rt_sigprocmask,
-	SYS_signalfd4,
-	SYS_clock_gettime,
-	SYS_gettimeofday,
+	FREE(epoll_ctl), FREE(clock_gettime), FREE(gettimeofday),
 	/* malloc, the ring */
-	SYS_brk,
-	SYS_mmap,
-	SYS_munmap,
-	SYS_mremap,
-	SYS_madvise,
+	FREE(brk), FREE(munmap), FREE(mremap), FREE(madvise),
+	{ SYS_mmap, WITHOUT, 2, PROT_EXEC },
 	/* geteuid for shim.sock; the process's end */
-	SYS_geteuid,
-	SYS_rt_sigreturn,
-	SYS_restart_syscall,
-	SYS_exit,
-	SYS_exit_group,
-	/* abort: a programmer's mistake shall say SIGABRT, not SIGSYS */
-	SYS_getpid,
-	SYS_gettid,
-	SYS_tgkill,
-	SYS_rt_sigaction,
+	FREE(geteuid), FREE(rt_sigreturn), FREE(restart_syscall), FREE(exit), FREE(exit_group),
+	/* abort: a programmer's mistake shall say SIGABRT, not SIGSYS. Only itself. */
+	FREE(getpid), FREE(gettid), FREE(rt_sigprocmask), FREE(rt_sigaction),
+	{ SYS_tgkill, EQUAL, 0, OWN_PID },
 #ifdef SANITIZED
 	/* the sanitizers' own work and reports */
-	SYS_sigaltstack,
-	SYS_mprotect,
-	SYS_futex,
-	SYS_sched_yield,
-	SYS_openat,
-	SYS_readlink,
-	SYS_getrlimit,
-	SYS_prlimit64,
-	SYS_newfstatat,
-	SYS_stat,
-	SYS_fstat,
-	SYS_clone,
-	SYS_clone3,
-	SYS_wait4,
-	SYS_ptrace,
-	SYS_prctl,
-	SYS_getdents64,
-	SYS_lseek,
-	SYS_set_robust_list,
-	SYS_rseq,
-	SYS_uname,
-	SYS_pipe2,
-	SYS_dup2,
-	SYS_unlink,
-	SYS_process_vm_readv,
-	SYS_getuid,
-	SYS_access,
-	SYS_getppid,
-	SYS_sysinfo,
+	FREE(mmap), FREE(sigaltstack), FREE(mprotect), FREE(futex), FREE(sched_yield), FREE(openat),
+	FREE(readlink), FREE(getrlimit), FREE(prlimit64), FREE(newfstatat), FREE(stat), FREE(fstat),
+	FREE(clone), FREE(clone3), FREE(wait4), FREE(ptrace), FREE(prctl), FREE(getdents64),
+	FREE(lseek), FREE(set_robust_list), FREE(rseq), FREE(uname), FREE(pipe2), FREE(dup2),
+	FREE(unlink), FREE(process_vm_readv), FREE(getuid), FREE(access), FREE(getppid),
+	FREE(sysinfo), FREE(ioctl),
 #endif
 };
+/* clang-format on */
 
 int isolate_descriptors(const int *keep, size_t n, struct err *e)
 {
@@ -195,26 +175,55 @@ static int drop_caps(struct err *e)
 	return 0;
 }
 
-/* Load the number; leave at once on a foreign architecture; one comparison per allowed call. */
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define VERDICT(v)  BPF_STMT(BPF_RET | BPF_K, v)
+
+/* The instructions of one row. On our architectures the low half of an argument comes first. */
+static size_t permit_code(const struct permit *p, struct sock_filter *out)
+{
+	uint32_t value = p->value == OWN_PID ? (uint32_t) getpid() : p->value;
+	const unsigned arg = offsetof(struct seccomp_data, args) + p->arg * sizeof(uint64_t);
+	const struct sock_filter plain[] = {
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) p->nr, 0, 1),
+		VERDICT(SECCOMP_RET_ALLOW),
+	};
+	const struct sock_filter checked[] = {
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned) p->nr, 0, 4),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, arg),
+		p->check == EQUAL
+			? (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1)
+			: (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, value, 1,
+							0),
+		VERDICT(SECCOMP_RET_ALLOW),
+		/* The number again, for a later row that allows the same call otherwise. */
+		LOAD(nr),
+	};
+
+	if (p->check == ANY) {
+		memcpy(out, plain, sizeof(plain));
+		return ARRAY_SIZE(plain);
+	}
+	memcpy(out, checked, sizeof(checked));
+	return ARRAY_SIZE(checked);
+}
+
+/* Leave at once on a foreign architecture; then one row after the other. */
 static int filter(struct err *e)
 {
-	enum { N = ARRAY_SIZE(allowed) };
-	struct sock_filter code[N + 6];
+	const struct sock_filter head[] = {
+		LOAD(arch),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0),
+		VERDICT(SECCOMP_RET_KILL_PROCESS),
+		LOAD(nr),
+	};
+	struct sock_filter code[ARRAY_SIZE(permits) * 5 + ARRAY_SIZE(head) + 1];
 	struct sock_fprog prog = { .filter = code };
-	size_t n = 0;
+	size_t n = ARRAY_SIZE(head);
 
-	code[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						  offsetof(struct seccomp_data, arch));
-	code[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
-	code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	code[n++] = (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-						  offsetof(struct seccomp_data, nr));
-	for (size_t i = 0; i < N; i++)
-		code[n++] = (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-							  (unsigned) allowed[i],
-							  (unsigned char) (N - i), 0);
-	code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-	code[n++] = (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	memcpy(code, head, sizeof(head));
+	for (size_t i = 0; i < ARRAY_SIZE(permits); i++)
+		n += permit_code(&permits[i], code + n);
+	code[n++] = (struct sock_filter) VERDICT(SECCOMP_RET_KILL_PROCESS);
 	prog.len = (unsigned short) n;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_sys(e, "no_new_privs");

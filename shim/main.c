@@ -89,6 +89,18 @@ struct setup {
 	struct orders orders;
 };
 
+static void setup_fini(struct setup *s)
+{
+	free(s->dir);
+	orders_fini(&s->orders);
+	fd_close(&s->dir_fd);
+	fd_close(&s->lock_fd);
+	fd_close(&s->listen_fd);
+	fd_close(&s->ready_fd);
+	fd_close(&s->talk[0]);
+	fd_close(&s->talk[1]);
+}
+
 static int take_lock(struct setup *s, struct err *e)
 {
 	s->dir_fd = open(s->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -168,7 +180,7 @@ static int be_janitor(struct setup *s, struct child front)
 				     .dir = s->dir,
 				     .dir_fd = s->dir_fd,
 				     .talk_fd = s->talk[0],
-				     .ready_fd = s->ready_fd,
+				     .ready_fd = take_fd(&s->ready_fd),
 				     .front = front };
 	struct err e = ERR_NONE;
 
@@ -195,7 +207,10 @@ static int run_sandbox(const struct options *o, struct setup *s)
 		janitor_report_failure(s->ready_fd, &e);
 		return EXIT_FAILED;
 	}
-	return r == 0 ? be_front(s) : be_janitor(s, front);
+	if (r == 0)
+		_exit(be_front(
+			s)); /* a forked half runs no exit handlers: those are the other's */
+	return be_janitor(s, front);
 }
 
 static int complain(const struct err *e, int status)
@@ -240,14 +255,16 @@ int main(int argc, char **argv)
 
 	if (r < 0)
 		return complain(&e, EXIT_USAGE);
+	if (r == OPT_RUN && !o.man && (!o.dir || parsed.n_operands > 0)) {
+		opt_parsed_fini(&parsed);
+		(void) err_set(&e, EINVAL, "--dir DIR is needed, and no operand");
+		return complain(&e, EXIT_USAGE);
+	}
+	opt_parsed_fini(&parsed);
 	if (r == OPT_HELP || o.man)
 		return print_text(o.man);
 	if (r == OPT_VERSION)
 		return printf("carrel-shim %s\n", CARREL_VERSION) < 0;
-	if (!o.dir || parsed.n_operands > 0) {
-		(void) err_set(&e, EINVAL, "--dir DIR is needed, and no operand");
-		return complain(&e, EXIT_USAGE);
-	}
 	setup.dir = realpath(o.dir, NULL);
 	if (!setup.dir && o.sweep && errno == ENOENT)
 		return 0;
@@ -255,5 +272,7 @@ int main(int argc, char **argv)
 		(void) err_sys(&e, "%s", o.dir);
 		return complain(&e, EXIT_FAILED);
 	}
-	return o.sweep ? sweep(setup.dir) : run_sandbox(&o, &setup);
+	r = o.sweep ? sweep(setup.dir) : run_sandbox(&o, &setup);
+	setup_fini(&setup);
+	return r;
 }
