@@ -179,10 +179,10 @@ static int remove_half_made(struct container *c, struct err *e)
 	auto_free pid_t *pids = NULL;
 	size_t n = 0;
 
+	if (!c->state)
+		return 0; /* killed before it wrote anything */
 	if (container_need_cgroup(c, e) < 0)
 		return -1;
-	if (!c->cgroup)
-		return 0;
 	for (;;) {
 		free(take_ptr(&pids));
 		if (cgroup_pids(c->cgroup, &pids, &n, e) < 0 ||

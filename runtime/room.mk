@@ -21,10 +21,10 @@ runtime_cli := runtime/cli/main.c runtime/cli/commands.c runtime/cli/handlers.c 
 ifeq ($(SAN)$(filter gcc,$(CC))$(and $(shell command -v musl-gcc),-musl),gcc-musl)
 carrel-runtime_CC := musl-gcc
 carrel-runtime_SRC := $(addprefix musl/,$(runtime_cli) $(runtime_SRC) $(filter-out base/yaml.c,$(base_SRC)) \
-	runtime/musl/checked.c runtime/musl/heap.c)
+	runtime/cli/musl/checked.c runtime/cli/musl/heap.c)
 system_archives := /usr/lib/$(shell gcc -print-multiarch)
 carrel-runtime_LIBS := $(system_archives)/libseccomp.a $(system_archives)/libyajl_s.a
-musl_flags := -U_FORTIFY_SOURCE -include runtime/musl/compat.h -idirafter /usr/include \
+musl_flags := -U_FORTIFY_SOURCE -include runtime/cli/musl/compat.h -idirafter /usr/include \
 	-idirafter /usr/include/$(shell gcc -print-multiarch)
 else
 carrel-runtime_SRC := $(runtime_cli)
@@ -37,7 +37,7 @@ $(O)/obj/musl/%.o: %.c $(GEN)
 	@mkdir -p $(@D)
 	$(call say,MUSLCC,$@)
 	$(Q)musl-gcc $(CPPFLAGS) $(musl_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
-$(O)/obj/musl/runtime/musl/heap.o: CFLAGS += -fno-builtin
+$(O)/obj/musl/runtime/cli/musl/heap.o: CFLAGS += -fno-builtin
 
 runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
 UNIT += $(runtime_UNIT)

@@ -2,8 +2,12 @@
  * What glibc's headers have and musl 1.2.3's lack; put in front of every source of the small build (room.mk), and
  * included by none.
  */
-#ifndef CARREL_RUNTIME_MUSL_COMPAT_H
-#define CARREL_RUNTIME_MUSL_COMPAT_H
+#ifndef CARREL_RUNTIME_CLI_MUSL_COMPAT_H
+#define CARREL_RUNTIME_CLI_MUSL_COMPAT_H
+
+#include <features.h>
+
+#ifndef __GLIBC__
 
 #include <sys/mount.h>
 
@@ -42,4 +46,5 @@ static inline int statx(int dirfd, const char *path, int flags, unsigned mask,
 	return (int) syscall(SYS_statx, dirfd, path, flags, mask, out);
 }
 
+#endif
 #endif
