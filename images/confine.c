@@ -228,8 +228,10 @@ static int detach_tree(int tree_fd, struct err *e)
 	int fd = (int) syscall(SYS_open_tree, tree_fd, "",
 			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
 
-	if (fd < 0)
-		return err_sys(e, "open_tree");
+	if (fd < 0) {
+		(void) err_sys(e, "open_tree");
+		return e->code == EPERM ? err_hint(e, "CAP_SYS_ADMIN is needed here") : -1;
+	}
 	return fd;
 }
 

@@ -27,3 +27,7 @@ test_images_LINK := images base
 test_images_LIBS := $(images_LIBS)
 test_images_tar_LINK := images base
 test_images_tar_LIBS := $(images_LIBS)
+
+images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar
+FUZZ += $(images_FUZZ)
+$(foreach t,$(images_FUZZ),$(eval $(t)_LINK := images base)$(eval $(t)_LIBS := $(images_LIBS)))
