@@ -56,7 +56,8 @@ static int open_node(int dir, const char *name, struct err *e)
 	return fd < 0 ? err_sys(e, "open") : fd;
 }
 
-/* The mode is exact because the umask is 0 here: no chmod by name, which would follow a link that somebody
+/* Makes it, or finds it there. 1: the runtime may not make devices.
+ * The mode is exact because the umask is 0 here: no chmod by name, which would follow a link that somebody
  * puts in the node's place. */
 static int make_node(int dir, const char *name, const struct dev_spec *d, struct err *e)
 {
@@ -64,6 +65,8 @@ static int make_node(int dir, const char *name, const struct dev_spec *d, struct
 	const bool made = mknodat(dir, name, type | (d->mode & 07777),
 				  makedev((unsigned) d->major, (unsigned) d->minor)) == 0;
 
+	if (!made && errno == EPERM)
+		return 1;
 	if (!made && errno != EEXIST)
 		return err_sys(e, "mknod");
 
@@ -96,15 +99,15 @@ static int bind_node(int root_fd, const struct dev_spec *d, struct err *e)
 int dev_make(int root_fd, const struct dev_spec *d, bool binds, struct err *e)
 {
 	char name[NAME_MAX + 1];
+	auto_close int dir = FD_NONE;
+	int r = 1;
 
-	if (binds && d->type != 'p') {
-		if (bind_node(root_fd, d, e) < 0)
-			return err_wrap(e, "device %s", d->path);
-		return 0;
+	if (!binds || d->type == 'p') {
+		dir = path_parent_in(root_fd, d->path, true, name, e);
+		r = dir < 0 ? -1 : make_node(dir, name, d, e);
 	}
-
-	auto_close int dir = path_parent_in(root_fd, d->path, true, name, e);
-	if (dir < 0 || make_node(dir, name, d, e) < 0)
-		return err_wrap(e, "device %s", d->path);
-	return 0;
+	/* A root without CAP_MKNOD (a container itself, say) gets what the host has, as in a user namespace. */
+	if (r > 0)
+		r = bind_node(root_fd, d, e);
+	return r < 0 ? err_wrap(e, "device %s", d->path) : 0;
 }

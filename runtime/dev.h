@@ -22,7 +22,7 @@ extern const struct dev_spec dev_defaults[];
 extern const size_t dev_defaults_n;
 
 /* Makes the node inside the root; one that is there already must be that device. binds: the host's node of the
- * same path is bound instead (user namespace); it is verified (type, major, minor) on the descriptor that is
+ * same path is bound instead (user namespace, and wherever mknod is not permitted); it is verified (type, major, minor) on the descriptor that is
  * attached. Called before the container's root is entered, with umask 0. */
 int dev_make(int root_fd, const struct dev_spec *d, bool binds, struct err *e);
 

@@ -224,23 +224,47 @@ static int attach_one(const struct init *in, size_t i, const struct mount_place 
 	return mount_attach(m, source, where, e);
 }
 
+static bool mounts_cgroup(const struct spec *s)
+{
+	for (size_t i = 0; i < s->n_mounts; i++) {
+		const char *type = s->mounts[i].type;
+
+		if (type && (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0))
+			return true;
+	}
+	return false;
+}
+
+/* The layout is the host's, also for a container without a cgroup; there is just nothing to show in it then. */
+static int find_cgroups(const struct init *in, struct mount_place *where, struct buf *binds,
+			struct err *e)
+{
+	const struct cgroup *cg = in->a->cgroup;
+	enum cgroup_mode mode = cg ? cgroup_mode(cg) : CGROUP_DISABLED;
+
+	if (mode == CGROUP_DISABLED && cgroup_host_mode(&mode, e) < 0)
+		return -1;
+	where->cgroup_v1 = mode == CGROUP_V1;
+	if (cg && cgroup_mode(cg) == CGROUP_V1 && cgroup_v1_binds(cg, binds, e) < 0)
+		return -1;
+	where->cgroup_binds = buf_str(binds);
+	return 0;
+}
+
 static int attach_mounts(struct init *in, struct err *e)
 {
 	const struct spec *s = in->spec;
 	auto_buf struct buf binds = BUF_LIMIT(HOST_PATH_MAX);
-	const bool v1 = in->a->cgroup && cgroup_mode(in->a->cgroup) == CGROUP_V1;
 	struct mount_place where = {
 		.root_fd = in->root_fd,
 		.cgroup_ns = ns_has(&s->ns, NS_CGROUP),
 		.user_ns = has_userns(in),
 		.idmap = &s->idmap,
 		.label = s->mount_label,
-		.cgroup_v1 = v1,
 	};
 
-	if (v1 && cgroup_v1_binds(in->a->cgroup, &binds, e) < 0)
+	if (mounts_cgroup(s) && find_cgroups(in, &where, &binds, e) < 0)
 		return -1;
-	where.cgroup_binds = v1 ? buf_str(&binds) : NULL;
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		log_debug("init: mount %s", s->mounts[i].target);
 		if (attach_one(in, i, &where, e) < 0)

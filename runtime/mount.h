@@ -25,7 +25,6 @@ enum mount_extra {
 	MOUNT_IDMAP_RECURSIVE = 1 << 4,
 	MOUNT_SRC_NOFOLLOW = 1 << 5, /* a source that is a symlink is itself bound */
 	MOUNT_REMOUNT = 1 << 6,	     /* change what is mounted at the target already */
-	MOUNT_EXPLICIT = 1 << 7, /* some attribute was named (a bind then gets exactly these) */
 };
 
 /* Attributes in mount_setattr(2)'s terms (MOUNT_ATTR_*), with a separate set for the r* options. */

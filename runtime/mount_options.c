@@ -200,7 +200,6 @@ static int parse_one(const char *text, struct mount_spec *m, struct err *e)
 		break;
 	case IS_ATTR:
 		change(&m->attrs, o);
-		m->extra |= MOUNT_EXPLICIT;
 		break;
 	case IS_RATTR:
 		change(&m->rattrs, o);

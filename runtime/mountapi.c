@@ -16,6 +16,8 @@
 #define AT_RECURSIVE 0x8000
 #endif
 
+enum { VALUE_MAX = 255 };
+
 /* The calls are made by number: libraries learn them later than kernels do. */
 static int sys_open_tree(int dirfd, const char *path, unsigned flags)
 {
@@ -73,6 +75,11 @@ static void append_kernel_message(int fs_fd, struct err *e)
 int mountapi_param(int fs_fd, const char *key, const char *value, struct err *e)
 {
 	const unsigned cmd = value ? FSCONFIG_SET_STRING : FSCONFIG_SET_FLAG;
+
+	if (value && strlen(value) > VALUE_MAX)
+		return err_set(e, E2BIG,
+			       "option %s is longer than the %d bytes that the kernel takes",
+			       key, VALUE_MAX);
 
 	if (sys_fsconfig(fs_fd, cmd, key, value, 0) == 0)
 		return 0;

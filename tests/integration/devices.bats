@@ -102,3 +102,16 @@ device() { # PATH TYPE MAJOR MINOR [EXTRA JSON]
 	fact read '/dev/disk EPERM'
 	fact read '/tmp/disk EPERM'
 }
+
+@test "a runtime without CAP_MKNOD gives what the host has" {
+	args /bin/guest stat /dev/null /dev/full -- mount /dev/null
+	run setpriv --bounding-set -mknod timeout 60 "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	ok
+	fact stat '/dev/null char .* 1:3'
+	fact mount '/dev/null .* devtmpfs .*'
+	device /dev/wrong c 10 200
+	args true
+	run setpriv --bounding-set -mknod timeout 60 "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	[ "$status" -ne 0 ]
+	says /dev/wrong
+}

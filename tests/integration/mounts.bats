@@ -281,6 +281,32 @@ host_tmpfs() { # DIR OPTIONS
 	[[ $output != *carrel-test* ]]
 }
 
+@test "without a cgroup of its own there is nothing to see of the host's" {
+	[ -d /sys/fs/cgroup/memory ] || skip "the host has cgroup v2"
+	mount_at /sys/fs/cgroup cgroup cgroup nosuid noexec nodev relatime ro
+	config 'del(.linux.resources, .linux.cgroupsPath)'
+	args sh -c 'ls -A /sys/fs/cgroup; ! mkdir /sys/fs/cgroup/x'
+	run rt --cgroup-manager disabled run -b "$BUNDLE" "$ID"
+	ok
+	[[ $output != *memory* ]]
+}
+
+@test "an option longer than the kernel takes is refused by name" {
+	mount_at /mnt/o overlay overlay "lowerdir=/$(printf 'x%.0s' $(seq 300)):/bin"
+	fails_with 'option lowerdir is longer' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "an overlay" {
+	mkdir -p "$WORK"/{low,up,work}
+	echo low > "$WORK/low/f"
+	mount_at /mnt/o overlay overlay "lowerdir=$WORK/low" "upperdir=$WORK/up" "workdir=$WORK/work"
+	inside sh -c 'cat /mnt/o/f; echo new > /mnt/o/g'
+	if [[ $output == *"unknown filesystem"* ]]; then skip "no overlayfs here"; fi
+	ok
+	says low
+	[ "$(cat "$WORK/up/g")" = new ]
+}
+
 @test "nothing of the host is mounted inside" {
 	guest mount /
 	fact mount '/ ro,.*'

@@ -24,6 +24,21 @@ sysctls() { edit --argjson s "$1" '.linux.sysctl = $s'; }
 	[ "$output" = $'12345678\n1' ]
 }
 
+@test "where the kernel refuses a procfs of our own, the host's is used" {
+	# A host whose /proc is partly covered, as it is inside a container: no new one for user namespaces there.
+	userns
+	sysctls '{"kernel.shmmax": "12345678"}'
+	args /bin/guest read /proc/sys/kernel/shmmax
+	fails_with 'error mounting "proc"' unshare --mount sh -c 'mount -t tmpfs cover /proc/fs && exec "$@"' - \
+		timeout 60 "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	config '.mounts |= map(if .destination == "/proc" then {destination: "/proc", type: "bind", source: "/proc", options: ["rbind"]} else . end)'
+	args cat /proc/sys/kernel/shmmax
+	run unshare --mount sh -c 'mount -t tmpfs cover /proc/fs && exec "$@"' - \
+		timeout 60 "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	ok
+	[ "$output" = 12345678 ]
+}
+
 @test "the host's parameters are refused" {
 	local key
 	for key in kernel.core_pattern kernel.modprobe vm.overcommit_memory kernel.randomize_va_space fs.suid_dumpable kernel.shm kernel.semx \
