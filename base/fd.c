@@ -154,12 +154,19 @@ int fd_read_all(int fd, size_t limit, struct buf *out, struct err *e)
 	size_t chunk = 4096;
 	size_t left = MIN(limit, out->limit - buf_len(out));
 	const size_t most = left;
+	struct stat st;
 	char beyond;
 	ssize_t r;
 
+	/* A file that knows its size is read at once, without growing the buffer on the way. */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > (off_t) chunk)
+		chunk = (size_t) MIN(st.st_size, (off_t) left) + 1;
 	while (left > 0) {
+		const size_t spare = out->cap - out->tail;
 		size_t n = MIN(chunk, left);
 
+		if (spare > 0)
+			n = MIN(n, spare);
 		if (buf_reserve(out, n, e) < 0)
 			return -1;
 		r = read_some(fd, out->data + out->tail, n);
