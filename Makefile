@@ -181,15 +181,22 @@ serve: image
 		--store $(abspath $(RUN_DIR))/store --first-use-key --ephemeral $(RUN_ARGS)
 
 .PHONY: install
-## install        programs, configuration, page and man pages below DESTDIR/PREFIX
+INSTALL_BIN := $(DESTDIR)$(PREFIX)/bin
+INSTALL_DATA := $(DESTDIR)$(PREFIX)/share/carrel
+INSTALL_MAN := $(DESTDIR)$(PREFIX)/share/man
+## install        programs, configuration, page and man pages below DESTDIR/PREFIX (/usr/local)
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/carrel $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(PROGRAMS:%=$(O)/bin/%) $(filter $(O)/bin/%,$(EXTRA)) $(DESTDIR)$(PREFIX)/bin/
-	cp -R config/tiers.yaml config/seccomp.json $(O)/web $(DESTDIR)$(PREFIX)/share/carrel/
-	install -d $(DESTDIR)$(PREFIX)/share/carrel/images
-	cp -R config/images/default $(DESTDIR)$(PREFIX)/share/carrel/images/
-	$(Q)for p in carrel carrel-runtime carrel-image carrel-shim carrel-sessiond; do \
-		$(O)/bin/$$p --man > $(DESTDIR)$(PREFIX)/share/man/man1/$$p.1; done
+	$(Q)install -d $(INSTALL_BIN) $(INSTALL_DATA)/web
+	$(Q)install -m 755 $(PROGRAMS:%=$(O)/bin/%) $(filter $(O)/bin/%,$(EXTRA)) $(INSTALL_BIN)/
+	$(Q)install -m 644 config/tiers.yaml config/seccomp.json $(INSTALL_DATA)/
+	$(Q)install -m 644 $(wildcard $(O)/web/*) $(INSTALL_DATA)/web/
+	$(Q)for r in config/images/*/; do d=$(INSTALL_DATA)/images/$$(basename $$r); \
+		install -d $$d && install -m 644 $$r/* $$d/ || exit 1; done
+	$(Q)for p in $(PROGRAMS); do \
+		section=$$($(O)/bin/$$p --man | sed -n '1s/^.TH [^ ]* "*\([1-8]\).*/\1/p'); \
+		[ -n "$$section" ] || { echo "install: $$p has no man page" >&2; exit 1; }; \
+		install -d $(INSTALL_MAN)/man$$section && \
+		$(O)/bin/$$p --man > $(INSTALL_MAN)/man$$section/$$p.$$section || exit 1; done
 
 .PHONY: clean
 ## clean          remove build directories
