@@ -218,10 +218,17 @@ static int join_one(const struct cgroup_hier *h, struct err *e)
 	int fd = h->tasks_fd;
 
 	if (fd < 0) {
-		int dir = cgroup_dir(h, e);
+		struct err why = ERR_NONE;
+		int dir = cgroup_dir(h, &why);
 
-		if (dir < 0)
+		/* Planned, but never made (rootless): what a process lives in cannot be removed, so init is not
+		 * in it either and there is no limit to evade. */
+		if (dir < 0 && why.code == ENOENT)
+			return 0;
+		if (dir < 0) {
+			*e = why;
 			return -1;
+		}
 		fd = opened = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, "open %s/tasks", h->path);
