@@ -172,7 +172,7 @@ image: all
 ## run            build, make the default image, start the daemon on 127.0.0.1 and print the page's address
 run:
 	$(Q)tests/tools/need config/packages/build config/packages/run
-	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(MAKE) --no-print-directory -j$(shell nproc) all
 	$(Q)$(if $(filter 0,$(shell id -u)),,sudo) $(MAKE) --no-print-directory serve
 
 .PHONY: serve

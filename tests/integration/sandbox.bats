@@ -30,6 +30,7 @@ setup_file() {
 teardown_file() {
 	sandbox_paths
 	DAEMON=${SANDBOX_DAEMON:-}
+	[ -n "$DAEMON" ] || return 0
 	daemon_stop
 	[ -z "$(find /sys/fs/cgroup -type d -path "*$CGROUP*")" ] || { echo "cgroups are left" && return 1; }
 }
