@@ -22,7 +22,7 @@ $(O)/bin/carrel-init: shim/init/main.c
 	$(Q)$(MUSL_CC) -D_GNU_SOURCE -std=gnu17 -Os -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -fno-asynchronous-unwind-tables \
 		-ffunction-sections -Wl,--gc-sections -Wl,-z,norelro -Wl,--build-id=none -static -s -o $@ $<
 
-shim_UNIT := test_shim_codec test_shim_client
+shim_UNIT := test_shim_codec test_shim_client test_shim_files
 UNIT += $(shim_UNIT)
 $(foreach t,$(shim_UNIT),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))
 
