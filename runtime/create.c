@@ -88,10 +88,21 @@ static int open_root(struct startup *s, struct err *e)
 	return rootfs_open_source(s->bundle_fd, &s->spec->root, &s->init.root_fd, e);
 }
 
+static int write_state(struct startup *s, const char *cgroup, struct err *e)
+{
+	const struct state_facts facts = {
+		.id = s->args->id,
+		.bundle = s->bundle,
+		.rootfs = s->rootfs,
+		.cgroup = cgroup,
+		.has_filter = s->spec->seccomp.set,
+	};
+
+	return state_write(s->c.dir_fd, s->spec, &facts, e);
+}
+
 static int make_state(struct startup *s, struct err *e)
 {
-	auto_buf struct buf plan = BUF_LIMIT(TEXT_MAX);
-
 	s->c.root_fd = state_root_open(s->env->root, true, e);
 	if (s->c.root_fd < 0)
 		return -1;
@@ -99,26 +110,25 @@ static int make_state(struct startup *s, struct err *e)
 	if (s->c.dir_fd < 0)
 		return -1;
 	s->made_state = true;
-	if (cgroup_plan(&s->spec->cgroup, &plan, e) < 0)
+	if (cgroup_plan(&s->spec->cgroup, &s->cgroup_text, e) < 0)
 		return -1;
-	const struct state_facts facts = {
-		.id = s->args->id,
-		.bundle = s->bundle,
-		.rootfs = s->rootfs,
-		.cgroup = buf_str(&plan),
-		.has_filter = s->spec->seccomp.set,
-	};
-	return state_write(s->c.dir_fd, s->spec, &facts, e);
+	return write_state(s, buf_str(&s->cgroup_text), e);
 }
 
 static int make_cgroup(struct startup *s, struct err *e)
 {
+	auto_buf struct buf made = BUF_LIMIT(TEXT_MAX);
+
 	if (cgroup_create(&s->spec->cgroup, &s->c.cgroup, e) < 0)
 		return -1;
-	if (cgroup_set_devices(s->c.cgroup, &s->spec->cgroup, e) < 0)
-		return -1;
 	s->init.cgroup = s->c.cgroup;
-	return 0;
+	if (cgroup_set_devices(s->c.cgroup, &s->spec->cgroup, e) < 0 ||
+	    cgroup_save(s->c.cgroup, &made, e) < 0)
+		return -1;
+	/* An ordinary user gets only those hierarchies that were delegated. */
+	if (strcmp(buf_str(&made), buf_str(&s->cgroup_text)) == 0)
+		return 0;
+	return write_state(s, buf_str(&made), e);
 }
 
 /* A cache that cannot be had costs time, nothing else. */
@@ -372,6 +382,7 @@ void startup_init(struct startup *s, const struct container_env *env,
 		.sync_fd = -1,
 		.console_fd = -1,
 		.child = CHILD_NONE,
+		.cgroup_text = BUF_LIMIT(TEXT_MAX),
 		.state_text = BUF_LIMIT(TEXT_MAX),
 		.notify_text = BUF_LIMIT(TEXT_MAX),
 		.init = { .sync_fd = -1,
@@ -424,6 +435,7 @@ void startup_fini(struct startup *s)
 	fd_close(&s->rootfs_fd);
 	fd_close(&s->child.pidfd);
 	filter_program_fini(&s->filter);
+	buf_fini(&s->cgroup_text);
 	buf_fini(&s->state_text);
 	buf_fini(&s->notify_text);
 	container_close(&s->c);

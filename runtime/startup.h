@@ -22,6 +22,7 @@ struct startup {
 	struct container c; /* state stays NULL: it was written, not read */
 	struct filter_program filter;
 	int *source_fds;
+	struct buf cgroup_text; /* what the state says of it */
 	struct buf state_text, notify_text;
 	struct init_args init;
 

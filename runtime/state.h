@@ -1,9 +1,9 @@
 /*
  * What is known of a container between two calls: a directory per container, named by its id.
  *
- *   state.json   written once, whole, before anything else of the container exists; never changed. So it is also the
- *                journal: it names the cgroup before the cgroup is made, and `delete --force` can clean up after a
- *                runtime that was killed at any instruction.
+ *   state.json   written whole before anything else of the container exists, and again only where fewer cgroups
+ *                could be made than were planned (rootless). So it is also the journal: it names the cgroup before
+ *                that is made, and `delete --force` can clean up after a runtime killed at any instruction.
  *   init         a symlink "PID:START": made in one system call by init, as its first act. START is its start
  *                time, so that a pid that the kernel gave to somebody else is never signalled.
  *   start.sock   where init waits for `start`; its name is removed before init is told. There: created; gone: running.
