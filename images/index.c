@@ -15,7 +15,7 @@
 #include "images/media.h"
 #include "images/store.h"
 
-enum { INDEX_LIMIT = 1 << 20, MIN_PREFIX = 6, NAME_LIMIT = 255, ENTRIES_LIMIT = 4096 };
+enum { INDEX_LIMIT = 1 << 20, MIN_PREFIX = 6, NAME_LIMIT = 255, ENTRIES_LIMIT = 2048 };
 
 static void entry_fini(struct index_entry *en)
 {

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -77,6 +78,8 @@ int main(int argc, char **argv)
 
 	/* A child that ends while it is being fed is an error to report, not a signal to die of. */
 	signal(SIGPIPE, SIG_IGN);
+	/* Modes in the store are what archives say, whatever the caller's shell thinks of it. */
+	(void) umask(022);
 	/* For the build, which installs it; no command has to stand behind it. */
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
 		return man();

@@ -331,6 +331,30 @@ PY
 	says 'needs root'
 }
 
+@test "the caller's umask does not reach the store" {
+	mk <<< "write('r.tar', layer([f('a/b', '1')]))"
+	run bash -c "umask 077 && timeout 60 $IMAGE --store $STORE import --name x r.tar"
+	ok
+	[ "$(stat -c %a "$(only_layer)" "$(only_layer)/a" "$STORE/mountpoints/root" "$STORE/mountpoints/root/tmp" | sort -u)" = 755 ]
+	[ "$(stat -c %a "$STORE")" = 700 ]
+}
+
+@test "a recipe that cannot be is refused by field, before anything runs" {
+	mkdir r
+	fails_with 'recipe.yaml' img build r
+	printf 'name: n\nsuite: bookworm\nvariant: minbase\ncomponents: [main]\npackages: [bash]\n' > base
+	{ cat base; echo 'cmd: [sh]'; echo 'user: {name: "x; reboot", uid: 1, home: /h, shell: /s}'; } > r/recipe.yaml
+	fails_with 'recipe.yaml: user.name' img build r
+	{ cat base; echo 'cmd: [sh]'; echo 'sweet: x'; } > r/recipe.yaml
+	fails_with 'sweet' img build r
+	cat base > r/recipe.yaml
+	fails_with 'cmd' img build r
+	need apt-get
+	{ sed 's/bookworm/nosuchsuite/' base; echo 'cmd: [sh]'; } > r/recipe.yaml
+	fails_with 'apt has no source for nosuchsuite' img build r
+	[ -z "$(ls -A "$STORE/tmp")" ] && [ "$(img ls --format json)" = '[]' ]
+}
+
 @test "help, version and errors" {
 	run img --help
 	ok
