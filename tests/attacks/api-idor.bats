@@ -63,7 +63,9 @@ body_of() { # PATH: a body that is good for its owner
 	api "$bob" GET /v1/sandboxes
 	[ "$(field '[.items[].user] | unique | join(",")')" = bob ]
 	api "$bob" GET "/v1/sandboxes?after=$theirs"
-	[ "$(field '[.items[].user] | unique | join(",")')" = bob ]
+	expect 400 after
+	api "$bob" GET "/v1/sandboxes?after=$box"
+	[ "$(field '.items | length')" = 0 ]
 	api "$admin" GET /v1/sandboxes
 	[ "$(field '.items | length')" = 2 ]
 }
