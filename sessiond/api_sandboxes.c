@@ -307,9 +307,13 @@ void api_sandbox_list(struct request *rq)
 		return;
 	}
 	/* One more than asked tells whether there is a next page. */
-	if (record_list(rq->server->db, rq->who.admin ? NULL : rq->who.user, after ? after : "",
-			limit + 1, &v, &n, &e) < 0) {
-		problem_internal(rq, &e);
+	if (record_list(rq->server->db, rq->who.admin ? NULL : rq->who.user, after, limit + 1,
+			&v, &n, &e) < 0) {
+		if (e.code == ENOENT)
+			problem_reply(rq, PROBLEM_INVALID,
+				      "%s; it may have been forgotten: begin again", e.msg);
+		else
+			problem_internal(rq, &e);
 		return;
 	}
 	w = reply_json(rq, 200);

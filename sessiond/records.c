@@ -206,18 +206,39 @@ int record_remove(struct db *db, const char *id, struct err *e)
 
 /* ---- many ---- */
 
+/* Its place in the order of creation. */
+static int find_seq(struct db *db, const char *user, const char *id, int64_t *out,
+		    struct err *e)
+{
+	auto_rows struct db_rows rows = { 0 };
+	int r = db_query(
+		db, &rows, e,
+		"SELECT seq FROM sandboxes WHERE id = ?1 AND (?2 IS NULL OR user = ?2)", "tt",
+		id, user);
+
+	if (r == 0)
+		return err_set(e, ENOENT, "after: there is no such sandbox");
+	if (r > 0)
+		*out = db_int(&rows, 0);
+	return r;
+}
+
 int record_list(struct db *db, const char *user, const char *after, size_t limit,
 		struct record **out, size_t *n, struct err *e)
 {
 	auto_rows struct db_rows rows = { 0 };
-	struct record *v = xalloc(limit * sizeof(*v) + 1);
+	int64_t seq = 0;
+	struct record *v;
 	size_t got = 0;
-	int r = db_query(db, &rows, e,
-			 "SELECT " COLUMNS " FROM sandboxes WHERE (?1 IS NULL OR user = ?1)"
-			 " AND seq > coalesce((SELECT seq FROM sandboxes WHERE id = ?2), 0)"
-			 " ORDER BY seq LIMIT ?3",
-			 "tti", user, after, (int64_t) limit);
+	int r;
 
+	if (after && find_seq(db, user, after, &seq, e) < 0)
+		return -1;
+	v = xalloc(limit * sizeof(*v) + 1);
+	r = db_query(db, &rows, e,
+		     "SELECT " COLUMNS " FROM sandboxes WHERE (?1 IS NULL OR user = ?1)"
+		     " AND seq > ?2 ORDER BY seq LIMIT ?3",
+		     "tii", user, seq, (int64_t) limit);
 	for (; r > 0 && got < limit; r = db_next(&rows, e))
 		fill(&rows, &v[got++]);
 	if (r < 0) {

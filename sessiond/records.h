@@ -61,8 +61,8 @@ int record_ended(struct db *db, const char *id, const struct launch_exit *exit, 
 int record_find(struct db *db, const char *id, struct record *out, struct err *e);
 int record_remove(struct db *db, const char *id, struct err *e);
 
-/* Those of `user` (NULL: everybody's) behind `after` ("" from the first), oldest first, at most limit. The
- * array is the caller's: record_fini each, then free. */
+/* Those of `user` (NULL: everybody's) behind `after` (NULL from the first), oldest first, at most limit. The
+ * array is the caller's: record_fini each, then free. ENOENT: `after` is none of these. */
 int record_list(struct db *db, const char *user, const char *after, size_t limit,
 		struct record **out, size_t *n, struct err *e);
 /* Every id that is not ended, for recovery. The callback may not use the database. */

@@ -21,7 +21,9 @@ enum {
 	WAITERS_MAX = 8,
 	PRUNE_MS = 30 * 1000, /* at most; as often as ended ones are kept if that is less */
 	END_TIMEOUT_MS = 30 * 1000,
-	COLLECT_AGAIN_MS = 5 * 1000,
+	AGAIN_MS = 5 * 1000,
+	ADOPT_AGAIN_MS = 100,
+	ADOPT_MS = 20 * 1000, /* longer than a start may take */
 };
 
 enum live_state { LIVE_STARTING, LIVE_RUNNING, LIVE_ENDING };
@@ -37,7 +39,8 @@ struct live {
 	char id[65];
 	enum live_state state;
 	struct shim_watch *watch;
-	struct loop_timer again; /* of collecting */
+	struct loop_timer again; /* of what did not succeed */
+	uint64_t adopt_until_ms; /* found alive: its shim may not listen yet */
 	struct waiter started;
 	struct waiter ended[WAITERS_MAX];
 	size_t n_ended;
@@ -104,6 +107,8 @@ static void call_ended(struct live *l, const struct err *err)
 	l->n_ended = 0;
 }
 
+static void ask_end(struct live *l);
+
 /* ---- the end ---- */
 
 static void record_end(struct sandboxes *s, const char *id, const struct launch_exit *exit)
@@ -128,13 +133,12 @@ static void record_end(struct sandboxes *s, const char *id, const struct launch_
 		 exit->error[0] ? ": " : "", exit->error);
 }
 
-static void collect(void *arg);
+static void watch(void *arg);
 
 /* Something of it may live still: it counts for its user until that is known to be over. */
-static void collect_later(struct live *l, const struct err *err)
+static void again(struct live *l, uint64_t ms)
 {
-	call_ended(l, err);
-	loop_timer_set(l->owner->server->loop, &l->again, COLLECT_AGAIN_MS, collect, l);
+	loop_timer_set(l->owner->server->loop, &l->again, ms, watch, l);
 }
 
 static void on_collected(void *arg, const struct launch_exit *exit, const struct err *err)
@@ -144,7 +148,8 @@ static void on_collected(void *arg, const struct launch_exit *exit, const struct
 	if (err)
 		log_error("%s", err->msg);
 	if (err && !exit) {
-		collect_later(l, err);
+		call_ended(l, err);
+		again(l, AGAIN_MS);
 		return;
 	}
 	/* What could not be removed is found by the next scan; for its user it has ended. */
@@ -153,9 +158,8 @@ static void on_collected(void *arg, const struct launch_exit *exit, const struct
 	live_remove(l);
 }
 
-static void collect(void *arg)
+static void collect(struct live *l)
 {
-	struct live *l = arg;
 	struct err e = ERR_NONE;
 
 	set_state(l, LIVE_ENDING);
@@ -173,15 +177,22 @@ static void on_gone(void *arg)
 }
 
 /* The shim may be gone already: then collecting tells how it ended. */
-static void watch(struct live *l)
+static void watch(void *arg)
 {
+	struct live *l = arg;
 	struct err e = ERR_NONE;
 
-	set_state(l, LIVE_RUNNING);
-	if (shim_watch_new(l->owner->server->launch, l->id, on_gone, l, &l->watch, &e) == 0)
+	if (shim_watch_new(l->owner->server->launch, l->id, on_gone, l, &l->watch, &e) == 0) {
+		set_state(l, LIVE_RUNNING);
+		if (l->n_ended)
+			ask_end(l);
 		return;
+	}
 	log_debug("sandbox %s: %s", l->id, e.msg);
-	collect(l);
+	if (clock_mono_ms() < l->adopt_until_ms)
+		again(l, ADOPT_AGAIN_MS);
+	else
+		collect(l);
 }
 
 /* ---- the start ---- */
@@ -202,8 +213,6 @@ static void start_failed(struct live *l, const struct err *err)
 	started.fn(started.arg, err);
 }
 
-static void ask_end(struct live *l);
-
 static void on_started(void *arg, const struct err *err)
 {
 	struct live *l = arg;
@@ -221,9 +230,6 @@ static void on_started(void *arg, const struct err *err)
 	metrics_start(&server->metrics, (clock_mono_ns() - l->began_ns) / 1000);
 	log_info("sandbox %s runs", l->id);
 	started.fn(started.arg, NULL);
-	/* Deleted at the very moment when it became ready. */
-	if (l->n_ended)
-		ask_end(l);
 	watch(l);
 }
 
@@ -292,6 +298,7 @@ int sandbox_end(struct sandboxes *s, const char *id, sandbox_fn fn, void *arg, s
 		return err_set(e, EBUSY, "%d requests wait for its end already", WAITERS_MAX);
 	first = l->n_ended == 0;
 	l->ended[l->n_ended++] = (struct waiter){ fn, arg };
+	/* One that is being adopted is asked as soon as its shim listens. */
 	if (l->state == LIVE_STARTING)
 		(void) launch_cancel(s->server->launch, id);
 	else if (l->state == LIVE_RUNNING && first)
@@ -353,6 +360,24 @@ static void on_swept(void *arg, const struct launch_exit *exit, const struct err
 		log_error("sweep: %s", err->msg);
 }
 
+/* A row that is not ended, and a directory. The lock on the state directory is ours, so whoever else holds
+ * the sandbox's is an orphan of the last daemon: its shim, or a sweeper that will be done soon. */
+static void adopt(struct sandboxes *s, const char *id, enum launch_found found)
+{
+	struct live *l = live_add(s, id, LIVE_STARTING);
+	struct err e = ERR_NONE;
+
+	if (record_running(s->server->db, id, &e) < 0)
+		log_error("sandbox %s: %s", id, e.msg);
+	log_info("sandbox %s found %s", id, found == LAUNCH_ALIVE ? "alive" : "dead");
+	if (found != LAUNCH_ALIVE) {
+		collect(l);
+		return;
+	}
+	l->adopt_until_ms = clock_mono_ms() + ADOPT_MS;
+	watch(l);
+}
+
 static void on_found(void *arg, const char *id, enum launch_found found)
 {
 	struct sandboxes *s = arg;
@@ -362,16 +387,12 @@ static void on_found(void *arg, const char *id, enum launch_found found)
 
 	if (known < 0)
 		log_error("sandbox %s: %s", id, e.msg);
-	if (known > 0 && r.state != RECORD_ENDED && found != LAUNCH_STARTING) {
-		if (record_running(s->server->db, id, &e) < 0)
-			log_error("sandbox %s: %s", id, e.msg);
-		log_info("sandbox %s found %s", id, found == LAUNCH_ALIVE ? "alive" : "dead");
-		watch(live_add(s, id, LIVE_STARTING));
-	} else if (found == LAUNCH_DEAD) {
-		/* Not in the database: `carrel run` made it, or an earlier sweep was cut short. */
-		if (launch_collect(s->server->launch, id, on_swept, NULL, &e) < 0)
-			log_error("sweep %s: %s", id, e.msg);
-	}
+	if (known > 0 && r.state != RECORD_ENDED)
+		adopt(s, id, found);
+	else if (found == LAUNCH_DEAD &&
+		 /* Of `carrel run`, or of an earlier sweep that was cut short. */
+		 launch_collect(s->server->launch, id, on_swept, NULL, &e) < 0)
+		log_error("sweep %s: %s", id, e.msg);
 }
 
 struct names {

@@ -182,3 +182,43 @@ shim_pid() {
 	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -path "*$CGROUP*")" ]
 	[ -z "$(pgrep -f "carrel-shim --dir $RUN" || true)" ]
 }
+
+@test "a shim that was still starting when the daemon died is adopted as soon as it listens" {
+	key=$(key_add ann free)
+	daemon_start --lasting
+	create "$key"
+	api "$key" DELETE "/v1/sandboxes/$box"
+	daemon_stop KILL
+	sqlite3 "$STATE/carrel.db" "UPDATE sandboxes SET state = 'starting', ended_ms = NULL, reason = NULL, exit = NULL"
+	mkdir "$RUN/sandboxes/$box"
+	"$PYTHON" - "$RUN/sandboxes/$box" 3>&- << 'PY' &
+import fcntl, os, socket, sys, time
+os.chdir(sys.argv[1])
+lock = open("lock", "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+open("locked", "w").close()
+while not os.path.exists("listen"):
+    time.sleep(0.02)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind("shim.sock")
+s.listen()
+s.settimeout(20)
+watch, _ = s.accept()
+open("accepted", "w").close()
+while not os.path.exists("end"):
+    time.sleep(0.02)
+PY
+	shim=$!
+	eventually test -e "$RUN/sandboxes/$box/locked"
+	daemon_start --lasting
+	api "$key" GET /v1/me
+	[ "$(field .use.sandboxes)" = 1 ]
+	[ ! -e "$RUN/sandboxes/$box/accepted" ]
+	touch "$RUN/sandboxes/$box/listen"
+	eventually test -e "$RUN/sandboxes/$box/accepted"
+	touch "$RUN/sandboxes/$box/end"
+	wait $shim
+	eventually ended
+	[ "$(field .exit.reason)" = error ]
+	[ -z "$(ls "$RUN/sandboxes")" ]
+}

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -925,7 +926,7 @@ static void records(void **state)
 
 	assert_int_equal(record_each_live(db, count_live, &live, &e), 0);
 	assert_int_equal(live, 2);
-	assert_int_equal(record_list(db, "ann", "", 10, &v, &n, &e), 0);
+	assert_int_equal(record_list(db, "ann", NULL, 10, &v, &n, &e), 0);
 	assert_int_equal(n, 2);
 	record_fini(&v[0]);
 	record_fini(&v[1]);
@@ -935,6 +936,9 @@ static void records(void **state)
 	assert_string_equal(v[0].id, "b1");
 	record_fini(&v[0]);
 	free(v);
+	assert_int_equal(record_list(db, NULL, "nope", 1, &v, &n, &e), -1);
+	assert_int_equal(record_list(db, "bob", "a1", 1, &v, &n, &e), -1);
+	assert_int_equal(e.code, ENOENT);
 	assert_true(records_prune(db, 6000, 7000, &e) >= 0);
 	assert_int_equal(record_find(db, "a1", &r, &e), 1);
 	record_fini(&r);
