@@ -194,6 +194,8 @@ teardown() { runtime_teardown; }
 }
 
 @test "ps lists the container's processes only" {
+	# procps cannot tell the boot time of some guests' kernels.
+	ps -ef > /dev/null 2>&1 || skip "ps -ef does not work on this kernel"
 	start_sleeper
 	pid=$(rt state "$ID" | jq .pid)
 	[ "$(rt ps --format json "$ID")" = "[$pid]" ]
