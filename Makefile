@@ -59,6 +59,7 @@ include base/room.mk
 -include sessiond/room.mk
 -include sessiond/web/room.mk
 -include tests/room.mk
+-include tests/bench/room.mk
 
 obj = $(patsubst %.c,$(O)/obj/%.o,$(1))
 lib = $(O)/lib/lib$(1).a
