@@ -87,6 +87,10 @@ int container_pids(const struct container_env *env, const char *id, pid_t **out,
 int container_freeze(const struct container_env *env, const char *id, bool frozen,
 		     struct err *e);
 
+/* Changes the limits that the file (an OCI resources object; "-": stdin) gives, and leaves the others. */
+int container_update(const struct container_env *env, const char *id, const char *file,
+		     struct err *e);
+
 /* What this build can do (OCI's features document). */
 int container_features(struct buf *out, struct err *e);
 /* A config.json to start from. */

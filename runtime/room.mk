@@ -10,7 +10,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
 	runtime/spec.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
 	runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/state.c runtime/sync.c \
-	runtime/sysctl.c runtime/user.c
+	runtime/sysctl.c runtime/update.c runtime/user.c
 
 PROGRAMS += carrel-runtime
 carrel-runtime_STATIC := 1

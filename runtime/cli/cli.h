@@ -37,6 +37,7 @@ int cli_list(void *global, const char **operands, int n, void *opts);
 int cli_ps(void *global, const char **operands, int n, void *opts);
 int cli_pause(void *global, const char **operands, int n, void *opts);
 int cli_resume(void *global, const char **operands, int n, void *opts);
+int cli_update(void *global, const char **operands, int n, void *opts);
 int cli_features(void *global, const char **operands, int n, void *opts);
 int cli_spec(void *global, const char **operands, int n, void *opts);
 int cli_version(void *global, const char **operands, int n, void *opts);
@@ -66,6 +67,9 @@ struct opts_list {
 };
 struct opts_ps {
 	const char *format;
+};
+struct opts_update {
+	const char *resources;
 };
 struct opts_spec {
 	const char *bundle;

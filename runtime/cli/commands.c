@@ -72,6 +72,10 @@ static const struct opt ps_opts[] = {
 	{ "format", 'f', OPT_STRING, offsetof(struct opts_ps, format), "table|json", "how to print" },
 	{ 0 },
 };
+static const struct opt update_opts[] = {
+	{ "resources", 'r', OPT_STRING, offsetof(struct opts_update, resources), "FILE", "an OCI resources object; - reads stdin" },
+	{ 0 },
+};
 static const struct opt spec_opts[] = {
 	{ "bundle", 'b', OPT_STRING, offsetof(struct opts_spec, bundle), "DIR", "where to write config.json (default: here)" },
 	{ "rootless", 0, OPT_SWITCH, offsetof(struct opts_spec, rootless), NULL, "for the calling user, without root's rights" },
@@ -100,6 +104,8 @@ static const struct opt_cmd commands[] = {
 	  .help = "list the processes of a container" },
 	{ .name = "pause", ONE_ID, .run = cli_pause, .help = "freeze all processes" },
 	{ .name = "resume", ONE_ID, .run = cli_resume, .help = "thaw them" },
+	{ .name = "update", ONE_ID, .opts = update_opts, .run = cli_update, .opts_size = sizeof(struct opts_update),
+	  .help = "change the limits of a container" },
 	{ .name = "spec", .operands = "", .max_operands = 0, .opts = spec_opts, .run = cli_spec,
 	  .opts_size = sizeof(struct opts_spec), .help = "write a config.json to start from" },
 	{ .name = "features", .operands = "", .max_operands = 0, .run = cli_features,

@@ -213,6 +213,21 @@ int cli_resume(void *global, const char **operands, int n, void *opts)
 	return freeze(global, "resume", operands[0], false);
 }
 
+int cli_update(void *global, const char **operands, int n, void *opts)
+{
+	struct cli *c = global;
+	const struct opts_update *o = opts;
+	struct err e = ERR_NONE;
+
+	if (!o->resources) {
+		err_set(&e, EINVAL, "--resources FILE is needed");
+		return cli_fail(c, "update", &e, 1);
+	}
+	if (container_update(&c->env, operands[0], o->resources, &e) < 0)
+		return cli_fail(c, "update", &e, 1);
+	return 0;
+}
+
 int cli_features(void *global, const char **operands, int n, void *opts)
 {
 	struct cli *c = global;

@@ -8,7 +8,7 @@ teardown() { runtime_teardown; }
 	run "$RUNTIME" --help
 	ok
 	says 'create'
-	for c in create start run exec state kill delete list ps pause resume spec features version; do
+	for c in create start run exec state kill delete list ps pause resume update spec features version; do
 		run "$RUNTIME" $c --help
 		ok
 		says "$c"

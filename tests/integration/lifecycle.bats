@@ -193,6 +193,27 @@ teardown() { runtime_teardown; }
 	[ ! -e "$ROOT/$ID" ]
 }
 
+@test "update changes the limits that it is given" {
+	limit() { cat "/sys/fs/cgroup/pids$CGROUP/pids.max" 2> /dev/null || cat "/sys/fs/cgroup$CGROUP/pids.max"; }
+	config '.linux.resources.pids = {limit: 50}'
+	start_sleeper
+	[ "$(limit)" = 50 ]
+	echo '{"pids": {"limit": 60}}' > "$WORK/resources.json"
+	rt update --resources "$WORK/resources.json" "$ID"
+	[ "$(limit)" = 60 ]
+	echo '{"pids": {"limit": 70}}' | rt update "$ID" -r -
+	[ "$(limit)" = 70 ]
+	echo '{"pids": {"limit": "x"}}' > "$WORK/resources.json"
+	fails_with 'resources.pids.limit: must be a number' rt update -r "$WORK/resources.json" "$ID"
+	[ "$(limit)" = 70 ]
+	fails_with '--resources FILE is needed' rt update "$ID"
+	fails_with 'memory' rt update --memory 5 "$ID"
+	rt kill "$ID" KILL
+	wait_for '[ "$(status_of)" = stopped ]'
+	echo '{}' > "$WORK/resources.json"
+	fails_with 'container not running' rt update -r "$WORK/resources.json" "$ID"
+}
+
 @test "ps lists the container's processes only" {
 	# procps cannot tell the boot time of some guests' kernels.
 	ps -ef > /dev/null 2>&1 || skip "ps -ef does not work on this kernel"
