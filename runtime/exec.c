@@ -127,12 +127,13 @@ static int open_channels(struct entry *x, struct err *e)
 	return 0;
 }
 
-static unsigned long join_flags(const struct state *s, bool with_pid)
+/* The pid namespace is that of the process' birth. */
+static unsigned long join_flags(const struct state *s)
 {
 	unsigned long flags = 0;
 
 	for (int k = 0; k < NS_COUNT; k++) {
-		if ((s->namespaces & (1u << k)) && (k != NS_PID || with_pid))
+		if ((s->namespaces & (1u << k)) && k != NS_PID)
 			flags |= ns_clone_flag((enum ns_kind) k);
 	}
 	return flags;
@@ -216,7 +217,7 @@ static int enter(struct entry *x, struct err *e)
 	if (cgroup_join_self(x->c.cgroup, e) < 0)
 		return err_wrap(e, "join the cgroup");
 	const int r = by_fds ? ns_join(x->ns_fds, e)
-			     : ns_join_process(x->init_fd, join_flags(x->c.state, false), e);
+			     : ns_join_process(x->init_fd, join_flags(x->c.state), e);
 	if (r < 0)
 		return -1;
 	/* What it makes from here on, a terminal above all, belongs to the container's root. */
@@ -260,21 +261,21 @@ static _Noreturn void become_process(struct entry *x)
 static int clone_process(struct entry *x, struct err *e)
 {
 	const int cgroup_fd = cgroup_clone_fd(x->c.cgroup);
-	const unsigned long pid_flag = ns_clone_flag(NS_PID);
-	int r;
 
 	if (geteuid() != 0) {
 		if (open_namespaces(x, e) < 0)
 			return -1;
-		r = ns_clone(&x->ns, x->ns_fds, cgroup_fd, &x->child, e);
-	} else {
-		if ((join_flags(x->c.state, true) & pid_flag) &&
-		    ns_join_process(x->init_fd, pid_flag, e) < 0)
+	} else if (x->c.state->namespaces & (1u << NS_PID)) {
+		/* A pidfd stands for the namespace; entered for the clone only, so that what the runtime itself
+		 * starts later is not in the container. */
+		x->ns_fds[NS_PID] = fd_dup(x->init_fd, e);
+		if (x->ns_fds[NS_PID] < 0)
 			return -1;
-		r = child_clone(0, cgroup_fd, &x->child, e);
 	}
+	const int r = ns_clone(&x->ns, x->ns_fds, cgroup_fd, &x->child, e);
 	if (r == 0)
 		become_process(x);
+	ns_close(x->ns_fds);
 	fd_close(&x->report_fd);
 	fd_close(&x->console_sock_fd);
 	fd_close(&x->notify_fd);
