@@ -20,7 +20,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-enum { MAX_DEPTH = 200, MAX_PID_TEXT = 64 << 20 };
+enum { MAX_DEPTH = 200, MAX_PID_TEXT = 64 << 20, PARENT_TRIES = 16 };
 
 /* One level of the slow way. Returns 1 made, 0 was there. */
 static int make_one(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
@@ -35,17 +35,11 @@ static int make_one(int root_fd, const char *path, cgroup_made_fn made, struct e
 	return 1;
 }
 
-int cgroup_mkdirs(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
+static int make_all(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
 {
 	char part[PATH_MAX];
-	int r = mkdirat(root_fd, path, 0755);
+	int r;
 
-	if (r == 0)
-		return made && made(root_fd, path, e) < 0 ? -1 : 1;
-	if (errno == EEXIST)
-		return 0;
-	if (errno != ENOENT)
-		return err_sys(e, "make cgroup %s", path);
 	if (str_copy(part, sizeof(part), path, "cgroup path", e) < 0)
 		return -1;
 	for (char *slash = strchr(part, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -56,6 +50,26 @@ int cgroup_mkdirs(int root_fd, const char *path, cgroup_made_fn made, struct err
 			return -1;
 	}
 	return make_one(root_fd, path, made, e);
+}
+
+int cgroup_mkdirs(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
+{
+	int r = mkdirat(root_fd, path, 0755);
+
+	if (r == 0)
+		return made && made(root_fd, path, e) < 0 ? -1 : 1;
+	if (errno == EEXIST)
+		return 0;
+	if (errno != ENOENT)
+		return err_sys(e, "make cgroup %s", path);
+	/* Whoever ends the last container of a parent may remove it right before we make ours in it. */
+	for (int i = 0; i < PARENT_TRIES; i++) {
+		*e = ERR_NONE;
+		r = make_all(root_fd, path, made, e);
+		if (r >= 0 || e->code != ENOENT)
+			break;
+	}
+	return r;
 }
 
 static int add_pids(const char *text, struct cgroup_pid_list *out)

@@ -4,11 +4,11 @@ sessiond_SRC := sessiond/config.c sessiond/tiers.c sessiond/listen.c sessiond/or
 	sessiond/db.c sessiond/keys.c sessiond/tickets.c sessiond/records.c sessiond/metrics.c \
 	sessiond/target.c sessiond/request.c sessiond/problem.c sessiond/http.c sessiond/routes.c sessiond/auth.c \
 	sessiond/static.c sessiond/create.c sessiond/upgrade.c sessiond/attach.c \
-	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/sandboxes.c sessiond/serve.c sessiond/cgroup_parent.c
+	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/sandboxes.c sessiond/serve.c
 # Starting sandboxes, for the daemon and for `carrel run`.
 LIBS += launch
 launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c \
-	sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c
+	sessiond/cgroup_parent.c sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c
 
 SESSIOND_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml
 

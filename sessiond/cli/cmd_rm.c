@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/loop.h"
 #include "base/util.h"
+#include "sessiond/cgroup_parent.h"
 #include "sessiond/cli/cli.h"
 #include "sessiond/cli/local.h"
 #include "sessiond/cli/rest.h"
@@ -105,6 +106,7 @@ static int remove_all_here(const struct cli *c, const char **ids, int n, struct 
 	}
 	launch_free(r.launch);
 	loop_free(r.loop);
+	cgroup_parent_remove(CGROUP_PARENT);
 	return r.code;
 }
 

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/str.h"
+#include "sessiond/cgroup_parent.h"
 #include "sessiond/cli/cli.h"
 #include "sessiond/cli/local.h"
 #include "sessiond/cli/report.h"
@@ -264,5 +265,7 @@ int cli_run(void *global, const char **operands, int n, void *opts)
 	fd_close(&r.fd);
 	launch_free(r.launch);
 	loop_free(r.loop);
+	if (!o->detach)
+		cgroup_parent_remove(o->cgroup ? o->cgroup : CGROUP_PARENT);
 	return r.code;
 }

@@ -84,4 +84,6 @@ elsewhere() { # COMMAND...; sets the array ELSEWHERE
 	run "${ELSEWHERE[@]}"
 	[ "$status" = 0 ]
 	[[ $output == *a-42*carrel-init* ]]
+	# Not even the parent of its control group is left.
+	[ -z "$(find /sys/fs/cgroup -type d -path "*$CGROUP*")" ]
 }
