@@ -151,6 +151,10 @@ check() {
 	check kill_at_any_moment
 }
 
+@test 'shim: kill -9 of the runtime at any moment of its run' {
+	check kill_runtime
+}
+
 @test 'shim: the process that talks to clients has no rights' {
 	check front_has_no_rights
 }
