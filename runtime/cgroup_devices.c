@@ -11,11 +11,15 @@
 #include "runtime/cgroup_devices.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "runtime/cgroup_impl.h"
@@ -177,15 +181,34 @@ static void number(int64_t v, char out[24])
 		snprintf(out, 24, "%" PRId64, v);
 }
 
-static int write_rule(const struct cgroup_hier *h, const struct cgroup_device *d, struct err *e)
+/* One write for each rule, through a file that stays open over all of them. */
+static int write_rules(const struct cgroup_hier *h, const char *file,
+		       const struct device_rules *t, struct err *e)
 {
-	char major[24], minor[24], text[64];
+	int dir = cgroup_dir(h, e);
+	auto_close int fd = -1;
 
-	number(d->major, major);
-	number(d->minor, minor);
-	snprintf(text, sizeof(text), "%c %s:%s %s%s%s", d->type, major, minor,
-		 d->access & R ? "r" : "", d->access & W ? "w" : "", d->access & M ? "m" : "");
-	return cgroup_write(h, "devices", d->allow ? "devices.allow" : "devices.deny", text, e);
+	if (dir < 0)
+		return -1;
+	fd = openat(dir, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return err_sys(e, "linux.resources.devices: open %s/%s", h->path, file);
+	for (size_t i = 0; i < t->n; i++) {
+		const struct cgroup_device *d = &t->v[i];
+		char major[24], minor[24], text[64];
+
+		if (!d->access)
+			continue;
+		number(d->major, major);
+		number(d->minor, minor);
+		snprintf(text, sizeof(text), "%c %s:%s %s%s%s", d->type, major, minor,
+			 d->access & R ? "r" : "", d->access & W ? "w" : "",
+			 d->access & M ? "m" : "");
+		if (write(fd, text, strlen(text)) < 0)
+			return err_sys(e, "linux.resources.devices: write \"%s\" to %s/%s",
+				       text, h->path, file);
+	}
+	return 0;
 }
 
 static int set_v1(const struct cgroup *cg, const struct cgroup_spec *s, struct device_rules *t,
@@ -209,10 +232,8 @@ static int set_v1(const struct cgroup *cg, const struct cgroup_spec *s, struct d
 	if (cgroup_write(h, "devices", t->allow_all ? "devices.allow" : "devices.deny", "a",
 			 e) < 0)
 		return -1;
-	for (size_t i = 0; i < t->n; i++)
-		if (t->v[i].access && write_rule(h, &t->v[i], e) < 0)
-			return -1;
-	return 0;
+	/* All that are left are exceptions to what was just written. */
+	return write_rules(h, t->allow_all ? "devices.deny" : "devices.allow", t, e);
 }
 
 int cgroup_set_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e)

@@ -44,8 +44,8 @@ static int hierarchy_name(int top_fd, enum cgroup_ctrl c, char name[NAME_MAX + 1
 	return 1;
 }
 
-/* Adds the controller's hierarchy to cg, with its root opened as dir_fd. */
-static void add_hierarchy(int top_fd, enum cgroup_ctrl c, struct cgroup *cg)
+/* Adds the controller's hierarchy to cg; `opened`: when something is mounted there, with its root as dir_fd. */
+static void add_hierarchy(int top_fd, enum cgroup_ctrl c, bool opened, struct cgroup *cg)
 {
 	char name[NAME_MAX + 1];
 	struct statfs fs;
@@ -59,9 +59,11 @@ static void add_hierarchy(int top_fd, enum cgroup_ctrl c, struct cgroup *cg)
 			cg->h[i].ctrls |= 1u << c;
 			return;
 		}
-	fd = openat(top_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (opened)
+		fd = openat(top_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* A directory that nothing is mounted on is not a hierarchy. */
-	if (fd < 0 || fstatfs(fd, &fs) < 0 || (uint32_t) fs.f_type != CGROUP_SUPER_MAGIC)
+	if (opened &&
+	    (fd < 0 || fstatfs(fd, &fs) < 0 || (uint32_t) fs.f_type != CGROUP_SUPER_MAGIC))
 		return;
 	h = &cg->h[cg->n++];
 	h->name = xstrdup(name);
@@ -69,14 +71,14 @@ static void add_hierarchy(int top_fd, enum cgroup_ctrl c, struct cgroup *cg)
 	h->dir_fd = take_fd(&fd);
 }
 
-static int find_hierarchies(struct cgroup *cg, struct err *e)
+static int find_hierarchies(struct cgroup *cg, bool opened, struct err *e)
 {
 	auto_close int top = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 	if (top < 0)
 		return err_sys(e, "open %s", CGROUP_ROOT);
 	for (int c = 0; c < CTRL_COUNT; c++)
-		add_hierarchy(top, (enum cgroup_ctrl) c, cg);
+		add_hierarchy(top, (enum cgroup_ctrl) c, opened, cg);
 	/* cpu joins last: with cpuacct it may share a hierarchy that was found earlier. */
 	for (size_t i = 0; i + 1 < cg->n; i++)
 		if (cg->h[i].ctrls & (1u << CTRL_CPU)) {
@@ -91,26 +93,55 @@ static int find_hierarchies(struct cgroup *cg, struct err *e)
 
 /* ---- making ---- */
 
-static int copy_value(int root_fd, const char *path, const char *file, struct err *e)
+static int read_value(int root_fd, const char *path, const char *file, struct buf *out,
+		      struct err *e)
 {
-	auto_buf struct buf text = BUF_LIMIT(8192);
-	char from[PATH_MAX], to[PATH_MAX];
-	const char *slash = strrchr(path, '/');
+	auto_free char *name = xasprintf("%s/%s", path, file);
 
-	snprintf(from, sizeof(from), "%.*s/%s", slash ? (int) (slash - path) : 1,
-		 slash ? path : ".", file);
-	snprintf(to, sizeof(to), "%s/%s", path, file);
-	if (fd_read_file(root_fd, from, 4096, &text, e) < 0)
-		return -1;
-	return fd_write_file(root_fd, to, buf_str(&text), e);
+	buf_clear(out);
+	return fd_read_file(root_fd, name, 4096, out, e);
 }
 
-/* A new cpuset has no CPU and no memory node, and nobody can join it before it has both. */
+/* A new cpuset has no CPU and no memory node, and nobody can join it before it has both: it gets its parent's.
+ * The parent may be as new, made by another start that has not come to this line yet: then it is given
+ * its own first, which both may do. */
+static int inherit_value(int root_fd, const char *path, const char *file, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(8192);
+	const char *slash = strrchr(path, '/');
+	auto_free char *parent = slash ? xstrndup(path, (size_t) (slash - path)) : xstrdup(".");
+	auto_free char *name = xasprintf("%s/%s", path, file);
+
+	if (read_value(root_fd, parent, file, &text, e) < 0)
+		return -1;
+	if (slash && strcmp(buf_str(&text), "\n") == 0 &&
+	    (inherit_value(root_fd, parent, file, e) < 0 ||
+	     read_value(root_fd, parent, file, &text, e) < 0))
+		return -1;
+	return fd_write_file(root_fd, name, buf_str(&text), e);
+}
+
 static int inherit_cpuset(int root_fd, const char *path, struct err *e)
 {
-	if (copy_value(root_fd, path, "cpuset.cpus", e) < 0 ||
-	    copy_value(root_fd, path, "cpuset.mems", e) < 0)
+	if (inherit_value(root_fd, path, "cpuset.cpus", e) < 0 ||
+	    inherit_value(root_fd, path, "cpuset.mems", e) < 0)
 		return err_wrap(e, "inherit the cpuset of %s", path);
+	return 0;
+}
+
+/* One that was there may have been left half made. */
+static int complete_cpuset(int root_fd, const char *path, struct err *e)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+	auto_buf struct buf text = BUF_LIMIT(8192);
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		if (read_value(root_fd, path, files[i], &text, e) < 0)
+			return -1;
+		if (strcmp(buf_str(&text), "\n") == 0 &&
+		    inherit_value(root_fd, path, files[i], e) < 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -126,6 +157,8 @@ static int open_hierarchy(struct cgroup_hier *h, const char *path, struct err *e
 	if (r < 0)
 		return err_wrap(e, "cgroup v1 hierarchy %s", h->name);
 	h->made = r;
+	if (made && !h->made && complete_cpuset(root, path, e) < 0)
+		return -1;
 	h->dir_fd = openat(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (h->dir_fd < 0)
 		return err_sys(e, "open cgroup %s", h->path);
@@ -174,7 +207,7 @@ static int require_controllers(const struct cgroup *cg, const struct cgroup_reso
 int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
 		   struct err *e)
 {
-	if (find_hierarchies(cg, e) < 0)
+	if (find_hierarchies(cg, true, e) < 0)
 		return -1;
 	if (cg->n == 0 && !s->rootless)
 		return err_set(e, ENOENT, "no cgroup hierarchy is mounted below %s",
@@ -203,7 +236,7 @@ int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup 
 
 int cgroup_v1_plan(const char *path, struct cgroup *cg, struct err *e)
 {
-	if (find_hierarchies(cg, e) < 0)
+	if (find_hierarchies(cg, false, e) < 0)
 		return -1;
 	for (size_t i = 0; i < cg->n; i++)
 		cg->h[i].path = xasprintf("%s/%s/%s", CGROUP_ROOT, cg->h[i].name, path);

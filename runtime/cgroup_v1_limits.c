@@ -100,7 +100,7 @@ static int set_memory(const struct cgroup *cg, const struct cgroup_memory *m, bo
 
 	if (!h)
 		return 0;
-	if (set_limit_and_swap(h, m, fresh, e) < 0)
+	if (set_limit_and_swap(h, m, fresh && h->made, e) < 0)
 		return -1;
 	if (given_nonzero(m->reservation) &&
 	    cgroup_write_int(h, "memory.reservation", "memory.soft_limit_in_bytes",
@@ -129,11 +129,15 @@ static int set_memory(const struct cgroup *cg, const struct cgroup_memory *m, bo
 
 /* ---- cpu ---- */
 
-static int set_quota(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
+enum { DEFAULT_PERIOD_US = 100000 };
+
+static int set_quota(const struct cgroup_hier *h, const struct cgroup_cpu *c, bool fresh,
+		     struct err *e)
 {
 	bool again = false;
 
-	if (given_nonzero(c->period)) {
+	/* A new group has the default, which is what almost everybody writes. */
+	if (given_nonzero(c->period) && !(fresh && c->period == DEFAULT_PERIOD_US)) {
 		struct err own = ERR_NONE;
 
 		if (cgroup_write_int(h, "cpu.period", "cpu.cfs_period_us", c->period, &own) <
@@ -169,7 +173,8 @@ static int set_realtime(const struct cgroup_hier *h, const struct cgroup_cpu *c,
 	return 0;
 }
 
-static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, struct err *e)
+static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, bool fresh,
+		   struct err *e)
 {
 	const struct cgroup_hier *h = cgroup_hier_of(cg, CTRL_CPU);
 
@@ -187,7 +192,7 @@ static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, struct e
 		if (cgroup_write_int(h, "cpu.shares", "cpu.shares", c->shares, e) < 0)
 			return -1;
 	}
-	if (set_quota(h, c, e) < 0 || set_realtime(h, c, e) < 0)
+	if (set_quota(h, c, fresh && h->made, e) < 0 || set_realtime(h, c, e) < 0)
 		return -1;
 	/* Absent on kernels before 5.15, where 0 is what they do. */
 	if (given(c->idle) && (c->idle != 0 || cgroup_has_file(h, "cpu.idle")))
@@ -278,7 +283,7 @@ int cgroup_v1_set(const struct cgroup *cg, const struct cgroup_resources *r, boo
 	if (missing(cg, r, e) < 0)
 		return -1;
 	if (set_cpuset(cg, &r->cpu, e) < 0 || set_memory(cg, &r->memory, fresh, e) < 0 ||
-	    set_cpu(cg, &r->cpu, e) < 0 || set_pids(cg, r->pids, e) < 0)
+	    set_cpu(cg, &r->cpu, fresh, e) < 0 || set_pids(cg, r->pids, e) < 0)
 		return -1;
 	if (set_hugetlb(cg, r, e) < 0)
 		return -1;

@@ -390,3 +390,32 @@ resources() {
 	says systemd
 	no_directory_left
 }
+
+@test "a group whose parents are half made, without CPUs, is completed" {
+	only_v 1
+	needs cpuset
+	CGROUP=/carrel-test/$ID/a/b
+	config --arg p "$CGROUP" '.linux.cgroupsPath = $p'
+	# As another start leaves them between making and filling.
+	mkdir -p "/sys/fs/cgroup/cpuset/carrel-test/$ID/a"
+	[ -z "$(cat "/sys/fs/cgroup/cpuset/carrel-test/$ID/a/cpuset.cpus")" ]
+	inside echo fine
+	ok
+	mkdir -p "/sys/fs/cgroup/cpuset$CGROUP"
+	inside echo fine
+	ok
+	says fine
+}
+
+@test "limits that an empty group still has from before do not stand in the way of new ones" {
+	only_v 1
+	mkdir -p "$(dir memory)"
+	echo 8388608 > "$(dir memory)/memory.limit_in_bytes"
+	echo 8388608 > "$(dir memory)/memory.memsw.limit_in_bytes"
+	resources '{memory: {limit: 67108864, swap: 67108864}, cpu: {quota: 30000, period: 100000}}'
+	mkdir -p "$(dir cpu)"
+	echo 50000 > "$(dir cpu)/cpu.cfs_period_us"
+	start_sleeper
+	same "$(cat "$(dir memory)/memory.memsw.limit_in_bytes")" 67108864
+	same "$(cat "$(dir cpu)/cpu.cfs_period_us")" 100000
+}
