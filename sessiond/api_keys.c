@@ -12,7 +12,6 @@
 #include "sessiond/problem.h"
 #include "sessiond/request.h"
 #include "sessiond/server.h"
-#include "sessiond/tickets.h"
 
 enum { SESSION_SECONDS = 12 * 3600 };
 
@@ -220,7 +219,6 @@ void api_key_delete(struct request *rq)
 	} else if (r == 0) {
 		problem_reply(rq, PROBLEM_NOT_FOUND, "no such key");
 	} else {
-		tickets_revoke_key(rq->server->tickets, rq->param);
 		reply_empty(rq, 204);
 	}
 }

@@ -111,6 +111,9 @@ static bool authenticate(struct request *rq, const struct upgrade *u)
 				  &rq->who);
 	else if (bearer)
 		r = key_find(rq->server->db, bearer, &rq->who, &e);
+	/* The key may have been removed since, also by another process. */
+	if (r > 0 && u->ticket[0])
+		r = key_valid(rq->server->db, rq->who.key_id, &e);
 	if (r < 0)
 		problem_internal(rq, &e);
 	else if (r == 0)

@@ -170,6 +170,16 @@ int key_find(struct db *db, const char *key, struct identity *out, struct err *e
 	return find_key(db, key, false, out, e);
 }
 
+int key_valid(struct db *db, const char *id, struct err *e)
+{
+	auto_rows struct db_rows rows = { 0 };
+
+	return db_query(db, &rows, e,
+			"SELECT 1 FROM keys WHERE id = ?"
+			" AND (first_use = 1 OR expires_ms IS NULL OR expires_ms > ?)",
+			"ti", id, (int64_t) clock_real_ms());
+}
+
 /* Spends a first-use key: of several who try, one sees a changed row. */
 static int find_first_use(struct db *db, const char *key, struct identity *out, struct err *e)
 {

@@ -51,6 +51,8 @@ int key_remove(struct db *db, const char *id, struct err *e);
 /* 1: good, *out filled (tier NULL, via VIA_KEY); 0: not a key, unknown, wrong, expired, or a first-use
  * key; -1. */
 int key_find(struct db *db, const char *key, struct identity *out, struct err *e);
+/* 1: the key is still there and has not expired: for what was handed out in its name earlier. */
+int key_valid(struct db *db, const char *id, struct err *e);
 
 /* A session for the holder of `key`: any good key, or a first-use key, which is spent by it. out_token
  * is the cookie's value. 1: made; 0: no good; -1. */

@@ -94,11 +94,3 @@ int ticket_redeem(struct tickets *t, const char *ticket, const char *sandbox, ui
 	clear(hit);
 	return good;
 }
-
-void tickets_revoke_key(struct tickets *t, const char *key_id)
-{
-	for (size_t i = 0; i < t->used; i++) {
-		if (strcmp(t->v[i].who.key_id, key_id) == 0)
-			clear(&t->v[i]);
-	}
-}

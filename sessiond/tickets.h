@@ -33,7 +33,4 @@ int ticket_issue(struct tickets *t, const char *sandbox, const struct identity *
 int ticket_redeem(struct tickets *t, const char *ticket, const char *sandbox, uint64_t now_ms,
 		  struct identity *who);
 
-/* For tickets of a key that was removed. */
-void tickets_revoke_key(struct tickets *t, const char *key_id);
-
 #endif

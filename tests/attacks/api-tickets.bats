@@ -84,6 +84,16 @@ redeem() { # SANDBOX: prints the status
 	[ "$(redeem "$box")" = 401 ]
 	api "$key" GET /v1/me
 	expect 401
+	# The same by another process, behind the daemon's back.
+	key=$(key_add ann free)
+	issue "$box"
+	options
+	"$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" key rm "${key:4:12}"
+	[ "$(redeem "$box")" = 401 ]
+	# Positive control.
+	key=$(key_add ann free)
+	issue "$box"
+	[ "$(redeem "$box")" = 101 ]
 }
 
 @test "a ticket expires after 30 seconds" {
