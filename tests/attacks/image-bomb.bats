@@ -105,7 +105,7 @@ PY
 
 @test "time: an import that takes longer than it may" {
 	mk << 'PY'
-write('slow.tar', layer([f(f'd{i % 100}/{i}', 'x' * 3000) for i in range(20000)], tarfile.USTAR_FORMAT))
+write('slow.tar', layer([f(f'd{i % 100}/{i}', 'x' * 3000) for i in range(8000)], tarfile.USTAR_FORMAT))
 PY
 	img ls > /dev/null
 	"$IMAGE" --store "$STORE" import --max-time 2s --as rootfs slow.tar > out 2>&1 &

@@ -13,7 +13,7 @@ status_of() { awk -v k="$2:" '$1 == k {print $2}' "/proc/$1/status"; }
 @test "both children are sealed" {
 	mk << 'PY'
 import random
-write('r.tar.gz', pack(layer([f(f'd{i % 50}/f{i}', random.randbytes(3000)) for i in range(12000)], tarfile.USTAR_FORMAT), 'gzip'))
+write('r.tar.gz', pack(layer([f(f'd{i % 50}/f{i}', random.randbytes(3000)) for i in range(8000)], tarfile.USTAR_FORMAT), 'gzip'))
 PY
 	img ls > /dev/null
 	"$IMAGE" --store "$STORE" import --as rootfs r.tar.gz > out 2>&1 &
@@ -53,7 +53,7 @@ PY
 
 @test "the children die with their parent" {
 	mk << 'PY'
-write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 3000) for i in range(20000)], tarfile.USTAR_FORMAT))
+write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 3000) for i in range(8000)], tarfile.USTAR_FORMAT))
 PY
 	img ls > /dev/null
 	"$IMAGE" --store "$STORE" import --as rootfs r.tar > out 2>&1 &

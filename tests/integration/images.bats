@@ -227,7 +227,7 @@ PY
 
 @test "an importer that is killed leaves nothing to see, and the next one sweeps" {
 	mk << 'PY'
-write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 2000) for i in range(15000)], tarfile.USTAR_FORMAT))
+write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 2000) for i in range(8000)], tarfile.USTAR_FORMAT))
 PY
 	img ls > /dev/null
 	for n in 1 2 3; do
