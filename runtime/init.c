@@ -9,7 +9,7 @@
  * Channels: sync_fd to the parent until SYNC_CREATED, then the connection of `start` (or still sync_fd for
  * `run`). The first failing step is reported there and nothing is undone: what init made dies with it.
  */
-#include "runtime/init.h"
+#include "runtime/init_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,31 +32,11 @@
 #include "base/sock.h"
 #include "base/util.h"
 #include "runtime/cgroup.h"
-#include "runtime/console.h"
 #include "runtime/label.h"
-#include "runtime/mask.h"
 #include "runtime/procfs.h"
-#include "runtime/spec.h"
 #include "runtime/sync.h"
 
-enum { HOST_PATH_MAX = 64 << 10, JSON_MAX = 4 << 20 };
-
-struct init {
-	const struct init_args *a;
-	const struct spec *spec;
-	int ns_fds[NS_COUNT];
-	int root_fd; /* the container's root, in our mount namespace */
-	int proc_fd; /* procfs_open; -1: nothing needs it */
-	struct mask mask;
-	int report_fd; /* where the next failure goes (borrowed) */
-	int start_conn;
-	char *state_json, *notify_state; /* with our pid */
-};
-
-static bool has_userns(const struct init *in)
-{
-	return ns_has(&in->spec->ns, NS_USER);
-}
+enum { JSON_MAX = 4 << 20 };
 
 /* ---- before the root ---- */
 
@@ -105,7 +85,7 @@ int init_become_root(struct err *e)
 /* From the first moment in which a process of the container could look at this one. */
 static int become_root(struct init *in, struct err *e)
 {
-	if (has_userns(in) && init_become_root(e) < 0)
+	if (init_has_userns(in) && init_become_root(e) < 0)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(e, "undumpable");
@@ -182,149 +162,6 @@ static int set_names(struct init *in, struct err *e)
 	return 0;
 }
 
-/* ---- the root and what is in it ---- */
-
-/* Sources are opened here only when the runtime could not (rootless). */
-static int enter_bundle(const struct init *in, struct err *e)
-{
-	if (in->a->bundle && chdir(in->a->bundle) < 0)
-		return err_sys(e, "bundle %s", in->a->bundle);
-	return 0;
-}
-
-static int attach_root(struct init *in, struct err *e)
-{
-	/* Joining one has led away from the root's directory. */
-	if (in->spec->ns.ns[NS_MNT].path && in->a->root_fd < 0)
-		return err_set(e, EPERM,
-			       "a mount namespace can be joined only with CAP_SYS_ADMIN");
-	in->root_fd = rootfs_attach(in->a->root_fd, &in->spec->root, e);
-	return in->root_fd < 0 ? -1 : 0;
-}
-
-static int attach_one(const struct init *in, size_t i, const struct mount_place *where,
-		      struct err *e)
-{
-	const struct mount_spec *m = &in->spec->mounts[i];
-	const struct mount_origin from = {
-		.bundle_fd = AT_FDCWD,
-		.container_idmap = has_userns(in) ? &in->spec->idmap : NULL,
-	};
-	auto_close int own = FD_NONE;
-	int source = in->a->source_fds[i];
-
-	if ((m->extra & MOUNT_BIND) && !(m->extra & MOUNT_REMOUNT) && source < 0) {
-		if (enter_bundle(in, e) < 0 || mount_open_source(m, &from, &own, e) < 0)
-			return -1;
-		if (own < 0)
-			return err_set(e, EPERM, "mount %s: not allowed in this user namespace",
-				       m->target);
-		source = own;
-	}
-	return mount_attach(m, source, where, e);
-}
-
-static bool mounts_cgroup(const struct spec *s)
-{
-	for (size_t i = 0; i < s->n_mounts; i++) {
-		const char *type = s->mounts[i].type;
-
-		if (type && (strcmp(type, "cgroup") == 0 || strcmp(type, "cgroup2") == 0))
-			return true;
-	}
-	return false;
-}
-
-/* The layout is the host's, also for a container without a cgroup; there is just nothing to show in it then. */
-static int find_cgroups(const struct init *in, struct mount_place *where, struct buf *binds,
-			struct err *e)
-{
-	const struct cgroup *cg = in->a->cgroup;
-	enum cgroup_mode mode = cg ? cgroup_mode(cg) : CGROUP_DISABLED;
-
-	if (mode == CGROUP_DISABLED && cgroup_host_mode(&mode, e) < 0)
-		return -1;
-	where->cgroup_v1 = mode == CGROUP_V1;
-	if (cg && cgroup_mode(cg) == CGROUP_V1 && cgroup_v1_binds(cg, binds, e) < 0)
-		return -1;
-	where->cgroup_binds = buf_str(binds);
-	return 0;
-}
-
-static int attach_mounts(struct init *in, struct err *e)
-{
-	const struct spec *s = in->spec;
-	auto_buf struct buf binds = BUF_LIMIT(HOST_PATH_MAX);
-	struct mount_place where = {
-		.root_fd = in->root_fd,
-		.cgroup_ns = ns_has(&s->ns, NS_CGROUP),
-		.user_ns = has_userns(in),
-		.idmap = &s->idmap,
-		.label = s->mount_label,
-	};
-
-	if (mounts_cgroup(s) && find_cgroups(in, &where, &binds, e) < 0)
-		return -1;
-	for (size_t i = 0; i < s->n_mounts; i++) {
-		log_debug("init: mount %s", s->mounts[i].target);
-		if (attach_one(in, i, &where, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-enum dev_kind { DEV_OF_IMAGE, DEV_OWN, DEV_BOUND };
-
-/* What the last mount on /dev says. */
-static enum dev_kind dev_kind(const struct spec *s)
-{
-	enum dev_kind kind = DEV_OF_IMAGE;
-
-	for (size_t i = 0; i < s->n_mounts; i++) {
-		auto_free char *target = path_clean(s->mounts[i].target);
-
-		if (strcmp(target, "/dev") == 0 && !(s->mounts[i].extra & MOUNT_REMOUNT))
-			kind = (s->mounts[i].extra & MOUNT_BIND) ? DEV_BOUND : DEV_OWN;
-	}
-	return kind;
-}
-
-static int make_devices(struct init *in, struct err *e)
-{
-	const struct spec *s = in->spec;
-	const enum dev_kind kind = dev_kind(s);
-
-	/* A bound /dev is somebody else's: it is complete or it is not. */
-	if (kind == DEV_BOUND)
-		return 0;
-	for (size_t i = 0; i < dev_defaults_n; i++) {
-		if (dev_make(in->root_fd, &dev_defaults[i], has_userns(in), e) < 0)
-			return -1;
-	}
-	for (size_t i = 0; i < s->n_devices; i++) {
-		if (dev_make(in->root_fd, &s->devices[i], has_userns(in), e) < 0)
-			return -1;
-	}
-	return rootfs_dev_links(in->root_fd, kind == DEV_OWN, e);
-}
-
-static int open_console(struct init *in, struct err *e)
-{
-	const struct process_spec *p = &in->spec->process;
-	auto_close int master = FD_NONE;
-	auto_close int slave = FD_NONE;
-
-	if (!p->terminal)
-		return 0;
-	if (console_open(in->root_fd, p->rows, p->cols, in->a->console_relayed, &master, &slave,
-			 e) < 0)
-		return -1;
-	if (console_bind(in->root_fd, slave, e) < 0 ||
-	    console_send(in->a->console_sock_fd, master, e) < 0)
-		return -1;
-	return console_take(slave, e);
-}
-
 /* ---- hooks ---- */
 
 /* The template has "pid":0 where the pid goes that the host knows us by. */
@@ -387,42 +224,6 @@ static int start_hooks(struct init *in, struct err *e)
 }
 
 /* ---- inside ---- */
-
-static int enter_root(struct init *in, struct err *e)
-{
-	struct rootfs_spec root = in->spec->root;
-
-	root.no_pivot = in->a->no_pivot;
-	return rootfs_enter(in->root_fd, &root, e);
-}
-
-/* The working directory is made when it is missing, as engines expect; a magic link is refused already here. */
-static int make_cwd(struct init *in, struct err *e)
-{
-	struct err why = ERR_NONE;
-	const char *cwd = in->spec->process.cwd;
-	auto_close int fd = cwd ? path_mkdirs_in(in->root_fd, cwd, 0755, &why) : FD_NONE;
-
-	if (fd < 0 && why.code == ELOOP) {
-		*e = why;
-		return err_wrap(e, "process.cwd %s", cwd);
-	}
-	return 0; /* any other trouble shows when it is entered */
-}
-
-static int cover_paths(struct init *in, struct err *e)
-{
-	const struct rootfs_spec *root = &in->spec->root;
-
-	if (mask_readonly(in->root_fd, root->ro, e) < 0)
-		return -1;
-	return mask_paths(&in->mask, in->root_fd, root->masked, e);
-}
-
-static int seal_root(struct init *in, struct err *e)
-{
-	return rootfs_seal(in->root_fd, &in->spec->root, e);
-}
 
 /* Only what can be known with root's eyes; the user's follow before exec. */
 static int check_program(struct init *in, struct err *e)
@@ -529,16 +330,16 @@ static const struct {
 	{ "sysctl", true, set_kernel_parameters },   /* namespaced, so it needs no root */
 	{ "uts", true, set_names },
 	{ "state", false, fill_states },             /* reads the host's /proc */
-	{ "root", true, attach_root },               /* mounts can be made only on what is attached */
-	{ "mounts", true, attach_mounts },           /* in the spec's order: later ones may lie on earlier ones */
-	{ "devices", true, make_devices },           /* on the /dev that was mounted; may bind nodes of the host */
-	{ "console", true, open_console },           /* needs the devpts that was mounted, and /dev for its bind */
+	{ "root", true, init_attach_root },               /* mounts can be made only on what is attached */
+	{ "mounts", true, init_attach_mounts },           /* in the spec's order: later ones may lie on earlier ones */
+	{ "devices", true, init_make_devices },           /* on the /dev that was mounted; may bind nodes of the host */
+	{ "console", true, init_open_console },           /* needs the devpts that was mounted, and /dev for its bind */
 	{ "hooks", true, runtime_hooks },            /* by the runtime, outside: they may add mounts and devices */
 	{ "hooks", true, container_hooks },          /* must still see the host paths */
-	{ "enter root", false, enter_root },         /* from here on the host's tree is gone */
-	{ "cwd", true, make_cwd },                   /* before the root may become read-only */
-	{ "covers", true, cover_paths },             /* after the hooks: what they mount is covered as well */
-	{ "seal root", true, seal_root },            /* last change of mounts: targets were still made above */
+	{ "enter root", false, init_enter_root },         /* from here on the host's tree is gone */
+	{ "cwd", true, init_make_cwd },                   /* before the root may become read-only */
+	{ "covers", true, init_cover_paths },             /* after the hooks: what they mount is covered as well */
+	{ "seal root", true, init_seal_root },            /* last change of mounts: targets were still made above */
 	{ "program", true, check_program },          /* an error of create, not only of start */
 	{ "descriptors", true, drop_descriptors },   /* also before processes of the container exist that could look */
 	{ "created", true, report_created },
