@@ -55,5 +55,6 @@ ATTACK='mkdir -p /tmp/m; unshare -U -C true 2> /dev/null && echo "new namespaces
 	inside sh -c "$ATTACK"
 	says mounted
 	says 'agent set'
-	! grep -q carrel-attack /proc/self/cgroup
+	# The hierarchy goes when the kernel has taken its last mount apart.
+	wait_for '! grep -q carrel-attack /proc/self/cgroup' 20
 }
