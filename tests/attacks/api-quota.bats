@@ -22,8 +22,9 @@ teardown() { sessiond_teardown; }
 	one=$(key_add ann free) two=$(key_add ann free) bob=$(key_add bob free)
 	daemon_start
 	client race "$ADDR" "$one" 12 '{}' > "$WORK/1" 3>&- &
+	racer=$!
 	client race "$ADDR" "$two" 12 '{}' > "$WORK/2" 3>&-
-	eventually jq -e . "$WORK/1"
+	wait $racer
 	[ "$(jq -s 'map(."201" // 0) | add' "$WORK/1" "$WORK/2")" = 5 ]
 	create "$bob"
 }
