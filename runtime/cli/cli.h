@@ -14,6 +14,7 @@ struct cli {
 	const char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager;
 	bool debug, systemd_cgroup;
 	char *const *argv; /* for seal_self */
+	char *own_root;	   /* what env.root points at, when it is not from argv */
 	struct container_env env;
 };
 

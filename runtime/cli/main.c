@@ -94,7 +94,7 @@ static void choose_root(struct cli *c)
 	if (c->env.root_given)
 		c->env.root = c->root;
 	else if (c->env.rootless && dir && dir[0])
-		c->env.root = xasprintf("%s/carrel/runtime", dir); /* lives as long as we */
+		c->env.root = c->own_root = xasprintf("%s/carrel/runtime", dir);
 	else
 		c->env.root = default_root;
 }
@@ -157,5 +157,6 @@ int main(int argc, char **argv)
 		code = wants_exec(argc, argv) ? 255 : 1;
 	}
 	opt_parsed_fini(&p);
+	free(c.own_root);
 	return code;
 }

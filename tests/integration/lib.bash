@@ -105,7 +105,7 @@ args() {
 }
 
 rt() {
-	timeout "${RT_TIMEOUT:-60}" "$RUNTIME" --root "$ROOT" "$@"
+	timeout -k 5 "${RT_TIMEOUT:-60}" "$RUNTIME" --root "$ROOT" "$@"
 }
 
 # A foreground container with this command.
