@@ -47,7 +47,7 @@ quiet_programs() {
 	BIN_DIR=$WORK/bin
 	mkdir -p "$BIN_DIR"
 	for p in carrel-shim carrel-runtime carrel-image; do
-		printf '#!/bin/sh\nexport ASAN_OPTIONS=detect_leaks=0\nexec %s "$@"\n' "$CARREL_BIN/$p" > "$BIN_DIR/$p"
+		printf '#!/bin/sh\nexport ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"\nexec %s "$@"\n' "$CARREL_BIN/$p" > "$BIN_DIR/$p"
 		chmod +x "$BIN_DIR/$p"
 	done
 	ln -s "$CARREL_BIN/carrel-init" "$BIN_DIR/carrel-init"
@@ -64,7 +64,8 @@ daemon_start() {
 	if [ "${1:-}" = --lasting ]; then mode=--log-level=info && shift; fi
 	options
 	: > "$WORK/out"
-	"$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" "$mode" --listen "${ADDR:-127.0.0.1:0}" "$@" \
+	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=1 \
+		"$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" "$mode" --listen "${ADDR:-127.0.0.1:0}" "$@" \
 		> "$WORK/out" 2>> "$WORK/log" 3>&- &
 	DAEMON=$!
 	local i
