@@ -91,6 +91,7 @@ static const struct permit permits[] = {
 	/* malloc, the ring */
 	FREE(brk), FREE(munmap), FREE(mremap), FREE(madvise),
 	{ SYS_mmap, WITHOUT, 2, PROT_EXEC },
+	{ SYS_mprotect, WITHOUT, 2, PROT_EXEC }, /* musl's heap grows into pages that it mapped before */
 	/* geteuid for shim.sock; the process's end */
 	FREE(geteuid), FREE(rt_sigreturn), FREE(restart_syscall), FREE(exit), FREE(exit_group),
 	/* abort: a programmer's mistake shall say SIGABRT, not SIGSYS. Only itself. */

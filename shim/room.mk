@@ -7,10 +7,19 @@ shim_SRC := shim/orders.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/jani
 	shim/isolate.c shim/front.c
 
 PROGRAMS += carrel-shim
+carrel-shim_STATIC := 1
+# One start for each sandbox, and as many processes as there are sandboxes: the small build, as carrel-runtime's (see
+# runtime/room.mk, whose rules for objects with musl these are), but with musl's own heap, which gives memory back.
+ifneq ($(carrel-runtime_CC),)
+carrel-shim_CC := $(carrel-runtime_CC)
+carrel-shim_SRC := $(addprefix musl/,shim/main.c $(shim_SRC) $(filter-out base/yaml.c,$(base_SRC)) \
+	runtime/cli/musl/checked.c)
+carrel-shim_LIBS := $(system_archives)/libyajl_s.a
+else
 carrel-shim_SRC := shim/main.c
 carrel-shim_LINK := shim base
 carrel-shim_LIBS := -lyajl_s
-carrel-shim_STATIC := 1
+endif
 
 # The sandbox's first process is executed once per sandbox, between the runtime and the first prompt: with musl
 # that takes 0.1 ms, with a static glibc 0.9. It includes nothing of ours, so it is one compilation.
