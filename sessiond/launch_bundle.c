@@ -26,7 +26,7 @@ static int set_ids(struct json_doc *doc, struct json *root, uint32_t base, uint3
 	static const char *const maps[] = { "uidMappings", "gidMappings" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++) {
-		struct json *row = json_at_index(json_find(root, "linux", maps[i], NULL), 0);
+		struct json *row = json_at_index(json_get(json_get(root, "linux"), maps[i]), 0);
 
 		if (!row)
 			return no_member(e, maps[i]);

@@ -261,8 +261,10 @@ int launch_collect(struct launch *l, const char *id, launch_collect_fn fn, void 
 
 void launch_collects_end(struct launch *l)
 {
-	while (l->collects)
-		collect_free(l->collects);
+	for (struct launch_collect *c; (c = l->collects);) {
+		l->collects = c->next;
+		collect_free(c);
+	}
 }
 
 /* A directory that somebody is starting or collecting is not looked into. */

@@ -65,8 +65,8 @@ static struct launch_spec spec_copy(const struct launch_spec *s)
 {
 	struct launch_spec c = *s;
 
-	c.id = copy_str(s->id);
-	c.image = copy_str(s->image);
+	c.id = xstrdup(s->id);
+	c.image = xstrdup(s->image);
 	c.tier = copy_str(s->tier);
 	c.command = copy_strv(s->command);
 	c.env = copy_strv(s->env);

@@ -378,8 +378,11 @@ void launch_templates_sweep(struct launch *l)
 void launch_templates_end(struct launch *l)
 {
 	for (struct template_call *c; (c = l->template_calls);) {
-		while (c->waits)
-			launch_template_forget(c->waits);
+		l->template_calls = c->next;
+		for (struct template_wait *w; (w = c->waits);) {
+			c->waits = w->next;
+			free(w);
+		}
 		if (c->child)
 			launch_child_end(c->child);
 		call_free(c);

@@ -183,8 +183,10 @@ void shim_call_forget(struct launch *l, int64_t number)
 
 void shim_calls_end(struct launch *l)
 {
-	while (l->calls)
-		call_free(l->calls);
+	for (struct shim_call *c; (c = l->calls);) {
+		l->calls = c->next;
+		call_free(c);
+	}
 }
 
 /* The shim never speaks on a connection that asks nothing: any event is its end. */
