@@ -83,6 +83,16 @@ hold() {
 	fact fstype '/sys 62656572 .*'
 }
 
+@test "a mount namespace is joined by path: the root becomes that of all who are in it" {
+	hold --mount
+	edit --arg p "/proc/$HOLDER/ns/mnt" '(.linux.namespaces[] | select(.type == "mount")).path = $p'
+	guest ns -- make /x
+	fact 'ns mnt' "$(host_ns mnt "$HOLDER" | sed 's/[][]/\\&/g')"
+	fact make '/x EROFS'
+	[ -e "/proc/$HOLDER/root/bin/guest" ]
+	[ ! -e /bin/guest ]
+}
+
 @test "a path that is no namespace, of the wrong kind, or not there is refused by name" {
 	config '(.linux.namespaces[] | select(.type == "network")).path = "/proc/self/ns/uts"'
 	fails_with 'not a network namespace' rt run -b "$BUNDLE" "$ID"
