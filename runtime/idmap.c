@@ -97,15 +97,13 @@ static int write_map(int proc_fd, const char *file, const struct idmap *m, struc
 /* newuidmap PID INSIDE OUTSIDE COUNT ...: the setuid helper that knows /etc/subuid. */
 static int run_helper(const char *name, pid_t pid, const struct idmap *m, struct err *e)
 {
-	auto_strv char **argv = calloc(m->n * 3 + 3, sizeof(*argv));
+	auto_strv char **argv = xalloc((m->n * 3 + 3) * sizeof(*argv));
 	auto_free char *path = xasprintf("/usr/bin/%s", name);
 	auto_buf struct buf output = BUF_LIMIT(4096);
 	struct child_spec spec = CHILD_SPEC_NONE;
 	struct child_status status;
 	size_t n = 0;
 
-	if (!argv)
-		return err_set(e, ENOMEM, "%s: out of memory", name);
 	argv[n++] = xstrdup(name);
 	argv[n++] = xasprintf("%d", (int) pid);
 	for (size_t i = 0; i < m->n; i++) {

@@ -147,13 +147,12 @@ static size_t remove_duplicates(struct variable *v, size_t n)
 int process_environment(const struct process_spec *p, int root_fd, char ***out, struct err *e)
 {
 	const size_t n = strv_len((char *const *) p->env);
-	auto_free struct variable *v = calloc(n + 1, sizeof(*v));
-	auto_strv char **env = calloc(n + 2, sizeof(*env));
+	/* The decoder takes at most 65,536 entries. */
+	auto_free struct variable *v = xalloc((n + 1) * sizeof(*v));
+	auto_strv char **env = xalloc((n + 2) * sizeof(*env));
 	bool home = false;
 	size_t used = 0;
 
-	if (!v || !env)
-		return err_set(e, ENOMEM, "environment: out of memory");
 	for (size_t i = 0; i < n; i++)
 		v[i] = (struct variable){ p->env[i], strcspn(p->env[i], "="), i };
 

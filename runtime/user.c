@@ -117,15 +117,14 @@ static int lines_next(struct lines *l, char **line, struct err *e)
 /* Cuts at ':' in place; returns the number of fields. */
 static size_t split(char *line, char *field[FIELDS_MAX])
 {
+	char *p = line;
 	size_t n = 0;
 
-	for (char *p = line; p && n < FIELDS_MAX; n++) {
-		field[n] = p;
+	while (p && n < FIELDS_MAX) {
+		field[n++] = p;
 		p = strchr(p, ':');
-		if (p && n + 1 < FIELDS_MAX)
+		if (p && n < FIELDS_MAX)
 			*p++ = '\0';
-		else
-			p = NULL;
 	}
 	return n;
 }
