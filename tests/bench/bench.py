@@ -9,7 +9,8 @@ live    memory of a shim, and the same create -> prompt with 0, 100 and 200 sand
 run     `run /bin/true` (nothing.c: no C library is measured) of carrel-runtime, crun and the floor (floor.c) with the same config.json, with and without user and time
         namespaces (crun 1.8 knows no time namespace and runs without).
 
-Wall times are milliseconds, p50 p95 p99; CPU is milliseconds a run. Prints Markdown. Needs root.
+Wall times are milliseconds, CPU is milliseconds a run; on a machine that does other work as well, trust CPU, the minimum and the
+ratios. Prints Markdown, and the load before and after. Needs root.
 """
 import argparse
 import ctypes
@@ -40,7 +41,7 @@ def show(text=""):
 def percentiles(values):
     v = sorted(values)
     pick = lambda q: v[min(len(v) - 1, int(q * len(v)))] * 1000
-    return "%.1f | %.1f | %.1f" % (pick(0.50), pick(0.95), pick(0.99))
+    return "%.1f | %.1f | %.1f | %.1f" % (v[0] * 1000, pick(0.50), pick(0.95), pick(0.99))
 
 
 # ---- control groups of our own, to see what each tool's processes used ----
@@ -322,8 +323,8 @@ def measure_prompt(a, work):
         if not a.no_peers:
             subprocess.run(podman + ["rm", "-fa"], env=env, preexec_fn=peers.enter, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         peers.close()
-    show("| create → first prompt byte | runs | p50 ms | p95 | p99 | CPU ms, create to removed (mean) |")
-    show("|---|---|---|---|---|---|")
+    show("| create → first prompt byte | runs | min ms | p50 | p95 | p99 | CPU ms, create to removed (mean) |")
+    show("|---|---|---|---|---|---|---|")
     label = {"carrel": "carrel-sessiond: POST, WebSocket, OUTPUT", "crun": "crun run", "podman": "podman run"}
     for name in tools:
         show("| %s | %d | %s | %.1f |" % (label[name], len(walls[name]), percentiles(walls[name]), 1000 * sum(cpus[name]) / len(cpus[name])))
@@ -408,8 +409,8 @@ def measure_live(a, work):
         daemon_pss = pss(daemon.p.pid)
     finally:
         daemon.close()
-    show("| sandboxes alive | creates | p50 ms | p95 | p99 | CPU ms a create and delete |")
-    show("|---|---|---|---|---|---|")
+    show("| sandboxes alive | creates | min ms | p50 | p95 | p99 | CPU ms a create and delete |")
+    show("|---|---|---|---|---|---|---|")
     for row in rows:
         show(row)
     show()
@@ -543,8 +544,8 @@ def measure_run(a, work):
             n = len(walls[label])
             rows.append("| %s | %d | %.1f | %s | %d |" % (label, n, 1000 * cpu[label] / n, percentiles(walls[label]), rss[label]))
     peers.close()
-    show("| `run /bin/true` | runs | CPU ms (mean) | wall p50 ms | p95 | p99 | peak RSS KiB |")
-    show("|---|---|---|---|---|---|---|")
+    show("| `run /bin/true` | runs | CPU ms (mean) | wall min ms | p50 | p95 | p99 | peak RSS KiB |")
+    show("|---|---|---|---|---|---|---|---|")
     for row in rows:
         show(row)
     show()
@@ -572,12 +573,14 @@ def main():
     # The default limit of descriptors is too low for 200 terminals in one process, and the work directory's path ends up in sockets.
     work = tempfile.mkdtemp(prefix="carrel-bench.", dir="/tmp")
     os.chmod(work, 0o755)
+    show("Load average %.1f %.1f %.1f on %d processors at the beginning, kernel %s.\n" % (*os.getloadavg(), os.cpu_count(), os.uname().release))
     try:
         for name, measure in (("prompt", measure_prompt), ("live", measure_live), ("run", measure_run)):
             if name in a.only.split(","):
                 os.mkdir(work + "/" + name)
                 os.chmod(work + "/" + name, 0o755)
                 measure(a, work + "/" + name)
+        show("Load average %.1f %.1f %.1f at the end." % os.getloadavg())
     finally:
         time.sleep(0.2)
         remove_groups()
