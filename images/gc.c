@@ -92,19 +92,24 @@ static int remove_blob(int dir_fd, const char *name, struct gc_result *r, struct
 	return 0;
 }
 
-static bool in_use(int dir_fd, const char *name)
+/* The layer's tree, locked so that no sandbox can start to use it; FD_NONE when one does, or when there is none. */
+static int lock_layer(int dir_fd, const char *name, bool *busy)
 {
 	char path[DIGEST_HEX + 8];
 
 	snprintf(path, sizeof(path), "%.64s/root", name);
 	auto_close int fd =
 		openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	*busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	return *busy ? FD_NONE : take_fd(&fd);
 }
 
 static int remove_layer(int dir_fd, const char *name, struct gc_result *r, struct err *e)
 {
-	if (in_use(dir_fd, name)) {
+	bool busy;
+	auto_close unused_arg int held = lock_layer(dir_fd, name, &busy); /* until it is gone */
+
+	if (busy) {
 		r->busy++;
 		return 0;
 	}

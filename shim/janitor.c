@@ -46,6 +46,7 @@ struct janitor {
 	const struct janitor_spec *spec;
 	const struct orders *orders;
 	int signal_fd, bundle_fd;
+	struct rootfs rootfs;
 	struct child front, init;
 	bool front_alive;
 	struct exit_cgroup cgroup;
@@ -115,7 +116,7 @@ static int start(struct janitor *j, struct err *e)
 			      O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (j->bundle_fd < 0)
 		return err_sys(e, "%s/bundle", j->spec->dir);
-	if (rootfs_mount(j->orders, j->bundle_fd, e) < 0 ||
+	if (rootfs_mount(j->orders, j->bundle_fd, &j->rootfs, e) < 0 ||
 	    launch_run(j->orders, j->spec->dir, j->bundle_fd, &l, e) < 0)
 		return -1;
 	j->init = l.init;
@@ -388,6 +389,7 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 
 	if (j.signal_fd < 0 || start(&j, e) < 0) {
 		undo_start(&j);
+		rootfs_fini(&j.rootfs);
 		say_ready(spec->ready_fd, -1, e);
 		fd_close(&spec->ready_fd);
 		return -1;
@@ -400,5 +402,6 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 		child_end(&j.init);
 	}
 	finish(&j);
+	rootfs_fini(&j.rootfs);
 	return 0;
 }

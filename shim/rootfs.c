@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -95,13 +96,35 @@ static int idmap_userns(const struct orders *o, struct err *e)
 		      : fd;
 }
 
+/* The directory, locked against removal. Whoever collects the store holds the lock while it removes: having waited
+ * for it, the name may lead nowhere, or to another directory, any more. */
+static int lock_layer(const char *path, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat held, named;
+	int r;
+
+	if (fd < 0)
+		return err_sys(e, "layer %s", path);
+	do
+		r = flock(fd, LOCK_SH);
+	while (r < 0 && errno == EINTR);
+	if (r < 0 || fstat(fd, &held) < 0)
+		return err_sys(e, "layer %s: lock", path);
+	if (stat(path, &named) < 0 || named.st_ino != held.st_ino ||
+	    named.st_dev != held.st_dev)
+		return err_set(e, ENOENT, "layer %s: it was removed from the store", path);
+	return take_fd(&fd);
+}
+
 /* One layer as a detached, read-only, idmapped mount. */
-static int clone_layer(const char *path, int userns_fd, struct err *e)
+static int clone_layer(int layer_fd, const char *path, int userns_fd, struct err *e)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV |
 					       MOUNT_ATTR_NOSUID };
 	auto_close int fd =
-		mountcall_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+		mountcall_open_tree(layer_fd, "",
+				    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(e, "layer %s", path);
@@ -223,41 +246,82 @@ static int overlay(const int *layers, size_t n, int bundle_fd, struct err *e)
 	return fd >= 0 ? fd : overlay_by_path(layers, n, bundle_fd, e);
 }
 
-static int make_root(const struct orders *o, int bundle_fd, int userns_fd, int *layers,
-		     struct err *e)
+static int make_root(const struct orders *o, const struct rootfs *r, int bundle_fd,
+		     int userns_fd, int *clones, struct err *e)
 {
-	size_t n = o->rootfs.n_layers;
 	auto_close int fd = -1;
 
-	for (size_t i = 0; i < n; i++) {
-		layers[i] = clone_layer(o->rootfs.layers[i], userns_fd, e);
-		if (layers[i] < 0)
+	for (size_t i = 0; i < r->n; i++) {
+		clones[i] = clone_layer(r->layers[i], o->rootfs.layers[i], userns_fd, e);
+		if (clones[i] < 0)
 			return -1;
 	}
-	if (n == 1)
-		return attach(layers[0], bundle_fd, "rootfs", e);
-	fd = overlay(layers, n, bundle_fd, e);
+	if (r->n == 1)
+		return attach(clones[0], bundle_fd, "rootfs", e);
+	fd = overlay(clones, r->n, bundle_fd, e);
 	return fd < 0 ? -1 : attach(fd, bundle_fd, "rootfs", e);
 }
 
-int rootfs_mount(const struct orders *o, int bundle_fd, struct err *e)
+static void close_all(int *fds, size_t n)
 {
-	size_t n = o->rootfs.n_layers;
-	auto_free int *layers = xalloc(n * sizeof(int));
-	auto_close int userns_fd = -1;
-	int r;
+	for (size_t i = 0; i < n; i++)
+		fd_close(&fds[i]);
+}
+
+static int *no_fds(size_t n)
+{
+	int *fds = xalloc(n * sizeof(*fds));
 
 	for (size_t i = 0; i < n; i++)
-		layers[i] = -1;
+		fds[i] = FD_NONE;
+	return fds;
+}
+
+static int lock_layers(const struct orders *o, struct rootfs *r, struct err *e)
+{
+	*r = (struct rootfs){ .layers = no_fds(o->rootfs.n_layers), .n = o->rootfs.n_layers };
+	for (size_t i = 0; i < r->n; i++) {
+		r->layers[i] = lock_layer(o->rootfs.layers[i], e);
+		if (r->layers[i] < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int mount_root(const struct orders *o, const struct rootfs *r, int bundle_fd,
+		      struct err *e)
+{
+	auto_free int *clones = no_fds(r->n);
+	auto_close int userns_fd = -1;
+	int done;
+
 	if (o->idmap.count > 0) {
 		userns_fd = idmap_userns(o, e);
 		if (userns_fd < 0)
-			return err_wrap(e, "root filesystem");
+			return -1;
 	}
-	r = make_root(o, bundle_fd, userns_fd, layers, e);
-	for (size_t i = 0; i < n; i++)
-		fd_close(&layers[i]);
-	return r < 0 ? err_wrap(e, "root filesystem") : 0;
+	done = make_root(o, r, bundle_fd, userns_fd, clones, e);
+	close_all(clones, r->n);
+	return done;
+}
+
+int rootfs_mount(const struct orders *o, int bundle_fd, struct rootfs *out, struct err *e)
+{
+	struct rootfs r;
+
+	if (lock_layers(o, &r, e) < 0 || mount_root(o, &r, bundle_fd, e) < 0) {
+		rootfs_fini(&r);
+		return err_wrap(e, "root filesystem");
+	}
+	*out = r;
+	return 0;
+}
+
+void rootfs_fini(struct rootfs *r)
+{
+	close_all(r->layers, r->n);
+	free(r->layers);
+	*r = (struct rootfs){ 0 };
 }
 
 int rootfs_unmount(int bundle_fd, struct err *e)
