@@ -235,12 +235,15 @@ def remove_dir():
 # ---- clients ----
 
 def reconnect():
-    with sh("i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; sleep 100") as b:
+    # The second half comes when the first client is gone for sure.
+    program = "i=0; while [ $i -lt 1500 ]; do echo line $i; i=$((i+1)); done; sleep 1; " \
+        "while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; sleep 100"
+    with sh(program) as b:
         c = started(b).attach()
         c.until("line 50\r\n")
         seen, at = bytes(c.output), c.next
+        assert b"line 2999" not in seen
         c.close()
-        time.sleep(0.3)
         eq(b.ask("info")["state"], "running")
         d = b.attach(since=at)
         d.hello()
