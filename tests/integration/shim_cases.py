@@ -244,6 +244,9 @@ def reconnect():
         seen, at = bytes(c.output), c.next
         assert b"line 2999" not in seen
         c.close()
+        deadline = time.time() + 10
+        while b.ask("info")["next"] < len("".join(f"line {i}\r\n" for i in range(3000))) and time.time() < deadline:
+            time.sleep(0.05)
         eq(b.ask("info")["state"], "running")
         d = b.attach(since=at)
         d.hello()
