@@ -23,6 +23,7 @@ import select
 import shutil
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
@@ -458,8 +459,7 @@ def timed(argv, before):
     if pid == 0:
         try:
             before()
-            null = os.open("/dev/null", os.O_RDWR)
-            os.dup2(null, 0), os.dup2(null, 1)
+            os.dup2(0, 1)
             os.write(write_end, struct.pack("d", now()))
             os.execvp(argv[0], argv)
         finally:
@@ -574,6 +574,10 @@ def main():
     # The default limit of descriptors is too low for 200 terminals in one process, and the work directory's path ends up in sockets.
     work = tempfile.mkdtemp(prefix="carrel-bench.", dir="/tmp")
     os.chmod(work, 0o755)
+    # A null device of our own as standard input of all: crun gives its stdio to the container's root, and that may be
+    # the host's /dev/null.
+    os.mknod(work + "/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+    os.dup2(os.open(work + "/null", os.O_RDWR), 0)
     show("Load average %.1f %.1f %.1f on %d processors at the beginning, kernel %s.\n" % (*os.getloadavg(), os.cpu_count(), os.uname().release))
     try:
         for name, measure in (("prompt", measure_prompt), ("live", measure_live), ("run", measure_run)):
