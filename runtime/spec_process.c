@@ -81,6 +81,23 @@ static int decode_caps_set(const struct json *v, const struct json_at *at, void 
 	return 0;
 }
 
+/* The kernel raises only what is permitted and inheritable. Engines write ambient sets without the inheritable ones
+ * (older runc's `spec` does), and less power is no reason not to start: a warning, as with runc. */
+static void drop_unraisable(struct caps_spec *caps, const struct json_at *at)
+{
+	const uint64_t lost = caps->ambient & ~(caps->permitted & caps->inheritable);
+	const char *const *names = caps_names();
+
+	caps->ambient &= ~lost;
+	for (unsigned i = 0; names[i]; i++)
+		if (lost & UINT64_C(1) << i)
+			spec_warn(
+				at,
+				"can't raise ambient capability %s: it is not both permitted and "
+				"inheritable; left out",
+				names[i]);
+}
+
 static int decode_caps(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
 #define SET(n)                                                                                 \
@@ -94,7 +111,10 @@ static int decode_caps(const struct json *v, const struct json_at *at, void *out
 	struct caps_spec *caps = out;
 
 	caps->set = true;
-	return json_decode_object(v, at, SPEC_FIELDS(fields), caps, e);
+	if (json_decode_object(v, at, SPEC_FIELDS(fields), caps, e) < 0)
+		return -1;
+	drop_unraisable(caps, at);
+	return 0;
 }
 
 static int decode_rlimit(const struct json *v, const struct json_at *at, void *out,
