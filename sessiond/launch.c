@@ -129,7 +129,6 @@ static void copy_config(struct launch *l, const struct launch_config *c)
 static int open_dirs(struct launch *l, struct err *e)
 {
 	const char *run = l->config.run_dir;
-	auto_close int runtime = -1;
 
 	if (mkdir(run, 0700) < 0 && errno != EEXIST)
 		return err_sys(e, "make %s", run);
@@ -142,8 +141,8 @@ static int open_dirs(struct launch *l, struct err *e)
 	l->templates_fd = make_dir(run, "templates", e);
 	if (l->templates_fd < 0)
 		return -1;
-	runtime = make_dir(run, "runtime", e);
-	return runtime < 0 ? -1 : 0;
+	l->runtime_fd = make_dir(run, "runtime", e);
+	return l->runtime_fd < 0 ? -1 : 0;
 }
 
 int launch_new(struct loop *loop, const struct launch_config *config, struct launch **out,
@@ -155,7 +154,7 @@ int launch_new(struct loop *loop, const struct launch_config *config, struct lau
 		return -1;
 	l = xalloc(sizeof(*l));
 	l->loop = loop;
-	l->sandboxes_fd = l->uids_fd = l->templates_fd = FD_NONE;
+	l->sandboxes_fd = l->uids_fd = l->templates_fd = l->runtime_fd = FD_NONE;
 	copy_config(l, config);
 	if (open_dirs(l, e) < 0) {
 		launch_free(l);
@@ -179,6 +178,7 @@ void launch_free(struct launch *l)
 	fd_close(&l->sandboxes_fd);
 	fd_close(&l->uids_fd);
 	fd_close(&l->templates_fd);
+	fd_close(&l->runtime_fd);
 	c = &l->config;
 	const char *strings[] = { c->run_dir, c->store,	    c->tiers, c->image,
 				  c->shim,    c->runtime,   c->init,  c->seccomp,

@@ -152,7 +152,7 @@ struct launch_exit {
 int launch_exit_read(struct launch *l, const char *id, struct launch_exit *out, struct err *e);
 
 /* What the shim of `id` left behind: waits (in the loop) until DIR/lock is free, reads exit.json,
- * undoes whatever is left (runtime delete --force, cgroup, uid slot), removes the directory, then calls
+ * undoes whatever is left (processes, cgroup, the runtime's state, uid slot), removes the directory, then calls
  * fn. exit is NULL when there was no directory. err is set when something could not be removed;
  * the directory then stays and a later scan finds it again. */
 typedef void (*launch_collect_fn)(void *arg, const struct launch_exit *exit,
@@ -165,7 +165,7 @@ enum launch_found {
 	LAUNCH_STARTING, /* somebody is starting or collecting it this moment: leave it alone */
 	LAUNCH_DEAD,	 /* nobody holds it: launch_collect */
 };
-/* Calls fn for every directory in sandboxes/ (blocking: a readdir and two flocks each), then removes uid
+/* Calls fn for every directory in sandboxes/, and for what the runtime remembers without one (blocking: a readdir and two flocks each), then removes uid
  * slots whose ID has no directory, and what killed processes left in templates/. */
 typedef void (*launch_scan_fn)(void *arg, const char *id, enum launch_found found);
 int launch_scan(struct launch *l, launch_scan_fn fn, void *arg, struct err *e);

@@ -1,8 +1,8 @@
 /*
  * After the end: what a shim left is read, undone and removed, and what nobody owns any more is found.
  *
- * The order of undoing: the sandbox itself (carrel-shim --sweep: processes, cgroup, runtime state), the uid slot, the
- * directory. As long as the directory is there, its name is taken: a slot that was looked up by that name cannot be
+ * The order of undoing: the sandbox itself (carrel-shim --sweep: processes, cgroup, runtime state), the runtime's state when
+ * it is still there (whoever should have deleted it was killed over it), the uid slot, the directory. As long as the directory is there, its name is taken: a slot that was looked up by that name cannot be
  * another sandbox's. Locks are taken in this order too: the directory's flock, then DIR/lock, so that nobody but a
  * collector ever stands in the way of a shim that is just starting.
  */
@@ -129,6 +129,10 @@ static void remove_rest(struct launch_collect *c)
 {
 	struct err e = ERR_NONE;
 
+	if (c->dir_fd < 0) {
+		done(c, NULL);
+		return;
+	}
 	launch_slot_release_id(c->launch, c->id, c->dir_fd);
 	if (fd_remove_tree(c->launch->sandboxes_fd, c->id, &e) < 0) {
 		(void) err_wrap(&e, "sandbox %s", c->id);
@@ -148,6 +152,45 @@ static void read_exit(struct launch_collect *c)
 	copy_text(c->exit.ended_at, sizeof(c->exit.ended_at), clock_rfc3339_now().s);
 	copy_text(c->exit.error, sizeof(c->exit.error),
 		  e.code ? e.msg : "the shim ended without a record of why");
+}
+
+static void on_deleted(void *arg, const struct child_status *status, const char *text)
+{
+	struct launch_collect *c = arg;
+	struct err e = ERR_NONE;
+
+	c->sweeper = NULL;
+	if (!status->signalled && status->code == 0) {
+		remove_rest(c);
+		return;
+	}
+	(void) err_set(&e, EIO, "sandbox %s: carrel-runtime delete: %s %d: %.*s", c->id,
+		       status->signalled ? "signal" : "exit code", status->code,
+		       (int) strcspn(text, "\n"), text);
+	done(c, &e);
+}
+
+/* The last of it but slot and directory. */
+static void delete_state(struct launch_collect *c)
+{
+	struct launch *l = c->launch;
+	char *argv[] = { (char *) "carrel-runtime",
+			 (char *) "--root",
+			 l->runtime_root,
+			 (char *) "delete",
+			 (char *) "--force",
+			 c->id,
+			 NULL };
+	struct err e = ERR_NONE;
+
+	if (!exists(l->runtime_fd, c->id)) {
+		remove_rest(c);
+		return;
+	}
+	c->sweeper =
+		launch_child_start(l, l->config.runtime, argv, true, -1, on_deleted, c, &e);
+	if (!c->sweeper)
+		done(c, &e);
 }
 
 static void attempt(void *arg);
@@ -183,7 +226,7 @@ static void on_swept(void *arg, const struct child_status *status, const char *t
 	}
 	/* The sweeper may have written the record that the shim owed. */
 	read_exit(c);
-	remove_rest(c);
+	delete_state(c);
 }
 
 static void sweep(struct launch_collect *c)
@@ -223,7 +266,8 @@ static void attempt(void *arg)
 	int r = claim(c);
 
 	if (r < 0) {
-		done(c, NULL);
+		fd_close(&c->dir_fd);
+		delete_state(c);
 		return;
 	}
 	if (r == 0 || !shim_is_dead(c->dir_fd)) {
@@ -236,7 +280,7 @@ static void attempt(void *arg)
 	if (exists(c->dir_fd, "bundle") && exists(c->dir_fd, "sandbox.json"))
 		sweep(c);
 	else
-		remove_rest(c);
+		delete_state(c);
 }
 
 int launch_collect(struct launch *l, const char *id, launch_collect_fn fn, void *arg,
@@ -279,6 +323,24 @@ static enum launch_found examine(int dir_fd)
 	return dead ? LAUNCH_DEAD : LAUNCH_ALIVE;
 }
 
+/* The runtime's states without a directory: their shims' directories went, their `delete` was killed. */
+static int scan_states(struct launch *l, launch_scan_fn fn, void *arg, struct err *e)
+{
+	int fd = openat(l->runtime_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		(void) err_sys(e, "list %s", l->runtime_root);
+		fd_close(&fd);
+		return -1;
+	}
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (launch_id_valid(entry->d_name) && !exists(l->sandboxes_fd, entry->d_name))
+			fn(arg, entry->d_name, LAUNCH_DEAD);
+	(void) closedir(d);
+	return 0;
+}
+
 int launch_scan(struct launch *l, launch_scan_fn fn, void *arg, struct err *e)
 {
 	int fd = openat(l->sandboxes_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -297,6 +359,8 @@ int launch_scan(struct launch *l, launch_scan_fn fn, void *arg, struct err *e)
 			fn(arg, entry->d_name, examine(dir));
 	}
 	(void) closedir(d);
+	if (scan_states(l, fn, arg, e) < 0)
+		return -1;
 	launch_templates_sweep(l);
 	return launch_slots_sweep(l, e);
 }

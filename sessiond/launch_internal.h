@@ -51,7 +51,7 @@ struct launch_collect;
 struct launch {
 	struct loop *loop;
 	struct launch_config config; /* strings owned */
-	int sandboxes_fd, uids_fd, templates_fd;
+	int sandboxes_fd, uids_fd, templates_fd, runtime_fd;
 	char *sandboxes, *uids, *runtime_root; /* absolute paths */
 	struct launch_template *templates;     /* newest first */
 	struct template_call *template_calls;

@@ -205,6 +205,48 @@ static void test_collect_unfinished(void **state)
 	fd_close(&fd);
 }
 
+/* The runtime's memory of a sandbox whose directory is gone already, or whose shim thought that it was deleted. */
+static void test_collect_state(void **state)
+{
+	struct scene *s = *state;
+	struct seen seen = { 0 };
+	struct heard h;
+	int fd = openat(s->dir.fd, "run/runtime", O_RDONLY | O_DIRECTORY | O_CLOEXEC), box;
+
+	put_script(
+		s, "carrel-runtime",
+		"#!/bin/sh\nW=%s\n[ \"$3 $4\" = 'delete --force' ] && rm -r $2/$5 || exit 1\n");
+	assert_int_equal(mkdirat(fd, "lone", 0700), 0);
+	assert_int_equal(mkdirat(fd, "both", 0700), 0);
+	assert_int_equal(mkdirat(fd, "@seccomp", 0700), 0);
+	box = make_sandbox(s, "both");
+	put_file(box, "exit.json", "{\"reason\":\"exited\",\"code\":4}");
+	fd_close(&box);
+	assert_ok(launch_scan(s->launch, see, &seen, &e));
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(find(&seen, "lone"), LAUNCH_DEAD);
+	assert_int_equal(find(&seen, "both"), LAUNCH_DEAD);
+	h = collect_one(s, "lone");
+	assert_int_equal(h.err.code, 0);
+	assert_false(h.had_exit);
+	h = collect_one(s, "both");
+	assert_int_equal(h.err.code, 0);
+	assert_int_equal(h.exit.code, 4);
+	assert_int_equal(count_in(s, "runtime"), 1);
+	assert_no_trace(s);
+
+	/* What cannot be deleted stays, with its directory and the reason. */
+	put_script(s, "carrel-runtime", "#!/bin/sh\nW=%s; echo busy >&2; exit 1\n");
+	assert_int_equal(mkdirat(fd, "x", 0700), 0);
+	box = make_sandbox(s, "x");
+	fd_close(&box);
+	h = collect_one(s, "x");
+	assert_int_equal(h.err.code, EIO);
+	assert_non_null(strstr(h.err.msg, "busy"));
+	assert_int_equal(count_in(s, "sandboxes"), 1);
+	fd_close(&fd);
+}
+
 /* ---- the shim's socket, played by this process ---- */
 
 struct player {
@@ -450,17 +492,10 @@ static void test_reasons(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_collect_killed),
-		T(test_collect_record),
-		T(test_collect_sticks),
-		T(test_collect_waits),
-		T(test_scan),
-		T(test_collect_unfinished),
-		T(test_call),
-		T(test_call_carries),
-		T(test_call_refused),
-		T(test_watch),
-		cmocka_unit_test(test_reasons),
+		T(test_collect_killed), T(test_collect_record), T(test_collect_sticks),
+		T(test_collect_waits),	T(test_scan),		T(test_collect_unfinished),
+		T(test_collect_state),	T(test_call),		T(test_call_carries),
+		T(test_call_refused),	T(test_watch),		cmocka_unit_test(test_reasons),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
