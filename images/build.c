@@ -68,14 +68,15 @@ static char *join(const char **v, const char *between)
 /* Words were checked by recipe.c, so none can end a quotation or begin an option. */
 static void add_hooks(struct args *a, const struct recipe *r, const char *files_dir)
 {
+	/* Before the user is made: what stands in /etc/skel becomes his. */
+	if (r->files && r->files->count)
+		add(a, xasprintf("--customize-hook=sync-in %s /", files_dir));
 	if (r->user.name)
 		add(a, xasprintf("--customize-hook=chroot \"$1\" useradd --uid %u --user-group "
 				 "--create-home --home-dir %s --shell %s %s",
 				 r->user.uid, r->user.home, r->user.shell, r->user.name));
 	for (size_t i = 0; r->remove && r->remove[i]; i++)
 		add(a, xasprintf("--customize-hook=rm -rf \"$1\"%s", r->remove[i]));
-	if (r->files && r->files->count)
-		add(a, xasprintf("--customize-hook=sync-in %s /", files_dir));
 }
 
 static int make_args(struct args *a, const struct recipe *r, const char *work, struct err *e)
