@@ -163,12 +163,19 @@ shim_pid() {
 	ADDR=127.0.0.1:0
 	daemon_start --lasting
 	# What is said to run does run: each has a directory, and nothing else has one.
-	agree() {
-		api "$key" GET '/v1/sandboxes?limit=200'
-		[ "$(field '.items[] | select(.state != "ended") | .id' | sort)" = "$(ls "$RUN/sandboxes" | sort)" ]
+	# A quick machine makes more than one page of them.
+	every() { # FILTER
+		local next=
+		while :; do
+			api "$key" GET "/v1/sandboxes?limit=200${next:+&after=$next}"
+			field ".items[] | $1"
+			next=$(field '.next // empty')
+			[ -n "$next" ] || return 0
+		done
 	}
+	agree() { [ "$(every 'select(.state != "ended") | .id' | sort)" = "$(ls "$RUN/sandboxes" | sort)" ]; }
 	eventually agree
-	for id in $(field '.items[] | select(.state == "running") | .id'); do
+	for id in $(every 'select(.state == "running") | .id'); do
 		api "$key" GET "/v1/sandboxes/$id"
 		[ "$(field .live.cols)" = 80 ]
 	done
