@@ -550,7 +550,7 @@ def sigterm_to_the_shim():
 
 
 def everything_in_it_dies():
-    with sh("trap '' TERM HUP INT; (trap '' TERM HUP; setsid sleep 1000 &); nohup sleep 1000 > /dev/null & echo up; sleep 1000") as b:
+    with sh("trap '' TERM HUP INT; (trap '' TERM HUP; setsid sleep 1000 &); sleep 1000 & echo up; sleep 1000") as b:
         c = started(b).attach()
         c.until("up")
         pid = b.ask("info")["pid"]
