@@ -249,3 +249,9 @@ teardown() { runtime_teardown; }
 	ok
 	[ "$(grep -c '^fd' <<< "$output")" = 3 ]
 }
+
+@test "where mounts cannot be cloned a sealed copy in memory runs" {
+	# It comes as far as the first mount of the container.
+	run "$CARREL_BIN/../tests/forbid" open_tree -- timeout 60 "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	[[ $output == *'no open_tree'* && $output != *'seal this program'* ]]
+}
