@@ -21,7 +21,7 @@
 #include "base/util.h"
 #include "shim/orders.h"
 
-enum { RUN_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 30000, LOG_BYTES = 65536 };
+enum { RUN_ARGS = 16, RUN_TIMEOUT_MS = 60000, DELETE_TIMEOUT_MS = 30000, LOG_BYTES = 65536 };
 
 /* Names in the bundle, which is the runtime's working directory: no path of ours is too long for a unix
  * socket then, whatever the runtime does with it. */
@@ -164,26 +164,38 @@ static int open_init(int bundle_fd, struct child *out, struct err *e)
 	return 0;
 }
 
-static int run(const struct orders *o, const char *bundle, int bundle_fd, const struct stdio *s,
-	       struct err *e)
+/* The runtime's command line: argv[RUN_ARGS] is the NULL that ends it. */
+static void run_args(const struct orders *o, const char *bundle, const char *log,
+		     const char *argv[RUN_ARGS + 1])
 {
-	const char *argv[16] = { o->runtime, "--root",	     o->runtime_root, "--log",
-				 NULL,	     "--log-format", "json",	      "run",
-				 "--detach", "--bundle",     bundle,	      "--pid-file",
-				 pid_name };
-	auto_free char *log = xasprintf("%s/%s", bundle, log_name);
-	struct child_spec spec = CHILD_SPEC_NONE;
-	struct child child = CHILD_NONE;
-	struct child_status st;
-	size_t n = 13;
-	int r;
+	const char *const first[] = { o->runtime, "--root",	  o->runtime_root, "--log",
+				      log,	  "--log-format", "json",	   "run",
+				      "--detach", "--bundle",	  bundle,	   "--pid-file",
+				      pid_name };
+	size_t n = ARRAY_SIZE(first);
 
-	argv[4] = log;
+	_Static_assert(ARRAY_SIZE(first) + 3 == RUN_ARGS,
+		       "two for the console, one for the id");
+	memcpy(argv, first, sizeof(first));
 	if (o->terminal) {
 		argv[n++] = "--console-socket";
 		argv[n++] = console_name;
 	}
-	argv[n] = o->id;
+	argv[n++] = o->id;
+	argv[n] = NULL;
+}
+
+static int run(const struct orders *o, const char *bundle, int bundle_fd, const struct stdio *s,
+	       struct err *e)
+{
+	auto_free char *log = xasprintf("%s/%s", bundle, log_name);
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child child = CHILD_NONE;
+	const char *argv[RUN_ARGS + 1];
+	struct child_status st;
+	int r;
+
+	run_args(o, bundle, log, argv);
 	spec.path = o->runtime;
 	spec.argv = (char *const *) (uintptr_t) argv;
 	spec.envp = runtime_env;
