@@ -1,4 +1,4 @@
-/* The command line of carrel-runtime: tables, and a handler per command that calls one verb of the library. */
+/* The command line of carrel-runtime: a file per command or family of commands, with its options and its handler. */
 #ifndef CARREL_RUNTIME_CLI_CLI_H
 #define CARREL_RUNTIME_CLI_CLI_H
 
@@ -7,6 +7,7 @@
 #include "base/opt.h"
 #include "runtime/container.h"
 
+struct buf;
 struct err;
 
 /* Filled by the global flags. */
@@ -26,6 +27,13 @@ void cli_warn(const char *text);
 /* Logs "carrel-runtime COMMAND: why" where --log says, and tells stderr; returns `code`. */
 int cli_fail(const struct cli *c, const char *command, const struct err *why, int code);
 
+enum { CLI_OUTPUT_MAX = 16 << 20 };
+/* To stdout; returns the exit code. */
+int cli_print(const struct cli *c, const char *command, struct buf *out);
+/* For commands that enter a container: checks --preserve-fds, and executes the program again from where a container
+ * cannot reach its file. */
+int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e);
+
 /* Handlers: their result is the exit code. */
 int cli_create(void *global, const char **operands, int n, void *opts);
 int cli_run(void *global, const char **operands, int n, void *opts);
@@ -44,7 +52,11 @@ int cli_spec(void *global, const char **operands, int n, void *opts);
 int cli_version(void *global, const char **operands, int n, void *opts);
 int cli_man(void *global, const char **operands, int n, void *opts);
 
-/* Their options' blocks; the tables in commands.c fill them. */
+/* Their tables of options, each in the file of its command, and the blocks that these fill. */
+extern const struct opt cli_create_opts[], cli_run_opts[], cli_exec_opts[], cli_kill_opts[];
+extern const struct opt cli_delete_opts[], cli_list_opts[], cli_ps_opts[], cli_update_opts[];
+extern const struct opt cli_spec_opts[];
+
 struct opts_create {
 	const char *bundle, *console_socket, *pid_file;
 	bool no_pivot, no_new_keyring, detach, keep;

@@ -1,5 +1,6 @@
 /* ps: the container's part of what ps(1) prints, or the pids. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,13 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "runtime/cli/cli.h"
+
+/* clang-format off */
+const struct opt cli_ps_opts[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct opts_ps, format), "table|json", "how to print" },
+	{ 0 },
+};
+/* clang-format on */
 
 enum { PS_MAX = 16 << 20, PS_TIMEOUT_MS = 30000 };
 

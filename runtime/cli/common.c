@@ -1,0 +1,45 @@
+/* What several commands share. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "runtime/cli/cli.h"
+#include "runtime/seal.h"
+
+enum { PRESERVE_MAX = 4096 };
+
+int cli_print(const struct cli *c, const char *command, struct buf *out)
+{
+	struct err e = ERR_NONE;
+
+	if (fd_write_all(STDOUT_FILENO, buf_bytes(out), buf_len(out), &e) < 0)
+		return cli_fail(c, command, &e, 1);
+	return 0;
+}
+
+/* Descriptors that are asked for must be there: else one of our own would be in their place. */
+static int check_preserved(uint64_t n, struct err *e)
+{
+	if (n > PRESERVE_MAX)
+		return err_set(e, EINVAL, "--preserve-fds %llu: at most %d",
+			       (unsigned long long) n, PRESERVE_MAX);
+	for (int fd = 3; fd < 3 + (int) n; fd++) {
+		const int flags = fcntl(fd, F_GETFD);
+
+		if (flags < 0 || (flags & FD_CLOEXEC))
+			return err_set(e, EBADF,
+				       "--preserve-fds %llu: descriptor %d is not open",
+				       (unsigned long long) n, fd);
+	}
+	return 0;
+}
+
+int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e)
+{
+	if (check_preserved(preserve_fds, e) < 0)
+		return -1;
+	return seal_self(c->argv, e);
+}
