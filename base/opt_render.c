@@ -2,25 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "base/page.h"
 #include "base/str.h"
 
 enum { LEFT_MAX = 30 };
-
-/* Where text goes. The first failure sticks; everything after it is skipped. */
-struct page {
-	struct buf *out;
-	struct err *e;
-	int r;
-};
-
-#define say(p, ...)                                                                            \
-	do {                                                                                   \
-		if ((p)->r == 0)                                                               \
-			(p)->r = buf_printf((p)->out, (p)->e, __VA_ARGS__);                    \
-	} while (0)
 
 static const struct opt help_row = { .name = "help", .letter = 'h', .help = "show this help" };
 static const struct opt version_row = { .name = "version",
@@ -87,10 +74,10 @@ static void left_side(const struct opt *o, char *s, size_t cap)
 static void help_row_out(struct page *p, const char *left, size_t width, const char *help)
 {
 	if (strlen(left) > width)
-		say(p, "  %s\n  %*s", left, (int) width, "");
+		page_say(p, "  %s\n  %*s", left, (int) width, "");
 	else
-		say(p, "  %-*s", (int) width, left);
-	say(p, "  %s\n", help ? help : "");
+		page_say(p, "  %-*s", (int) width, left);
+	page_say(p, "  %s\n", help ? help : "");
 }
 
 static void help_options(struct page *p, const struct opt *opts, bool with_version)
@@ -105,7 +92,7 @@ static void help_options(struct page *p, const struct opt *opts, bool with_versi
 		if (strlen(left) <= LEFT_MAX)
 			width = MAX(width, strlen(left));
 	}
-	say(p, "\nOptions:\n");
+	page_say(p, "\nOptions:\n");
 	r = rows_of(opts, with_version);
 	while (rows_next(&r, &o)) {
 		left_side(&o, left, sizeof(left));
@@ -121,7 +108,7 @@ static void help_commands(struct page *p, const struct opt_cmd *cmds)
 		if (!(c->flags & OPT_HIDDEN))
 			width = MAX(width, strlen(c->name));
 	}
-	say(p, "\nCommands:\n");
+	page_say(p, "\nCommands:\n");
 	for (const struct opt_cmd *c = cmds; c->name; c++) {
 		if (!(c->flags & OPT_HIDDEN))
 			help_row_out(p, c->name, width, c->help);
@@ -137,15 +124,15 @@ int opt_render_help(const struct opt_program *prog, const struct opt_cmd *cmd, s
 					    : prog->operands;
 	const char *summary = cmd ? cmd->help : prog->summary;
 
-	say(&p, "Usage: %s%s%s [OPTION...]%s%s\n", prog->name, cmd ? " " : "",
-	    cmd ? cmd->name : "", operands ? " " : "", operands ? operands : "");
+	page_say(&p, "Usage: %s%s%s [OPTION...]%s%s\n", prog->name, cmd ? " " : "",
+		 cmd ? cmd->name : "", operands ? " " : "", operands ? operands : "");
 	if (summary)
-		say(&p, "\n%s\n", summary);
+		page_say(&p, "\n%s\n", summary);
 	if (!cmd && prog->cmds)
 		help_commands(&p, prog->cmds);
 	help_options(&p, cmd ? cmd->opts : prog->opts, !cmd);
 	if (!cmd && prog->cmds)
-		say(&p, "\nOptions of a command: %s COMMAND --help\n", prog->name);
+		page_say(&p, "\nOptions of a command: %s COMMAND --help\n", prog->name);
 	return p.r;
 }
 
@@ -157,28 +144,28 @@ static void man_text(struct page *p, const char *s, size_t n)
 	for (size_t i = 0; i < n && p->r == 0; i++) {
 		switch (s[i]) {
 		case '\\':
-			say(p, "\\e");
+			page_say(p, "\\e");
 			break;
 		case '-':
-			say(p, "\\-");
+			page_say(p, "\\-");
 			break;
 		case '"':
-			say(p, "\\(dq");
+			page_say(p, "\\(dq");
 			break;
 		case '\'':
-			say(p, "\\(aq");
+			page_say(p, "\\(aq");
 			break;
 		case '`':
-			say(p, "\\(ga");
+			page_say(p, "\\(ga");
 			break;
 		case '^':
-			say(p, "\\(ha");
+			page_say(p, "\\(ha");
 			break;
 		case '~':
-			say(p, "\\(ti");
+			page_say(p, "\\(ti");
 			break;
 		case '.':
-			say(p, "%s", i == 0 ? "\\&." : ".");
+			page_say(p, "%s", i == 0 ? "\\&." : ".");
 			break;
 		default:
 			p->r = buf_append(p->out, s + i, 1, p->e);
@@ -205,31 +192,31 @@ static enum para man_line(struct page *p, enum para now, const char *s, size_t n
 	bool example = n && (s[0] == ' ' || s[0] == '\t');
 
 	if (now == PARA_EXAMPLE && !example)
-		say(p, ".fi\n.RE\n");
+		page_say(p, ".fi\n.RE\n");
 	if (n == 0)
 		return PARA_NONE;
 	if (n > 2 && memcmp(s, "# ", 2) == 0) {
-		say(p, ".SH ");
+		page_say(p, ".SH ");
 		man_text(p, s + 2, n - 2);
-		say(p, "\n");
+		page_say(p, "\n");
 		return PARA_PLAIN;
 	}
 	if (example) {
 		if (now != PARA_EXAMPLE)
-			say(p, "%s.RS 4\n.nf\n", now == PARA_NONE ? ".PP\n" : "");
+			page_say(p, "%s.RS 4\n.nf\n", now == PARA_NONE ? ".PP\n" : "");
 		while (n && (*s == ' ' || *s == '\t')) {
 			s++;
 			n--;
 		}
 	} else if (n > 2 && memcmp(s, "- ", 2) == 0) {
-		say(p, ".IP \\(bu 2\n");
+		page_say(p, ".IP \\(bu 2\n");
 		s += 2;
 		n -= 2;
 	} else if (now != PARA_PLAIN) {
-		say(p, ".PP\n");
+		page_say(p, ".PP\n");
 	}
 	man_text(p, s, n);
-	say(p, "\n");
+	page_say(p, "\n");
 	return example ? PARA_EXAMPLE : PARA_PLAIN;
 }
 
@@ -246,7 +233,7 @@ static void man_paragraphs(struct page *p, const char *s, size_t len, enum para 
 		s += n + (nl != NULL);
 	}
 	if (now == PARA_EXAMPLE)
-		say(p, ".fi\n.RE\n");
+		page_say(p, ".fi\n.RE\n");
 }
 
 static void man_options(struct page *p, const struct opt *opts, bool with_version)
@@ -255,50 +242,50 @@ static void man_options(struct page *p, const struct opt *opts, bool with_versio
 	struct opt o;
 
 	while (rows_next(&r, &o)) {
-		say(p, ".TP\n");
+		page_say(p, ".TP\n");
 		if (o.letter)
-			say(p, "\\fB\\-%c\\fR, ", o.letter);
-		say(p, "\\fB\\-\\-");
+			page_say(p, "\\fB\\-%c\\fR, ", o.letter);
+		page_say(p, "\\fB\\-\\-");
 		man_str(p, o.name);
-		say(p, "\\fR");
+		page_say(p, "\\fR");
 		if (o.arg) {
-			say(p, " \\fI");
+			page_say(p, " \\fI");
 			man_str(p, o.arg);
-			say(p, "\\fR");
+			page_say(p, "\\fR");
 		}
-		say(p, "\n");
+		page_say(p, "\n");
 		man_str(p, o.help && o.help[0] ? o.help : "(no description)");
-		say(p, "\n");
+		page_say(p, "\n");
 	}
 }
 
 static void man_usage(struct page *p, const struct opt_program *prog, const char *cmd,
 		      const char *operands)
 {
-	say(p, "\\fB");
+	page_say(p, "\\fB");
 	man_str(p, prog->name);
 	if (cmd) {
-		say(p, " ");
+		page_say(p, " ");
 		man_str(p, cmd);
 	}
-	say(p, "\\fR [\\fIOPTION\\fR...]");
+	page_say(p, "\\fR [\\fIOPTION\\fR...]");
 	if (operands) {
-		say(p, " ");
+		page_say(p, " ");
 		man_str(p, operands);
 	}
-	say(p, "\n");
+	page_say(p, "\n");
 }
 
 static void man_command(struct page *p, const struct opt_program *prog, const struct opt_cmd *c)
 {
-	say(p, ".SS ");
+	page_say(p, ".SS ");
 	man_str(p, c->name);
-	say(p, "\n");
+	page_say(p, "\n");
 	man_usage(p, prog, c->name, c->operands);
 	if (c->help) {
-		say(p, ".PP\n");
+		page_say(p, ".PP\n");
 		man_str(p, c->help);
-		say(p, "\n");
+		page_say(p, "\n");
 	}
 	if (c->text)
 		man_paragraphs(p, c->text, strlen(c->text), PARA_NONE);
@@ -326,22 +313,22 @@ int opt_render_man(const struct opt_program *prog, int section, struct buf *out,
 	const char *text = prog->text ? prog->text : "";
 	size_t prose = prose_len(text);
 
-	say(&p, ".TH \"");
+	page_say(&p, ".TH \"");
 	man_upper(&p, prog->name);
-	say(&p, "\" \"%d\" \"\" \"Carrel\" \"Carrel\"\n.SH NAME\n", section);
+	page_say(&p, "\" \"%d\" \"\" \"Carrel\" \"Carrel\"\n.SH NAME\n", section);
 	man_str(&p, prog->name);
-	say(&p, " \\- ");
+	page_say(&p, " \\- ");
 	man_str(&p, prog->summary);
-	say(&p, "\n.SH SYNOPSIS\n");
+	page_say(&p, "\n.SH SYNOPSIS\n");
 	man_usage(&p, prog, NULL, prog->cmds ? "COMMAND [ARG...]" : prog->operands);
 	if (prose) {
-		say(&p, ".SH DESCRIPTION\n");
+		page_say(&p, ".SH DESCRIPTION\n");
 		man_paragraphs(&p, text, prose, PARA_PLAIN);
 	}
-	say(&p, ".SH OPTIONS\n");
+	page_say(&p, ".SH OPTIONS\n");
 	man_options(&p, prog->opts, true);
 	if (prog->cmds)
-		say(&p, ".SH COMMANDS\n");
+		page_say(&p, ".SH COMMANDS\n");
 	for (const struct opt_cmd *c = prog->cmds; c && c->name; c++) {
 		if (!(c->flags & OPT_HIDDEN))
 			man_command(&p, prog, c);

@@ -1,7 +1,7 @@
 #include "sessiond/metrics.h"
 
-#include "base/buf.h"
 #include "base/err.h"
+#include "base/page.h"
 #include "base/util.h"
 #include "sessiond/launch.h"
 
@@ -18,29 +18,16 @@ void metrics_start(struct metrics *m, uint64_t us)
 	m->start_us += us;
 }
 
-/* The first failure sticks. */
-struct page {
-	struct buf *out;
-	struct err *e;
-	int r;
-};
-
-#define say(p, ...)                                                                            \
-	do {                                                                                   \
-		if ((p)->r == 0)                                                               \
-			(p)->r = buf_printf((p)->out, (p)->e, __VA_ARGS__);                    \
-	} while (0)
-
 static void head(struct page *p, const char *name, const char *type, const char *help)
 {
-	say(p, "# HELP carrel_%s %s\n# TYPE carrel_%s %s\n", name, help, name, type);
+	page_say(p, "# HELP carrel_%s %s\n# TYPE carrel_%s %s\n", name, help, name, type);
 }
 
 static void one(struct page *p, const char *name, const char *type, const char *help,
 		uint64_t value)
 {
 	head(p, name, type, help);
-	say(p, "carrel_%s %llu\n", name, (unsigned long long) value);
+	page_say(p, "carrel_%s %llu\n", name, (unsigned long long) value);
 }
 
 static void starts(struct page *p, const struct metrics *m)
@@ -50,13 +37,13 @@ static void starts(struct page *p, const struct metrics *m)
 	head(p, "start_seconds", "histogram", "From the request to a running program.");
 	for (size_t i = 0; i < METRICS_BUCKETS; i++) {
 		sum += m->start_buckets[i];
-		say(p, "carrel_start_seconds_bucket{le=\"%g\"} %llu\n", bucket_ms[i] / 1000.0,
-		    (unsigned long long) sum);
+		page_say(p, "carrel_start_seconds_bucket{le=\"%g\"} %llu\n",
+			 bucket_ms[i] / 1000.0, (unsigned long long) sum);
 	}
-	say(p, "carrel_start_seconds_bucket{le=\"+Inf\"} %llu\n",
-	    (unsigned long long) m->start_count);
-	say(p, "carrel_start_seconds_sum %.6f\n", (double) m->start_us / 1e6);
-	say(p, "carrel_start_seconds_count %llu\n", (unsigned long long) m->start_count);
+	page_say(p, "carrel_start_seconds_bucket{le=\"+Inf\"} %llu\n",
+		 (unsigned long long) m->start_count);
+	page_say(p, "carrel_start_seconds_sum %.6f\n", (double) m->start_us / 1e6);
+	page_say(p, "carrel_start_seconds_count %llu\n", (unsigned long long) m->start_count);
 }
 
 int metrics_render(const struct metrics *m, size_t live, struct buf *out, struct err *e)
@@ -74,12 +61,12 @@ int metrics_render(const struct metrics *m, size_t live, struct buf *out, struct
 	    m->attach_failed);
 	head(&p, "sandboxes_ended_total", "counter", "Sandboxes that ended, by reason.");
 	for (enum launch_reason r = LAUNCH_EXITED; r <= LAUNCH_ERROR; r++)
-		say(&p, "carrel_sandboxes_ended_total{reason=\"%s\"} %llu\n",
-		    launch_reason_name(r), (unsigned long long) m->ended[r]);
+		page_say(&p, "carrel_sandboxes_ended_total{reason=\"%s\"} %llu\n",
+			 launch_reason_name(r), (unsigned long long) m->ended[r]);
 	head(&p, "requests_total", "counter", "HTTP requests by class of status.");
 	for (size_t i = 1; i < ARRAY_SIZE(m->requests); i++)
-		say(&p, "carrel_requests_total{class=\"%zuxx\"} %llu\n", i,
-		    (unsigned long long) m->requests[i]);
+		page_say(&p, "carrel_requests_total{class=\"%zuxx\"} %llu\n", i,
+			 (unsigned long long) m->requests[i]);
 	starts(&p, m);
 	return p.r;
 }

@@ -1,22 +1,9 @@
 #!/usr/bin/env bats
 # Hostile clients and peers of a terminal: each test is a function of shim_attacks.py with its control beside it.
 
-setup() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	export CARREL_BIN=${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}
-	export CARREL_SHIM=$CARREL_BIN/carrel-shim CARREL_RUNTIME=$CARREL_BIN/carrel-runtime CARREL_INIT=$CARREL_BIN/carrel-init
-}
+load ../integration/shim.bash
 
-teardown() {
-	find /sys/fs/cgroup -maxdepth 3 -type d -path '*/carrel-test' -exec rmdir {} \; 2> /dev/null
-	return 0
-}
-
-attack() {
-	run timeout 120 /usr/bin/python3 "$BATS_TEST_DIRNAME/shim_attacks.py" "$1" "$BATS_TEST_TMPDIR"
-	echo "$output" | cut -c1-400
-	[ "$status" = 0 ]
-}
+attack() { case_of shim_attacks.py "$1"; }
 
 @test 'frame bomb: a huge announced length' {
 	attack huge_length

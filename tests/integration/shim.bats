@@ -1,23 +1,9 @@
 #!/usr/bin/env bats
 # carrel-shim with carrel-runtime: each test is a function of shim_cases.py, run in a directory of its own.
 
-setup() {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	export CARREL_BIN=${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}
-	export CARREL_SHIM=$CARREL_BIN/carrel-shim CARREL_RUNTIME=$CARREL_BIN/carrel-runtime CARREL_INIT=$CARREL_BIN/carrel-init
-}
+load shim.bash
 
-teardown() {
-	# Our parent group, when no other test uses it.
-	find /sys/fs/cgroup -maxdepth 3 -type d -path '*/carrel-test' -exec rmdir {} \; 2> /dev/null
-	return 0
-}
-
-check() {
-	run timeout 120 /usr/bin/python3 "$BATS_TEST_DIRNAME/shim_cases.py" "$1" "$BATS_TEST_TMPDIR"
-	echo "$output" | cut -c1-400
-	[ "$status" = 0 ]
-}
+check() { case_of shim_cases.py "$1"; }
 
 @test 'shim: a life: prompt, size, resize, info, wait, exit code, exit.json, nothing left' {
 	check life
