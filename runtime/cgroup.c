@@ -151,11 +151,28 @@ static int choose_path(const struct cgroup_spec *s, char **out, struct err *e)
 	return 0;
 }
 
-static struct cgroup *cgroup_new(enum cgroup_mode mode)
+static void set_backend(struct cgroup *cg, enum cgroup_mode mode)
+{
+	static const struct cgroup_backend *const rows[] = {
+		[CGROUP_V1] = &cgroup_v1,
+		[CGROUP_V2] = &cgroup_v2,
+		[CGROUP_DISABLED] = NULL,
+	};
+
+	cg->mode = mode;
+	cg->be = rows[mode];
+}
+
+void cgroup_disable(struct cgroup *cg)
+{
+	set_backend(cg, CGROUP_DISABLED);
+}
+
+struct cgroup *cgroup_new(enum cgroup_mode mode)
 {
 	struct cgroup *cg = xalloc(sizeof(*cg));
 
-	cg->mode = mode;
+	set_backend(cg, mode);
 	for (size_t i = 0; i < CTRL_COUNT; i++)
 		cg->h[i].dir_fd = cg->h[i].tasks_fd = FD_NONE;
 	return cg;
@@ -218,19 +235,26 @@ static void unmake(struct cgroup *cg)
 
 static int fill(const struct cgroup_spec *s, const char *path, struct cgroup *cg, struct err *e)
 {
-	int r = cg->mode == CGROUP_V2 ? cgroup_v2_open(s, path, cg, e)
-				      : cgroup_v1_open(s, path, cg, e);
-
-	if (r < 0)
+	if (cg->be->open(s, path, cg, e) < 0)
 		return -1;
 	if (cg->n == 0) {
-		cg->mode = CGROUP_DISABLED;
+		cgroup_disable(cg);
 		return 0;
 	}
 	if (check_reused(cg, e) < 0)
 		return -1;
-	return cg->mode == CGROUP_V2 ? cgroup_v2_set(cg, &s->res, true, e)
-				     : cgroup_v1_set(cg, &s->res, true, e);
+	return cg->be->set(cg, &s->res, true, e);
+}
+
+static int check_unified(enum cgroup_mode mode, const struct cgroup_resources *r, struct err *e)
+{
+	if (mode != CGROUP_V1 || !r->n_unified)
+		return 0;
+	return err_set(
+		e, EINVAL,
+		"invalid configuration: linux.resources.unified: \"%s\" needs cgroup v2, "
+		"this host uses v1",
+		r->unified[0].key);
 }
 
 int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e)
@@ -254,12 +278,7 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
 	}
 	if (choose_path(s, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
 		return -1;
-	if (mode == CGROUP_V1 && s->res.n_unified)
-		return err_set(
-			e, EINVAL,
-			"linux.resources.unified: \"%s\" needs cgroup v2, this host uses v1",
-			s->res.unified[0].key);
-	if (cgroup_check_memory(&s->res.memory, e) < 0)
+	if (check_unified(mode, &s->res, e) < 0 || cgroup_check_memory(&s->res.memory, e) < 0)
 		return -1;
 	cg = cgroup_new(mode);
 	if (fill(s, path, cg, e) < 0) {
@@ -280,33 +299,24 @@ int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e)
 		return buf_puts(out, "disabled\n", e);
 	if (choose_path(s, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
 		return -1;
-	if (mode == CGROUP_V2)
-		return buf_printf(out, e, "unified %s/%s\n", CGROUP_ROOT, path);
 	cg = cgroup_new(mode);
-	if (cgroup_v1_plan(path, cg, e) < 0)
+	if (cg->be->plan(s, path, cg, e) < 0)
 		return -1;
 	if (cg->n == 0)
-		cg->mode = CGROUP_DISABLED;
+		cgroup_disable(cg);
 	return cgroup_save(cg, out, e);
 }
 
 int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
 {
-	if (cg->mode == CGROUP_DISABLED) {
+	if (!cg->be) {
 		if (!cgroup_needs(r))
 			return 0;
 		return err_set(e, EINVAL, "cannot set limits: the container has no cgroup");
 	}
-	if (cgroup_check_memory(&r->memory, e) < 0)
+	if (check_unified(cg->mode, r, e) < 0 || cgroup_check_memory(&r->memory, e) < 0)
 		return -1;
-	if (cg->mode == CGROUP_V2)
-		return cgroup_v2_set(cg, r, false, e);
-	if (r->n_unified)
-		return err_set(
-			e, EINVAL,
-			"linux.resources.unified: \"%s\" needs cgroup v2, this host uses v1",
-			r->unified[0].key);
-	return cgroup_v1_set(cg, r, false, e);
+	return cg->be->set(cg, r, false, e);
 }
 
 int cgroup_clone_fd(const struct cgroup *cg)
@@ -365,7 +375,7 @@ static int load_line(char *line, struct cgroup *cg, struct err *e)
 		return err_set(e, EINVAL, "cgroup state: %s is not below %s", path,
 			       CGROUP_ROOT);
 	if (strcmp(line, "unified") == 0)
-		cg->mode = CGROUP_V2;
+		set_backend(cg, CGROUP_V2);
 	cg->h[cg->n].name = xstrdup(line);
 	cg->h[cg->n].path = xstrdup(path);
 	cg->h[cg->n].ctrls = ctrls_of(line);
@@ -380,7 +390,7 @@ int cgroup_load(const char *text, struct cgroup **out, struct err *e)
 	char *save = NULL;
 
 	if (strcmp(text, "disabled\n") == 0 || !*text) {
-		cg->mode = CGROUP_DISABLED;
+		cgroup_disable(cg);
 		*out = take_ptr(&cg);
 		return 0;
 	}

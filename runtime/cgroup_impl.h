@@ -40,8 +40,11 @@ struct cgroup_hier {
 	bool made;	/* by us, just now */
 };
 
+struct cgroup_backend;
+
 struct cgroup {
 	enum cgroup_mode mode;
+	const struct cgroup_backend *be; /* NULL when disabled */
 	struct cgroup_hier h[CTRL_COUNT];
 	size_t n;
 };
@@ -50,6 +53,9 @@ extern const char *const cgroup_ctrl_names[CTRL_COUNT];
 
 /* ---- cgroup.c ---- */
 
+/* An empty one with its back end; cgroup_disable takes the back end away. */
+struct cgroup *cgroup_new(enum cgroup_mode mode);
+void cgroup_disable(struct cgroup *cg);
 /* The hierarchy that carries the controller, or NULL. */
 struct cgroup_hier *cgroup_hier_of(const struct cgroup *cg, enum cgroup_ctrl c);
 /* The one where processes are listed, frozen and counted: the freezer's, else the first. */
@@ -94,23 +100,30 @@ int cgroup_collect_pids(int dir_fd, struct cgroup_pid_list *out, struct err *e);
 /* Removes the directories below path and path itself; returns 0, or 1 when the kernel says EBUSY. */
 int cgroup_rmdir_tree(const char *path, struct err *e);
 
-/* ---- back ends ---- */
+/* ---- back ends: one version of the kernel's interface each; cgroup.c chooses the row and checks what is common ---- */
 
-int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+struct cgroup_backend {
+	enum cgroup_mode mode;
+	/* Names and paths of what `open` would make, into an empty cg; nothing is made. */
+	int (*plan)(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		    struct err *e);
+	/* Makes (h->made) or opens the directories. None at all, for a user without rights and limits, is success. */
+	int (*open)(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		    struct err *e);
+	/* The limits that are given. fresh: right after `open`; else an update, which changes as little as it can. */
+	int (*set)(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
 		   struct err *e);
-/* Names and paths of what cgroup_v1_open would make; nothing is made. */
-int cgroup_v1_plan(const char *path, struct cgroup *cg, struct err *e);
+	int (*freeze)(const struct cgroup *cg, bool frozen, struct err *e);
+	int (*is_frozen)(const struct cgroup *cg, bool *out, struct err *e);
+};
+
+extern const struct cgroup_backend cgroup_v1, cgroup_v2;
+
+/* Their limits (cgroup_v1_limits.c, cgroup_v2_limits.c). */
 int cgroup_v1_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
 		  struct err *e);
-int cgroup_v1_freeze(const struct cgroup *cg, bool frozen, struct err *e);
-int cgroup_v1_is_frozen(const struct cgroup *cg, bool *out, struct err *e);
-
-int cgroup_v2_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
-		   struct err *e);
 int cgroup_v2_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
 		  struct err *e);
-int cgroup_v2_freeze(const struct cgroup *cg, bool frozen, struct err *e);
-int cgroup_v2_is_frozen(const struct cgroup *cg, bool *out, struct err *e);
 /* cpu.shares (2..262144) as cpu.weight (1..10000): a curve through 2 -> 1, 1024 -> 100, 262144 -> 10000. */
 uint64_t cgroup_v2_weight(uint64_t shares);
 

@@ -24,19 +24,15 @@ enum { KILL_ROUNDS = 64 };
 
 int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *e)
 {
-	if (cg->mode == CGROUP_DISABLED)
+	if (!cg->be)
 		return err_set(e, ENOTSUP, "cannot freeze: the container has no cgroup");
-	return cg->mode == CGROUP_V2 ? cgroup_v2_freeze(cg, frozen, e)
-				     : cgroup_v1_freeze(cg, frozen, e);
+	return cg->be->freeze(cg, frozen, e);
 }
 
 int cgroup_is_frozen(struct cgroup *cg, bool *out, struct err *e)
 {
 	*out = false;
-	if (cg->mode == CGROUP_DISABLED)
-		return 0;
-	return cg->mode == CGROUP_V2 ? cgroup_v2_is_frozen(cg, out, e)
-				     : cgroup_v1_is_frozen(cg, out, e);
+	return cg->be ? cg->be->is_frozen(cg, out, e) : 0;
 }
 
 int cgroup_pids(struct cgroup *cg, pid_t **out, size_t *n, struct err *e)

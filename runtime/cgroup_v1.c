@@ -204,7 +204,7 @@ static int require_controllers(const struct cgroup *cg, const struct cgroup_reso
 	return 0;
 }
 
-int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+static int v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
 		   struct err *e)
 {
 	if (find_hierarchies(cg, true, e) < 0)
@@ -234,7 +234,8 @@ int cgroup_v1_open(const struct cgroup_spec *s, const char *path, struct cgroup 
 	return 0;
 }
 
-int cgroup_v1_plan(const char *path, struct cgroup *cg, struct err *e)
+static int v1_plan(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		   struct err *e)
 {
 	if (find_hierarchies(cg, false, e) < 0)
 		return -1;
@@ -328,7 +329,7 @@ static int freeze_wait(const struct cgroup_hier *h, struct err *e)
 	return err_set(e, EBUSY, "cgroup %s does not freeze: still %s", h->path, state);
 }
 
-int cgroup_v1_freeze(const struct cgroup *cg, bool frozen, struct err *e)
+static int v1_freeze(const struct cgroup *cg, bool frozen, struct err *e)
 {
 	const struct cgroup_hier *h;
 
@@ -337,7 +338,7 @@ int cgroup_v1_freeze(const struct cgroup *cg, bool frozen, struct err *e)
 	return frozen ? freeze_wait(h, e) : cgroup_write(h, NULL, "freezer.state", "THAWED", e);
 }
 
-int cgroup_v1_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
+static int v1_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
 {
 	const struct cgroup_hier *h = cgroup_hier_of(cg, CTRL_FREEZER);
 	struct err own = ERR_NONE;
@@ -355,3 +356,12 @@ int cgroup_v1_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
 	*out = strcmp(state, "THAWED") != 0;
 	return 0;
 }
+
+const struct cgroup_backend cgroup_v1 = {
+	.mode = CGROUP_V1,
+	.plan = v1_plan,
+	.open = v1_open,
+	.set = cgroup_v1_set,
+	.freeze = v1_freeze,
+	.is_frozen = v1_is_frozen,
+};

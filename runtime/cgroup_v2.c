@@ -169,7 +169,16 @@ static bool may_do_without(const struct cgroup_spec *s, int code)
 	       cgroup_needs(&s->res) == 0 && s->res.n_unified == 0;
 }
 
-int cgroup_v2_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+static int v2_plan(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
+		   struct err *e)
+{
+	cg->h[0].name = xstrdup("unified");
+	cg->h[0].path = xasprintf("%s/%s", CGROUP_ROOT, path);
+	cg->n = 1;
+	return 0;
+}
+
+static int v2_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
 		   struct err *e)
 {
 	auto_close int root = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -236,7 +245,7 @@ static int wait_frozen(const struct cgroup_hier *h, bool frozen, struct err *e)
 	}
 }
 
-int cgroup_v2_freeze(const struct cgroup *cg, bool frozen, struct err *e)
+static int v2_freeze(const struct cgroup *cg, bool frozen, struct err *e)
 {
 	const struct cgroup_hier *h = &cg->h[0];
 
@@ -252,7 +261,7 @@ int cgroup_v2_freeze(const struct cgroup *cg, bool frozen, struct err *e)
 	return -1;
 }
 
-int cgroup_v2_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
+static int v2_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
 {
 	struct err own = ERR_NONE;
 	char state[16];
@@ -267,3 +276,12 @@ int cgroup_v2_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
 	*out = strcmp(state, "1") == 0;
 	return 0;
 }
+
+const struct cgroup_backend cgroup_v2 = {
+	.mode = CGROUP_V2,
+	.plan = v2_plan,
+	.open = v2_open,
+	.set = cgroup_v2_set,
+	.freeze = v2_freeze,
+	.is_frozen = v2_is_frozen,
+};
