@@ -1,20 +1,22 @@
 #!/usr/bin/python3
 """make bench: what a sandbox costs, beside crun and podman, measured in one interleaved run.
 
-  bench.py --bin DIR --store DIR [--rounds N] [--live N] [--only prompt,live,run]
+  bench.py --bin DIR --store DIR [--rounds N] [--live N] [--only prompt,live,run,life,storm] [--peer NAME=PROGRAM]...
 
 prompt  create -> first byte of the prompt, default image. carrel: POST, WebSocket, first OUTPUT. crun: `run` on a terminal, the
         same root mounted before. podman: `run --rm -it` on the same root. CPU: everything each of them started, by cpuacct.
 live    memory of a shim, and the same create -> prompt with 0, 100 and 200 sandboxes alive.
-run     `run /bin/true` (nothing.c: no C library is measured) of carrel-runtime, crun and the floor (floor.c) with the same config.json, with and without user and time
-        namespaces (crun 1.8 knows no time namespace and runs without).
+run     `run /bin/true` (nothing.c: no C library is measured) of carrel-runtime, crun, runc and the floor (floor.c) with the same
+        config.json, with and without user and time namespaces (the peers of Debian 12 know no time namespace).
+life    each step of a container's life on its own: create, start, state, exec, kill, delete.
+storm   as many whole runs as fit, by 8 workers.
+
+--peer NAME=PROGRAM adds a runtime to the last three, for one that is newer than the distribution's.
 
 Wall times are milliseconds, CPU is milliseconds a run; on a machine that does other work as well, trust CPU, the minimum and the
 ratios. Prints Markdown, and the load before and after. Needs root.
 """
 import argparse
-import ctypes
-import glob
 import json
 import os
 import pty
@@ -30,87 +32,8 @@ import sys
 import tempfile
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LIBC = ctypes.CDLL(None, use_errno=True)
-now = time.monotonic
-
-
-def show(text=""):
-    print(text, flush=True)
-
-
-def percentiles(values):
-    v = sorted(values)
-    pick = lambda q: v[min(len(v) - 1, int(q * len(v)))] * 1000
-    return "%.1f | %.1f | %.1f | %.1f" % (v[0] * 1000, pick(0.50), pick(0.95), pick(0.99))
-
-
-# ---- control groups of our own, to see what each tool's processes used ----
-
-
-class Group:
-    """A cgroup whose CPU time is read; on v1 in cpuacct only. Its path is a parent for containers too."""
-
-    def __init__(self, name):
-        self.path = "/carrel-bench-%d/%s" % (os.getpid(), name)
-        self.v2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
-        self.dir = ("/sys/fs/cgroup" if self.v2 else "/sys/fs/cgroup/cpuacct") + self.path
-        os.makedirs(self.dir, exist_ok=True)
-        self.procs = self.dir + ("/cgroup.procs" if self.v2 else "/tasks")
-        if self.v2:
-            # Containers are made below: processes and children do not mix there.
-            os.makedirs(self.dir + "/tool", exist_ok=True)
-            self.procs = self.dir + "/tool/cgroup.procs"
-
-    def enter(self):
-        with open(self.procs, "w") as f:
-            f.write("0")
-
-    def cpu(self):
-        if self.v2:
-            with open(self.dir + "/cpu.stat") as f:
-                return int(re.search(r"usage_usec (\d+)", f.read()).group(1)) / 1e6
-        with open(self.dir + "/cpuacct.usage") as f:
-            return int(f.read()) / 1e9
-
-
-def remove_groups():
-    for top in glob.glob("/sys/fs/cgroup/carrel-bench-%d" % os.getpid()) + glob.glob("/sys/fs/cgroup/*/carrel-bench-%d" % os.getpid()):
-        for d, _, _ in os.walk(top, topdown=False):
-            try:
-                os.rmdir(d)
-            except OSError:
-                pass
-
-
-# ---- a mount namespace where crun 1.8 works: it refuses leftovers of cgroup v2 beside v1 ----
-
-
-class Peers:
-    """A helper's mount namespace, entered by what is started here; the host's table stays as it is."""
-
-    def __init__(self, layers, root, writable=None):
-        script = "mount --bind %s %s && mount -t overlay overlay -o ro,lowerdir=%s %s" % (root, root, ":".join(reversed(layers)), root)
-        if len(layers) == 1:
-            script = "mount --bind -o ro %s %s" % (layers[0], root)
-        if writable:
-            script += " && mount -t tmpfs none %s && mkdir %s/upper %s/work %s/root && mount -t overlay overlay -o lowerdir=%s,upperdir=%s/upper,workdir=%s/work %s/root" % (
-                writable, writable, writable, writable, ":".join(reversed(layers)), writable, writable, writable)
-        if os.path.isdir("/sys/fs/cgroup/unified"):
-            script += " && mount -t tmpfs none /sys/fs/cgroup/unified"
-        self.p = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", script + " && echo ok && exec sleep 100000"],
-                                  stdout=subprocess.PIPE)
-        if self.p.stdout.readline() != b"ok\n":
-            sys.exit("bench: the peers' mount namespace cannot be made")
-        self.fd = os.open("/proc/%d/ns/mnt" % self.p.pid, os.O_RDONLY | os.O_CLOEXEC)
-
-    def enter(self):
-        if LIBC.setns(self.fd, 0x20000) != 0:
-            os._exit(126)
-
-    def close(self):
-        self.p.kill()
-        self.p.wait()
+from benchlib import TOP, Group, Peers, now, percentiles, remove_groups, show
+from bench_runtime import measure_life, measure_run, measure_storm
 
 
 def on_terminal(argv, before, env=None):
@@ -422,138 +345,6 @@ def measure_live(a, work):
     show()
 
 
-# ---- the runtime alone ----
-
-
-def run_config(user, group, filter_profile):
-    masked = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/sys/firmware"]
-    mount = lambda dst, kind, options: {"destination": dst, "type": kind, "source": kind, "options": options}
-    namespaces = ["pid", "network", "ipc", "uts", "mount", "cgroup"] + (["user", "time"] if user else [])
-    caps = {k: [] for k in ("bounding", "effective", "permitted")}
-    config = {
-        "ociVersion": "1.0.2",
-        "process": {"user": {"uid": 0, "gid": 0}, "args": ["/bin/true"], "env": ["PATH=/bin"], "cwd": "/", "noNewPrivileges": True,
-                    "capabilities": caps},
-        "root": {"path": "rootfs", "readonly": True},
-        "hostname": "floor",
-        "mounts": [mount("/proc", "proc", ["nosuid", "noexec", "nodev"]),
-                   mount("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
-                   mount("/dev/pts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
-                   mount("/dev/shm", "tmpfs", ["nosuid", "noexec", "nodev", "mode=1777", "size=8m"]),
-                   mount("/tmp", "tmpfs", ["nosuid", "nodev", "mode=1777", "size=8m"]),
-                   mount("/sys", "sysfs", ["nosuid", "noexec", "nodev", "ro"])],
-        "linux": {"cgroupsPath": group.path + "/box", "namespaces": [{"type": n} for n in namespaces], "maskedPaths": masked,
-                  "readonlyPaths": ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"],
-                  "resources": {"memory": {"limit": 536870912}, "pids": {"limit": 128}, "cpu": {"quota": 50000, "period": 100000},
-                                "devices": [{"allow": False, "access": "rwm"}]},
-                  "seccomp": filter_profile}}
-    if user:
-        ids = [{"containerID": 0, "hostID": 524288, "size": 65536}]
-        config["linux"].update(uidMappings=ids, gidMappings=ids)
-    return config
-
-
-def timed(argv, before):
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            before()
-            os.dup2(0, 1)
-            os.write(write_end, struct.pack("d", now()))
-            os.execvp(argv[0], argv)
-        finally:
-            os._exit(127)
-    os.close(write_end)
-    began = struct.unpack("d", os.read(read_end, 8))[0]
-    _, status = os.waitpid(pid, 0)
-    ended = now()
-    os.close(read_end)
-    if status != 0:
-        sys.exit("bench: %s: status %d" % (" ".join(argv), os.waitstatus_to_exitcode(status)))
-    return ended - began
-
-
-def peak_rss(peak, argv, before):
-    """Started by a small program: a fork of this one would count as theirs."""
-    r = subprocess.run([peak, *argv], preexec_fn=before, capture_output=True, text=True)
-    return int(re.search(r"rss (\d+)", r.stderr).group(1))
-
-
-def cached_filter(state, out):
-    """The program that carrel-runtime compiled and keeps: instructions are the last thing in the file."""
-    files = glob.glob(state + "/@seccomp/*.bpf")
-    if not files:
-        sys.exit("bench: carrel-runtime keeps no compiled filter in " + state)
-    with open(files[0], "rb") as f:
-        data = f.read()
-    count = struct.unpack("8sII", data[:16])[2]
-    with open(out, "wb") as f:
-        f.write(data[-8 * count:])
-    return count
-
-
-def measure_run(a, work):
-    with open(TOP + "/config/seccomp.json") as f:
-        profile = json.load(f)
-    root = work + "/rootfs"
-    for d in ("bin", "dev", "etc", "proc", "sys", "tmp"):
-        os.makedirs(root + "/" + d)
-    shutil.copy(os.path.dirname(a.floor) + "/nothing", root + "/bin/true")
-    # The peers' namespace hides v2's leftovers; the floor and carrel-runtime run in it as well.
-    os.mkdir(work + "/peers")
-    peers = Peers([root], work + "/peers")
-    rows, groups = [], {}
-    for user in (False, True):
-        tools, count = {}, 0
-        for name in ["floor", "carrel-runtime"] + ([] if a.no_peers else ["crun"]):
-            label = "%s%s" % (name, ", user and time namespaces" if user else "")
-            if name == "crun" and user:
-                label = "crun, user namespace"
-            group = groups.setdefault(label, Group(re.sub(r"\W+", "-", label)))
-            bundle = "%s/%s" % (work, re.sub(r"\W+", "-", label))
-            os.mkdir(bundle)
-            os.symlink(root, bundle + "/rootfs.link")
-            config = run_config(user, group, profile)
-            config["root"]["path"] = root
-            if name == "crun":
-                config["linux"]["namespaces"] = [n for n in config["linux"]["namespaces"] if n["type"] != "time"]
-            with open(bundle + "/config.json", "w") as f:
-                json.dump(config, f)
-            if name == "floor":
-                argv = [a.floor] + (["-u"] if user else []) + [root, work + "/filter.bpf", "/bin/true"]
-            else:
-                program = "crun" if name == "crun" else a.bin + "/carrel-runtime"
-                argv = [program, "--root", work + "/" + name + "-state", "run", "-b", bundle, "bench"]
-            tools[label] = (argv, group)
-        runtime = next(v for k, v in tools.items() if k.startswith("carrel-runtime"))
-        timed(runtime[0], lambda: peers.enter())
-        count = cached_filter(work + "/carrel-runtime-state", work + "/filter.bpf")
-        walls = {k: [] for k in tools}
-        cpu, rss = dict.fromkeys(tools, 0.0), dict.fromkeys(tools, 0)
-        for i in range(a.rounds + 2):
-            for label, (argv, group) in tools.items():
-                before = group.cpu()
-                wall = timed(argv, lambda g=group: (peers.enter(), g.enter()))
-                if i < 2:
-                    continue
-                walls[label].append(wall)
-                cpu[label] += group.cpu() - before
-        for label, (argv, group) in tools.items():
-            rss[label] = max(peak_rss(os.path.dirname(a.floor) + "/peak", argv, peers.enter) for _ in range(3))
-        for label in tools:
-            n = len(walls[label])
-            rows.append("| %s | %d | %.1f | %s | %d |" % (label, n, 1000 * cpu[label] / n, percentiles(walls[label]), rss[label]))
-    peers.close()
-    show("| `run /bin/true` | runs | CPU ms (mean) | wall min ms | p50 | p95 | p99 | peak RSS KiB |")
-    show("|---|---|---|---|---|---|---|---|")
-    for row in rows:
-        show(row)
-    show()
-    show("The seccomp program has %d instructions in all of them but crun's, which compiles its own from the same profile." % count)
-    show()
-
-
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--bin", default=TOP + "/build/bin")
@@ -562,12 +353,14 @@ def main():
     p.add_argument("--rounds", type=int, default=100)
     p.add_argument("--podman-every", type=int, default=1, help="every Nth round only")
     p.add_argument("--live", type=int, default=200)
-    p.add_argument("--only", default="prompt,live,run")
+    p.add_argument("--only", default="prompt,live,run,life,storm")
+    p.add_argument("--storm", type=int, default=800, help="runs in a storm")
+    p.add_argument("--peer", action="append", default=[], metavar="NAME=PROGRAM")
     p.add_argument("--no-peers", action="store_true")
     a = p.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench: needs root")
-    for tool in [] if a.no_peers else ["crun", "podman"]:
+    for tool in [] if a.no_peers else ["crun", "runc", "podman"]:
         if not shutil.which(tool):
             sys.exit("bench: %s is not installed; --no-peers measures without" % tool)
     a.bin, a.store, a.floor = map(os.path.abspath, (a.bin, a.store, a.floor))
@@ -580,7 +373,8 @@ def main():
     os.dup2(os.open(work + "/null", os.O_RDWR), 0)
     show("Load average %.1f %.1f %.1f on %d processors at the beginning, kernel %s.\n" % (*os.getloadavg(), os.cpu_count(), os.uname().release))
     try:
-        for name, measure in (("prompt", measure_prompt), ("live", measure_live), ("run", measure_run)):
+        for name, measure in (("prompt", measure_prompt), ("live", measure_live), ("run", measure_run), ("life", measure_life),
+                              ("storm", measure_storm)):
             if name in a.only.split(","):
                 os.mkdir(work + "/" + name)
                 os.chmod(work + "/" + name, 0o755)

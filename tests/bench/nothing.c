@@ -1,4 +1,5 @@
-/* Ends at once, without a C library: the program in the container when what is measured is everything else. */
+/* Ends at once, without a C library: the program in the container when what is measured is everything else. With -DWAITS
+ * it waits for a signal instead, which for process 1 is SIGKILL. */
 void _start(void);
 
 void _start(void)
