@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,21 +21,59 @@ static const uint64_t clonable = CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLO
 				 CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP | CLONE_NEWTIME |
 				 CLONE_INTO_CGROUP | CLONE_PIDFD | CLONE_PARENT;
 
-/* CLONE_NEWTIME lies where the old call has the exit signal, CLONE_INTO_CGROUP above its 32 bits. */
-static int clone_without_clone3(uint64_t flags, int *pidfd, struct err *e)
+/* In the child: nothing is done before its parent has put it where it belongs. */
+static void await_place(int gate[2])
 {
-	const uint64_t only_clone3 = CLONE_NEWTIME | CLONE_INTO_CGROUP;
+	char go;
+
+	fd_close(&gate[1]);
+	if (read(gate[0], &go, 1) != 1)
+		_exit(127);
+	fd_close(&gate[0]);
+}
+
+static int put_in_place(int cgroup_fd, pid_t pid, int gate, struct err *e)
+{
+	char text[16];
+
+	(void) snprintf(text, sizeof(text), "%d", (int) pid);
+	if (fd_write_file(cgroup_fd, "cgroup.procs", text, e) < 0)
+		return -1;
+	return write(gate, "", 1) == 1 ? 0 : err_sys(e, "clone: tell the child to go on");
+}
+
+/* CLONE_NEWTIME lies where the old call has the exit signal, CLONE_INTO_CGROUP above its 32 bits: for the former there
+ * is no other way, the latter is done by hand. */
+static int clone_without_clone3(uint64_t flags, int cgroup_fd, int *pidfd, struct err *e)
+{
+	auto_close int go = FD_NONE, wait = FD_NONE;
+	int gate[2];
 	long pid;
 
-	if (flags & only_clone3) {
+	if (flags & CLONE_NEWTIME) {
 		errno = ENOSYS;
 		(void) err_sys(e, "clone3");
-		return err_hint(e,
-				"it is needed for time namespaces and for a birth in a cgroup");
+		return err_hint(e, "it is needed for time namespaces");
 	}
+	if (pipe2(gate, O_CLOEXEC) < 0)
+		return err_sys(e, "pipe2");
+	wait = gate[0];
+	go = gate[1];
+	flags &= ~(uint64_t) CLONE_INTO_CGROUP;
 	pid = syscall(SYS_clone, (unsigned long) flags | SIGCHLD, NULL, pidfd, NULL, NULL);
 	if (pid < 0)
 		return err_sys(e, "clone");
+	if (pid == 0) {
+		if (cgroup_fd >= 0)
+			await_place((int[2]){ take_fd(&wait), take_fd(&go) });
+		return 0;
+	}
+	if (cgroup_fd >= 0 && put_in_place(cgroup_fd, (pid_t) pid, go, e) < 0) {
+		struct child half = { .pid = (pid_t) pid, .pidfd = take_fd(pidfd) };
+
+		child_end(&half);
+		return -1;
+	}
 	return (int) pid;
 }
 
@@ -59,7 +98,7 @@ int child_clone(uint64_t flags, int cgroup_fd, struct child *out, struct err *e)
 	args.pidfd = (uintptr_t) &pidfd;
 	pid = syscall(SYS_clone3, &args, sizeof(args));
 	if (pid < 0 && errno == ENOSYS) {
-		pid = clone_without_clone3(flags, &pidfd, e);
+		pid = clone_without_clone3(flags, cgroup_fd, &pidfd, e);
 		if (pid < 0)
 			return -1;
 	}

@@ -44,8 +44,8 @@ int child_spawn(const struct child_spec *spec, struct child *out, struct err *e)
 
 /* clone3 with `flags` (CLONE_NEW*, CLONE_PARENT, CLONE_INTO_CGROUP with cgroup_fd, else -1); returns 0 in the child,
  * 1 in the parent with *out set, -1 with *e. CLONE_PIDFD is added. Falls back to clone(2) where clone3
- * is refused with ENOSYS and cgroup_fd is -1. Only async-signal-safe work in a child of a process that
- * has threads. */
+ * is refused with ENOSYS; then the parent moves the child to the cgroup, which waits for that. Only async-signal-safe
+ * work in a child of a process that has threads. */
 int child_clone(uint64_t flags, int cgroup_fd, struct child *out, struct err *e);
 
 /* Blocks until it ended; fills what waitid gives. c->pidfd is closed, *c is CHILD_NONE afterwards. */

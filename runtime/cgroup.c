@@ -26,7 +26,7 @@ const char *const cgroup_ctrl_names[CTRL_COUNT] = {
 	[CTRL_NET_PRIO] = "net_prio", [CTRL_PERF_EVENT] = "perf_event",
 	[CTRL_FREEZER] = "freezer",   [CTRL_RDMA] = "rdma",
 	[CTRL_MISC] = "misc",	      [CTRL_SYSTEMD] = "systemd",
-	[CTRL_CPU] = "cpu",
+	[CTRL_UNIFIED] = "unified",   [CTRL_CPU] = "cpu",
 };
 
 static const char *const ctrl_fields[CTRL_COUNT] = {
@@ -322,18 +322,19 @@ int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct er
 int cgroup_clone_fd(const struct cgroup *cg)
 {
 	struct err ignored = ERR_NONE;
+	const struct cgroup_hier *h = NULL;
 
-	if (!cg || cg->mode != CGROUP_V2 || cg->n == 0)
-		return -1;
-	return cgroup_dir(&cg->h[0], &ignored);
+	if (cg && cg->mode == CGROUP_V2 && cg->n)
+		h = &cg->h[0];
+	else if (cg && cg->mode == CGROUP_V1)
+		h = cgroup_hier_of(cg, CTRL_UNIFIED);
+	return h ? cgroup_dir(h, &ignored) : -1;
 }
 
 enum cgroup_mode cgroup_mode(const struct cgroup *cg)
 {
 	return cg->mode;
 }
-
-static const char *const mode_names[] = { "v1", "v2", "disabled" };
 
 int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e)
 {
@@ -345,15 +346,14 @@ int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e)
 	return 0;
 }
 
-/* "cpu,cpuacct" as bits; a name that this version does not know has none, and is kept for removal. */
-static unsigned ctrls_of(const char *name)
+unsigned cgroup_ctrls_of(const char *names)
 {
 	unsigned mask = 0;
 
 	for (size_t c = 0; c < CTRL_COUNT; c++) {
 		size_t n = strlen(cgroup_ctrl_names[c]);
 
-		for (const char *p = name; p; p = strchr(p, ',')) {
+		for (const char *p = names; p; p = strchr(p, ',')) {
 			p += *p == ',';
 			if (strncmp(p, cgroup_ctrl_names[c], n) == 0 &&
 			    (p[n] == ',' || p[n] == '\0'))
@@ -374,12 +374,25 @@ static int load_line(char *line, struct cgroup *cg, struct err *e)
 	if (!str_has_prefix(path, CGROUP_ROOT "/") || !path_is_clean_absolute(path))
 		return err_set(e, EINVAL, "cgroup state: %s is not below %s", path,
 			       CGROUP_ROOT);
-	if (strcmp(line, "unified") == 0)
-		set_backend(cg, CGROUP_V2);
 	cg->h[cg->n].name = xstrdup(line);
 	cg->h[cg->n].path = xstrdup(path);
-	cg->h[cg->n].ctrls = ctrls_of(line);
+	cg->h[cg->n].ctrls = cgroup_ctrls_of(line);
 	cg->n++;
+	return 0;
+}
+
+/* A line "unified" alone is v2; beside others it is the v2 mount of a hybrid host. */
+static int tell_mode(struct cgroup *cg, struct err *e)
+{
+	const struct cgroup_hier *unified = cgroup_hier_of(cg, CTRL_UNIFIED);
+
+	if (unified && cg->n == 1) {
+		set_backend(cg, CGROUP_V2);
+		cg->h[0].ctrls = 0;
+	} else if (unified && !str_has_prefix(unified->path, CGROUP_ROOT "/unified/")) {
+		return err_set(e, EINVAL, "cgroup state: %s and v1 hierarchies together",
+			       unified->path);
+	}
 	return 0;
 }
 
@@ -397,9 +410,8 @@ int cgroup_load(const char *text, struct cgroup **out, struct err *e)
 	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		if (load_line(line, cg, e) < 0)
 			return -1;
-	if (cg->mode == CGROUP_V2 && cg->n != 1)
-		return err_set(e, EINVAL, "cgroup state: %s and v1 hierarchies together",
-			       mode_names[cg->mode]);
+	if (tell_mode(cg, e) < 0)
+		return -1;
 	*out = take_ptr(&cg);
 	return 0;
 }

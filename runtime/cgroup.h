@@ -2,7 +2,7 @@
  * The container's control group: made with its limits, joined, frozen, killed, counted, removed.
  *
  * One front for three back ends: cgroup v1 (one directory per controller), v2 (unified) and `disabled`. On a
- * hybrid host the v1 controllers are used and what is left on v2 is ignored. Directories are held as
+ * hybrid host the v1 controllers are used, and the v2 mount beside them is joined without controllers. Directories are held as
  * descriptors; pids are not written by the parent (PERF: on v1 the child writes "0" to `tasks`, on v2 it is
  * born inside by CLONE_INTO_CGROUP; both avoid the RCU grace period that any other way waits for).
  */
@@ -92,11 +92,12 @@ int cgroup_host_mode(enum cgroup_mode *out, struct err *e);
 /* Makes the directories and sets every limit. A cgroup of that path that holds processes is "container's
  * cgroup is not empty", a frozen one "container's cgroup unexpectedly frozen". */
 int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e);
-/* v2: the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. A cgroup namespace is rooted where its
+/* v2 and hybrid: the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. A cgroup namespace is rooted where its
  * maker is: CLONE_NEWCGROUP in the same clone3 would see the parent's cgroup, so the child unshares it itself
  * once it is inside (v2: born there; v1: after cgroup_join_self). */
 int cgroup_clone_fd(const struct cgroup *cg);
-/* In the child, single-threaded, before anything else: joins all v1 hierarchies (cpu last). No-op on v2.
+/* In the child, single-threaded, before anything else: joins all v1 hierarchies (cpu last). No-op on v2,
+ * and for a hybrid host's v2 mount.
  * After cgroup_create the files are open already; after cgroup_load they are opened here, with the caller's
  * rights (exec: join before setns). */
 int cgroup_join_self(const struct cgroup *cg, struct err *e);

@@ -27,6 +27,7 @@ enum cgroup_ctrl {
 	CTRL_RDMA,
 	CTRL_MISC,
 	CTRL_SYSTEMD,
+	CTRL_UNIFIED, /* a hybrid host's v2 mount: joined for what walks that tree, without controllers */
 	CTRL_CPU, /* last: from its joining on the child competes under the container's own shares */
 	CTRL_COUNT
 };
@@ -56,6 +57,8 @@ extern const char *const cgroup_ctrl_names[CTRL_COUNT];
 /* An empty one with its back end; cgroup_disable takes the back end away. */
 struct cgroup *cgroup_new(enum cgroup_mode mode);
 void cgroup_disable(struct cgroup *cg);
+/* "cpu,cpuacct" as bits; a name that this version does not know has none. */
+unsigned cgroup_ctrls_of(const char *names);
 /* The hierarchy that carries the controller, or NULL. */
 struct cgroup_hier *cgroup_hier_of(const struct cgroup *cg, enum cgroup_ctrl c);
 /* The one where processes are listed, frozen and counted: the freezer's, else the first. */

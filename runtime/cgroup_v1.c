@@ -5,6 +5,9 @@
  * kernel need not wait for an RCU grace period, which every other way of joining costs (about 9 ms). The files
  * are opened here, by the parent: the kernel judges the writer by the rights of the opener, and in a user
  * namespace the child's own would not do.
+ *
+ * On a hybrid host there is a v2 mount beside them, "unified": the child is born into it, with CLONE_INTO_CGROUP,
+ * so that whatever walks that tree (systemd, a memory-pressure daemon) finds it. Its controllers are not used.
  */
 #include "runtime/cgroup_impl.h"
 
@@ -51,7 +54,11 @@ static void add_hierarchy(int top_fd, enum cgroup_ctrl c, bool opened, struct cg
 	struct statfs fs;
 	auto_close int fd = -1;
 	struct cgroup_hier *h;
+	const uint32_t want = c == CTRL_UNIFIED ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
 
+	/* v2 alone, a step further down than usual, is no v1 host. */
+	if (c == CTRL_UNIFIED && cg->n == 0)
+		return;
 	if (!hierarchy_name(top_fd, c, name))
 		return;
 	for (size_t i = 0; i < cg->n; i++)
@@ -62,8 +69,7 @@ static void add_hierarchy(int top_fd, enum cgroup_ctrl c, bool opened, struct cg
 	if (opened)
 		fd = openat(top_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	/* A directory that nothing is mounted on is not a hierarchy. */
-	if (opened &&
-	    (fd < 0 || fstatfs(fd, &fs) < 0 || (uint32_t) fs.f_type != CGROUP_SUPER_MAGIC))
+	if (opened && (fd < 0 || fstatfs(fd, &fs) < 0 || (uint32_t) fs.f_type != want))
 		return;
 	h = &cg->h[cg->n++];
 	h->name = xstrdup(name);
@@ -162,6 +168,9 @@ static int open_hierarchy(struct cgroup_hier *h, const char *path, struct err *e
 	h->dir_fd = openat(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (h->dir_fd < 0)
 		return err_sys(e, "open cgroup %s", h->path);
+	/* The child is born into the one of v2. */
+	if (h->ctrls & (1u << CTRL_UNIFIED))
+		return 0;
 	h->tasks_fd = openat(h->dir_fd, "tasks", O_WRONLY | O_CLOEXEC);
 	if (h->tasks_fd < 0)
 		return err_sys(e, "open %s/tasks", h->path);
@@ -263,6 +272,8 @@ static int join_one(const struct cgroup_hier *h, struct err *e)
 			*e = why;
 			return -1;
 		}
+		if (h->ctrls & (1u << CTRL_UNIFIED))
+			return 0;
 		fd = opened = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, "open %s/tasks", h->path);
@@ -287,7 +298,8 @@ int cgroup_v1_binds(const struct cgroup *cg, struct buf *out, struct err *e)
 	if (cg->mode != CGROUP_V1)
 		return 0;
 	for (size_t i = 0; i < cg->n; i++)
-		if (buf_printf(out, e, "%s\t%s\n", cg->h[i].name, cg->h[i].path) < 0)
+		if (!(cg->h[i].ctrls & (1u << CTRL_UNIFIED)) &&
+		    buf_printf(out, e, "%s\t%s\n", cg->h[i].name, cg->h[i].path) < 0)
 			return -1;
 	return 0;
 }

@@ -76,8 +76,33 @@ resources() {
 @test "exec joins the same groups" {
 	start_sleeper
 	rt exec -d --pid-file "$WORK/exec" "$ID" sleep 900 < /dev/null > /dev/null 2>&1
-	same "$(grep -v ^0:: "/proc/$(cat "$WORK/exec")/cgroup" | sort)" "$(grep -v ^0:: "/proc/$(rt state "$ID" | jq .pid)/cgroup" | sort)"
+	same "$(sort "/proc/$(cat "$WORK/exec")/cgroup")" "$(sort "/proc/$(rt state "$ID" | jq .pid)/cgroup")"
 	grep -q "$CGROUP" "/proc/$(cat "$WORK/exec")/cgroup"
+}
+
+@test "hybrid: the v2 mount beside v1 has the group too, with clone3 and without" {
+	only_v 1
+	[ "$(stat -f -c %T /sys/fs/cgroup/unified 2> /dev/null)" = cgroup2fs ] || skip "no v2 mount beside v1 on this host"
+	start_sleeper
+	pid=$(rt state "$ID" | jq .pid)
+	grep -qx "0::$CGROUP" "/proc/$pid/cgroup"
+	grep -qx "$pid" "/sys/fs/cgroup/unified$CGROUP/cgroup.procs"
+	rt delete --force "$ID"
+	no_directory_left
+	args sleep 1000
+	timeout 60 "$CARREL_BIN/../tests/forbid" clone3 -- "$RUNTIME" --root "$ROOT" run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	grep -qx "0::$CGROUP" "/proc/$(rt state "$ID" | jq .pid)/cgroup"
+	rt delete --force "$ID"
+	no_directory_left
+}
+
+@test "v2: where clone3 is refused the child is moved before it does anything" {
+	only_v 2
+	args cat /proc/self/cgroup
+	config '.linux.namespaces |= map(select(.type != "cgroup"))'
+	run timeout 60 "$CARREL_BIN/../tests/forbid" clone3 -- "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	ok
+	same "$output" "0::$CGROUP"
 }
 
 @test "a path is cleaned as text and never leaves the hierarchy" {
@@ -281,7 +306,7 @@ resources() {
 
 @test "hugetlb: the limit, or an error that names the controller" {
 	resources '{hugepageLimits: [{pageSize: "2MB", limit: 4194304}]}'
-	if { [ "$VERSION" = 1 ] && [ -d /sys/fs/cgroup/hugetlb ]; } || grep -qw hugetlb /sys/fs/cgroup/cgroup.controllers 2> /dev/null; then
+	if { [ "$VERSION" = 1 ] && mountpoint -q /sys/fs/cgroup/hugetlb; } || grep -qw hugetlb /sys/fs/cgroup/cgroup.controllers 2> /dev/null; then
 		start_sleeper
 		same "$(value hugetlb hugetlb.2MB.limit_in_bytes hugetlb.2MB.max)" 4194304
 		return

@@ -66,6 +66,8 @@ static void test_state_text(void **state)
 	static const char v1[] = "memory /sys/fs/cgroup/memory/a/b\n"
 				 "cpu,cpuacct /sys/fs/cgroup/cpu,cpuacct/a/b\n";
 	static const char v2[] = "unified /sys/fs/cgroup/a\n";
+	static const char hybrid[] = "memory /sys/fs/cgroup/memory/a\n"
+				     "unified /sys/fs/cgroup/unified/a\n";
 	static const char *const bad[] = {
 		"memory\n",
 		"memory /etc\n",
@@ -88,6 +90,10 @@ static void test_state_text(void **state)
 
 	assert_ok(cgroup_load(v2, &cg, &e));
 	assert_int_equal(cgroup_mode(cg), CGROUP_V2);
+	cgroup_free_ptr(&cg);
+	assert_ok(cgroup_load(hybrid, &cg, &e));
+	assert_int_equal(cgroup_mode(cg), CGROUP_V1);
+	assert_string_equal(cgroup_hier_of(cg, CTRL_UNIFIED)->path, "/sys/fs/cgroup/unified/a");
 	cgroup_free_ptr(&cg);
 	assert_ok(cgroup_load("disabled\n", &cg, &e));
 	assert_int_equal(cgroup_mode(cg), CGROUP_DISABLED);
