@@ -93,7 +93,10 @@ static int set_oom_score(const struct process_spec *p, pid_t pid, struct err *e)
 {
 	char path[64], text[16];
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int) pid);
+	if (pid > 0)
+		(void) snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int) pid);
+	else
+		(void) snprintf(path, sizeof(path), "/proc/self/oom_score_adj");
 	(void) snprintf(text, sizeof(text), "%d", p->oom_score_adj);
 	if (fd_write_file(AT_FDCWD, path, text, e) < 0) {
 		(void) err_wrap(e, "oomScoreAdj %d", p->oom_score_adj);

@@ -90,10 +90,10 @@ teardown() { runtime_teardown; }
 @test "the OOM score" {
 	config '.process.oomScoreAdj = 321'
 	inside cat /proc/self/oom_score_adj
-	says 321
+	[ "$output" = 321 ]
 	userns
 	inside cat /proc/self/oom_score_adj
-	says 321
+	[ "$output" = 321 ]
 }
 
 @test "scheduler, I/O priority and personality" {
