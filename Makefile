@@ -198,6 +198,8 @@ install: all
 		[ -n "$$section" ] || { echo "install: $$p has no man page" >&2; exit 1; }; \
 		install -d $(INSTALL_MAN)/man$$section && \
 		$(O)/bin/$$p --man > $(INSTALL_MAN)/man$$section/$$p.$$section || exit 1; done
+	$(Q)set -e; p=carrel-runtime; for c in $$($(O)/bin/$$p --help | sed -n '/^COMMANDS:/,/^$$/s/^  \([a-z]*\) .*/\1/p'); do \
+		$(O)/bin/$$p --man $$c > $(INSTALL_MAN)/man8/$$p-$$c.8; done
 
 .PHONY: clean
 ## clean          remove build directories

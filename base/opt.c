@@ -187,7 +187,7 @@ static int run_pass(struct pass *p)
 	return r;
 }
 
-static const struct opt_cmd *find_cmd(const struct opt_program *prog, const char *name)
+const struct opt_cmd *opt_find_cmd(const struct opt_program *prog, const char *name)
 {
 	for (const struct opt_cmd *c = prog->cmds; c && c->name; c++) {
 		if (strcmp(c->name, name) == 0)
@@ -215,7 +215,7 @@ static int help_cmd(const struct opt_program *prog, const struct pass *p,
 
 	if (!topic || topic[0] == '-')
 		return OPT_HELP;
-	out->cmd = find_cmd(prog, topic);
+	out->cmd = opt_find_cmd(prog, topic);
 	if (!out->cmd)
 		return err_set(e, EINVAL, "No help topic for '%.80s'", topic);
 	return OPT_HELP;
@@ -306,7 +306,7 @@ int opt_parse(const struct opt_program *prog, int argc, char **argv, void *globa
 	p.n_operands = 0;
 	if (!name)
 		return err_set(e, EINVAL, "no command given; see %s --help", prog->name);
-	c = find_cmd(prog, name);
+	c = opt_find_cmd(prog, name);
 	if (c)
 		r = parse_cmd(prog, &p, c, &parsed, e);
 	else if (strcmp(name, "help") == 0)

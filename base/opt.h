@@ -97,5 +97,10 @@ int opt_render_help(const struct opt_program *prog, const struct opt_cmd *cmd, s
  * stands; in a program's text "# EXIT STATUS" begins a section, and all such follow the commands.
  */
 int opt_render_man(const struct opt_program *prog, int section, struct buf *out, struct err *e);
+/* The page of one command, PROGRAM-COMMAND(section). */
+int opt_render_man_cmd(const struct opt_program *prog, const struct opt_cmd *cmd, int section,
+		       struct buf *out, struct err *e);
+/* NULL: no such command. */
+const struct opt_cmd *opt_find_cmd(const struct opt_program *prog, const char *name);
 
 #endif

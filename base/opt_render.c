@@ -92,7 +92,7 @@ static void help_options(struct page *p, const struct opt *opts, bool with_versi
 		if (strlen(left) <= LEFT_MAX)
 			width = MAX(width, strlen(left));
 	}
-	page_say(p, "\nOptions:\n");
+	page_say(p, "\nOPTIONS:\n");
 	r = rows_of(opts, with_version);
 	while (rows_next(&r, &o)) {
 		left_side(&o, left, sizeof(left));
@@ -108,7 +108,7 @@ static void help_commands(struct page *p, const struct opt_cmd *cmds)
 		if (!(c->flags & OPT_HIDDEN))
 			width = MAX(width, strlen(c->name));
 	}
-	page_say(p, "\nCommands:\n");
+	page_say(p, "\nCOMMANDS:\n");
 	for (const struct opt_cmd *c = cmds; c->name; c++) {
 		if (!(c->flags & OPT_HIDDEN))
 			help_row_out(p, c->name, width, c->help);
@@ -123,11 +123,12 @@ int opt_render_help(const struct opt_program *prog, const struct opt_cmd *cmd, s
 			       : prog->cmds ? "COMMAND [ARG...]"
 					    : prog->operands;
 	const char *summary = cmd ? cmd->help : prog->summary;
+	const char *space = cmd ? " " : "", *name = cmd ? cmd->name : "";
 
-	page_say(&p, "Usage: %s%s%s [OPTION...]%s%s\n", prog->name, cmd ? " " : "",
-		 cmd ? cmd->name : "", operands ? " " : "", operands ? operands : "");
-	if (summary)
-		page_say(&p, "\n%s\n", summary);
+	page_say(&p, "NAME:\n   %s%s%s%s%s\n", prog->name, space, name, summary ? " - " : "",
+		 summary ? summary : "");
+	page_say(&p, "\nUSAGE:\n   %s%s%s [OPTION...]%s%s\n", prog->name, space, name,
+		 operands && *operands ? " " : "", operands ? operands : "");
 	if (!cmd && prog->cmds)
 		help_commands(&p, prog->cmds);
 	help_options(&p, cmd ? cmd->opts : prog->opts, !cmd);
@@ -293,6 +294,23 @@ static void man_command(struct page *p, const struct opt_program *prog, const st
 		man_options(p, c->opts, false);
 }
 
+/* .TH and NAME. */
+static void man_head(struct page *p, const struct opt_program *prog, const struct opt_cmd *c,
+		     int section)
+{
+	auto_free char *name =
+		c ? xasprintf("%s-%s", prog->name, c->name) : xstrdup(prog->name);
+	const char *summary = c ? c->help : prog->summary;
+
+	page_say(p, ".TH \"");
+	man_upper(p, name);
+	page_say(p, "\" \"%d\" \"\" \"Carrel\" \"Carrel\"\n.SH NAME\n", section);
+	man_str(p, name);
+	page_say(p, " \\- ");
+	man_str(p, summary ? summary : name);
+	page_say(p, "\n.SH SYNOPSIS\n");
+}
+
 /* Where the sections of its own begin in a program's text. */
 static size_t prose_len(const char *text)
 {
@@ -313,13 +331,7 @@ int opt_render_man(const struct opt_program *prog, int section, struct buf *out,
 	const char *text = prog->text ? prog->text : "";
 	size_t prose = prose_len(text);
 
-	page_say(&p, ".TH \"");
-	man_upper(&p, prog->name);
-	page_say(&p, "\" \"%d\" \"\" \"Carrel\" \"Carrel\"\n.SH NAME\n", section);
-	man_str(&p, prog->name);
-	page_say(&p, " \\- ");
-	man_str(&p, prog->summary);
-	page_say(&p, "\n.SH SYNOPSIS\n");
+	man_head(&p, prog, NULL, section);
 	man_usage(&p, prog, NULL, prog->cmds ? "COMMAND [ARG...]" : prog->operands);
 	if (prose) {
 		page_say(&p, ".SH DESCRIPTION\n");
@@ -334,5 +346,24 @@ int opt_render_man(const struct opt_program *prog, int section, struct buf *out,
 			man_command(&p, prog, c);
 	}
 	man_paragraphs(&p, text + prose, strlen(text + prose), PARA_PLAIN);
+	return p.r;
+}
+
+int opt_render_man_cmd(const struct opt_program *prog, const struct opt_cmd *cmd, int section,
+		       struct buf *out, struct err *e)
+{
+	struct page p = { .out = out, .e = e };
+
+	man_head(&p, prog, cmd, section);
+	man_usage(&p, prog, cmd->name, cmd->operands);
+	if (cmd->text) {
+		page_say(&p, ".SH DESCRIPTION\n");
+		man_paragraphs(&p, cmd->text, strlen(cmd->text), PARA_PLAIN);
+	}
+	page_say(&p, ".SH OPTIONS\n");
+	man_options(&p, cmd->opts, false);
+	page_say(&p, ".SH SEE ALSO\n\\fB");
+	man_str(&p, prog->name);
+	page_say(&p, "\\fR(%d)\n", section);
 	return p.r;
 }

@@ -101,6 +101,11 @@ int cgroup_clone_fd(const struct cgroup *cg);
  * After cgroup_create the files are open already; after cgroup_load they are opened here, with the caller's
  * rights (exec: join before setns). */
 int cgroup_join_self(const struct cgroup *cg, struct err *e);
+/* For exec, before the clone: the new process goes below the container's cgroup. Each of args (NULL-terminated) is
+ * CONTROLLER[,CONTROLLER...]:PATH, or one PATH for all; they must exist. */
+int cgroup_select(struct cgroup *cg, const char *const *args, struct err *e);
+/* v2: the cgroup is from now on that which this process is in. */
+int cgroup_follow(struct cgroup *cg, pid_t pid, struct err *e);
 /* The device filter (v1: devices.allow/deny; v2: eBPF): nothing but res.devices, what every container needs
  * (null, zero, full, random, urandom, tty, ptmx, pts, and mknod of any). The order is that one, the last match
  * decides. A node of linux.devices opens nothing by itself, as with runc. May be called before the child exists: making nodes stays allowed. */

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/sock.h"
 #include "runtime/spec.h"
 #include "runtime/startup.h"
 
@@ -64,6 +66,22 @@ int container_status(struct container *c, enum state_status *out, struct err *e)
 	if (container_need_cgroup(c, e) < 0)
 		return -1;
 	return state_status(c->dir_fd, c->state, c->cgroup, out, e);
+}
+
+int container_connect_pidfd(const char *path, struct err *e)
+{
+	const int fd = sock_connect_at(AT_FDCWD, path, SOCK_STREAM, e);
+
+	return fd < 0 ? err_wrap(e, "--pidfd-socket") : fd;
+}
+
+int container_send_pidfd(int sock_fd, int pidfd, struct err *e)
+{
+	static const char name[] = "pidfd";
+
+	if (sock_send(sock_fd, name, sizeof(name) - 1, &pidfd, 1, e) < 0)
+		return err_wrap(e, "--pidfd-socket");
+	return 0;
 }
 
 int container_write_pid_file(const char *path, pid_t pid, struct err *e)

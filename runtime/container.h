@@ -32,7 +32,9 @@ struct create_args {
 	const char *id;
 	const char *bundle;	    /* a directory, "." by default */
 	const char *console_socket; /* path or NULL */
+	const char *pidfd_socket;   /* unix socket that receives a pidfd of init, or NULL */
 	const char *pid_file;	    /* path or NULL */
+	const char *config;	    /* instead of the bundle's config.json, or NULL */
 	bool no_pivot, no_new_keyring;
 	unsigned preserve_fds;
 	bool detach; /* run only */
@@ -52,14 +54,17 @@ int container_start(const struct container_env *env, const char *id, struct err 
 
 struct exec_args {
 	const char *id;
-	const char *process_file; /* a process.json; then most of what follows is not allowed */
+	const char *
+		process_file; /* a process.json, instead of the bundle's process and of `command` */
 	const char *const *command; /* else: argv, NULL-terminated */
 	const char *cwd, *user;	    /* NULL: as in the bundle's config.json */
 	const char *const *env;	    /* added; NULL-terminated or NULL */
 	const char *const *groups;  /* additional gids */
 	const char *const *caps;    /* added to all sets that may hold them */
+	const char *const *cgroups; /* for cgroup_select */
+	const char *apparmor, *process_label;
 	bool tty, detach, no_new_privs, ignore_paused;
-	const char *console_socket, *pid_file;
+	const char *console_socket, *pidfd_socket, *pid_file;
 	unsigned preserve_fds;
 };
 int container_exec(const struct container_env *env, const struct exec_args *a, int *code,
@@ -91,6 +96,8 @@ int container_freeze(const struct container_env *env, const char *id, bool froze
 int container_update(const struct container_env *env, const char *id, const char *file,
 		     struct err *e);
 
+/* "spec: 1.3.0" and what else --version says below the program's own line. */
+int container_versions(struct buf *out, struct err *e);
 /* What this build can do (OCI's features document). */
 int container_features(struct buf *out, struct err *e);
 /* A config.json to start from. */
@@ -114,6 +121,9 @@ void container_close(struct container *c);
 int container_need_cgroup(struct container *c, struct err *e);
 int container_status(struct container *c, enum state_status *out, struct err *e);
 
+/* --pidfd-socket: connects before anything is made, so that a wrong path is found early; then sends. */
+int container_connect_pidfd(const char *path, struct err *e);
+int container_send_pidfd(int sock_fd, int pidfd, struct err *e);
 /* Replaces the file by rename. */
 int container_write_pid_file(const char *path, pid_t pid, struct err *e);
 /* The container's state as hooks see it; pid 0 where init fills in its own. */

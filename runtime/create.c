@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/sock.h"
 #include "runtime/sync.h"
@@ -40,12 +41,15 @@ static int open_bundle(struct startup *s, struct err *e)
 	s->bundle_fd = open(s->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (s->bundle_fd < 0)
 		return err_sys(e, "bundle %s", dir);
-	return 0;
+	if (!s->args->config)
+		return 0;
+	s->config = realpath(s->args->config, NULL);
+	return s->config ? 0 : err_sys(e, "--config %s", s->args->config);
 }
 
 static int load_spec(struct startup *s, struct err *e)
 {
-	if (spec_load(s->bundle_fd, &s->spec, e) < 0)
+	if (spec_load(s->bundle_fd, s->config, &s->spec, e) < 0)
 		return -1;
 	for (size_t i = 0; i < s->spec->n_warnings; i++)
 		s->env->warn(s->spec->warnings[i]);
@@ -94,6 +98,7 @@ static int write_state(struct startup *s, const char *cgroup, struct err *e)
 		.id = s->args->id,
 		.bundle = s->bundle,
 		.rootfs = s->rootfs,
+		.config = s->config,
 		.cgroup = cgroup,
 		.has_filter = s->spec->seccomp.set,
 	};
@@ -194,6 +199,11 @@ static int open_namespaces(struct startup *s, struct err *e)
 
 static int open_sockets(struct startup *s, struct err *e)
 {
+	if (s->args->pidfd_socket) {
+		s->pidfd_sock_fd = container_connect_pidfd(s->args->pidfd_socket, e);
+		if (s->pidfd_sock_fd < 0)
+			return -1;
+	}
 	if (s->args->console_socket) {
 		s->init.console_sock_fd =
 			sock_connect_at(AT_FDCWD, s->args->console_socket, SOCK_STREAM, e);
@@ -272,6 +282,7 @@ static _Noreturn void become_init(struct startup *s)
 	}
 	fd_close(&s->sync_fd);
 	fd_close(&s->console_fd);
+	fd_close(&s->pidfd_sock_fd);
 	fd_close(&s->c.dir_fd);
 	fd_close(&s->c.root_fd);
 	fd_close(&s->bundle_fd);
@@ -289,6 +300,7 @@ static int clone_init(struct startup *s, struct err *e)
 	s->init.preserve_fds = s->args->preserve_fds;
 	if (!makes_userns(s) && sync_send(s->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
+	log_debug("nsexec container setup: clone init into its namespaces");
 	const int r = ns_clone_at(s->rootfs_fd, &s->spec->ns, s->init.ns_fds,
 				  cgroup_clone_fd(s->c.cgroup), &s->child, e);
 	if (r == 0)
@@ -340,6 +352,9 @@ static int await_created(struct startup *s, struct err *e)
 {
 	if (sync_expect(s->sync_fd, SYNC_CREATED, e) < 0)
 		return -1;
+	if (s->pidfd_sock_fd >= 0 &&
+	    container_send_pidfd(s->pidfd_sock_fd, s->child.pidfd, e) < 0)
+		return -1;
 	if (s->args->pid_file &&
 	    container_write_pid_file(s->args->pid_file, s->child.pid, e) < 0)
 		return -1;
@@ -381,6 +396,7 @@ void startup_init(struct startup *s, const struct container_env *env,
 		.rootfs_fd = -1,
 		.sync_fd = -1,
 		.console_fd = -1,
+		.pidfd_sock_fd = -1,
 		.child = CHILD_NONE,
 		.cgroup_text = BUF_LIMIT(TEXT_MAX),
 		.state_text = BUF_LIMIT(TEXT_MAX),
@@ -431,6 +447,7 @@ void startup_fini(struct startup *s)
 	fd_close(&s->init.seccomp_notify_fd);
 	fd_close(&s->sync_fd);
 	fd_close(&s->console_fd);
+	fd_close(&s->pidfd_sock_fd);
 	fd_close(&s->bundle_fd);
 	fd_close(&s->rootfs_fd);
 	fd_close(&s->child.pidfd);
@@ -442,6 +459,7 @@ void startup_fini(struct startup *s)
 	spec_free_ptr(&s->spec);
 	free(take_ptr(&s->bundle));
 	free(take_ptr(&s->rootfs));
+	free(take_ptr(&s->config));
 }
 
 int container_create(const struct container_env *env, const struct create_args *a,

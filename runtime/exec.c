@@ -26,11 +26,13 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/sock.h"
 #include "runtime/console.h"
 #include "runtime/exec_process.h"
 #include "runtime/foreground.h"
 #include "runtime/init.h"
+#include "runtime/label.h"
 #include "runtime/procfs.h"
 #include "runtime/startup.h"
 #include "runtime/sync.h"
@@ -47,6 +49,7 @@ struct entry {
 	int sync_fd, report_fd; /* ours and the child's end */
 	int console_fd;		/* foreground terminal: the master comes over this socket */
 	int console_sock_fd;	/* where the child sends it */
+	int pidfd_sock_fd;
 	int notify_fd;
 	struct child child;
 };
@@ -112,6 +115,11 @@ static int open_channels(struct entry *x, struct err *e)
 			sock_connect_at(AT_FDCWD, x->c.state->listener_path, SOCK_STREAM, e);
 		if (x->notify_fd < 0)
 			return err_wrap(e, "failed to connect with seccomp agent");
+	}
+	if (x->args->pidfd_socket) {
+		x->pidfd_sock_fd = container_connect_pidfd(x->args->pidfd_socket, e);
+		if (x->pidfd_sock_fd < 0)
+			return -1;
 	}
 	if (x->args->console_socket) {
 		x->console_sock_fd =
@@ -207,6 +215,9 @@ static int enter(struct entry *x, struct err *e)
 		return -1;
 	auto_close int proc_fd = FD_NONE;
 	if (init_wants_proc(&x->spec->process)) {
+		if (label_check(x->spec->process.apparmor, x->spec->process.selinux_label, e) <
+		    0)
+			return -1;
 		proc_fd = procfs_open(e); /* the container's own could be anything */
 		if (proc_fd < 0)
 			return -1;
@@ -215,7 +226,7 @@ static int enter(struct entry *x, struct err *e)
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(e, "prctl");
 	if (cgroup_join_self(x->c.cgroup, e) < 0)
-		return err_wrap(e, "join the cgroup");
+		return err_wrap(e, "adding pid of the new process to cgroups");
 	const int r = by_fds ? ns_join(x->ns_fds, e)
 			     : ns_join_process(x->init_fd, join_flags(x->c.state), e);
 	if (r < 0)
@@ -240,6 +251,7 @@ static int enter(struct entry *x, struct err *e)
 		.seccomp_notify_fd = x->notify_fd,
 		.notify_state = pid > 0 ? buf_str(&notify) : NULL,
 	};
+	log_debug("setns_init: about to exec %s", x->spec->process.args[0]);
 	return init_exec(&exec, e);
 }
 
@@ -247,8 +259,10 @@ static _Noreturn void become_process(struct entry *x)
 {
 	struct err e = ERR_NONE, ignored = ERR_NONE;
 
+	log_debug("child process in init(): joins the container");
 	fd_close(&x->sync_fd);
 	fd_close(&x->console_fd);
+	fd_close(&x->pidfd_sock_fd);
 	fd_close(&x->c.dir_fd);
 	fd_close(&x->c.root_fd);
 	if (enter(x, &e) < 0)
@@ -258,10 +272,34 @@ static _Noreturn void become_process(struct entry *x)
 
 /* ---- the runtime's side ---- */
 
+/* On v2 the process is born in its cgroup. That which was made for the container may be gone or, since it has got
+ * controllers for groups below it, take no processes any more: then it is the one that init has moved to. */
+static int clone_in_cgroup(struct entry *x, struct err *e)
+{
+	const bool v2 = cgroup_mode(x->c.cgroup) == CGROUP_V2;
+	int fd = cgroup_clone_fd(x->c.cgroup), r = -1;
+
+	if (!v2 || fd >= 0)
+		r = ns_clone(&x->ns, x->ns_fds, fd, &x->child, e);
+	if (r >= 0 || !v2 || (fd >= 0 && e->code != EBUSY))
+		return r;
+	if (x->args->cgroups && x->args->cgroups[0])
+		return err_wrap(e, "adding pid of the new process to cgroups");
+	*e = ERR_NONE;
+	if (cgroup_follow(x->c.cgroup, x->c.state->pid, e) < 0)
+		return err_wrap(e, "the cgroup of init");
+	fd = cgroup_clone_fd(x->c.cgroup);
+	r = ns_clone(&x->ns, x->ns_fds, fd, &x->child, e);
+	return r < 0 ? err_wrap(e, "adding pid of the new process to cgroups") : r;
+}
+
 static int clone_process(struct entry *x, struct err *e)
 {
-	const int cgroup_fd = cgroup_clone_fd(x->c.cgroup);
-
+	if (x->args->cgroups && x->args->cgroups[0] &&
+	    cgroup_select(x->c.cgroup, x->args->cgroups, e) < 0)
+		return -1;
+	log_debug("nsexec container setup: clone into the namespaces of pid %d",
+		  x->c.state->pid);
 	if (geteuid() != 0) {
 		if (open_namespaces(x, e) < 0)
 			return -1;
@@ -272,7 +310,7 @@ static int clone_process(struct entry *x, struct err *e)
 		if (x->ns_fds[NS_PID] < 0)
 			return -1;
 	}
-	const int r = ns_clone(&x->ns, x->ns_fds, cgroup_fd, &x->child, e);
+	const int r = clone_in_cgroup(x, e);
 	if (r == 0)
 		become_process(x);
 	ns_close(x->ns_fds);
@@ -290,6 +328,9 @@ static int run_process(struct entry *x, int *code, struct err *e)
 		return -1;
 	if (load(x, e) < 0 || open_channels(x, e) < 0 || clone_process(x, e) < 0 ||
 	    sync_expect_eof(x->sync_fd, e) < 0)
+		return -1;
+	if (x->pidfd_sock_fd >= 0 &&
+	    container_send_pidfd(x->pidfd_sock_fd, x->child.pidfd, e) < 0)
 		return -1;
 	if (x->args->pid_file &&
 	    container_write_pid_file(x->args->pid_file, x->child.pid, e) < 0)
@@ -317,6 +358,7 @@ int container_exec(const struct container_env *env, const struct exec_args *a, i
 		.report_fd = -1,
 		.console_fd = -1,
 		.console_sock_fd = -1,
+		.pidfd_sock_fd = -1,
 		.notify_fd = -1,
 		.child = CHILD_NONE,
 	};
@@ -333,6 +375,7 @@ int container_exec(const struct container_env *env, const struct exec_args *a, i
 	fd_close(&x.report_fd);
 	fd_close(&x.console_fd);
 	fd_close(&x.console_sock_fd);
+	fd_close(&x.pidfd_sock_fd);
 	fd_close(&x.notify_fd);
 	ns_close(x.ns_fds);
 	filter_program_fini(&x.filter);

@@ -50,14 +50,16 @@ static int from_bundle(const struct state *s, struct spec **out, struct err *e)
 
 	if (bundle_fd < 0)
 		return err_sys(e, "the container's bundle %s", s->bundle);
-	if (json_parse_file(bundle_fd, "config.json", NULL, &doc, e) < 0)
+	if (json_parse_file(bundle_fd, s->config ? s->config : "config.json", NULL, &doc, e) <
+	    0)
 		return -1;
 	const struct json *process = json_get(json_root(doc), "process");
 	const int r = process ? spec_from_process(doc, process, out, e)
 			      : err_set(e, EINVAL, "process: required, but missing");
 	if (r < 0) {
 		json_doc_free(doc);
-		return err_wrap(e, "%s/config.json", s->bundle);
+		return err_wrap(e, "%s%s", s->config ? s->config : s->bundle,
+				s->config ? "" : "/config.json");
 	}
 	return 0;
 }
@@ -96,12 +98,13 @@ static int apply_flags(const struct exec_args *a, struct spec *spec, struct err 
 {
 	struct process_spec *p = &spec->process;
 
-	p->args = a->command;
-	p->terminal = a->tty;
+	if (a->command)
+		p->args = a->command;
+	p->terminal = a->tty || (a->process_file && p->terminal);
 	if (a->cwd)
 		p->cwd = a->cwd;
-	if (p->cwd[0] != '/')
-		return err_set(e, EINVAL, "--cwd %s: must be an absolute path", p->cwd);
+	if (a->cwd && a->cwd[0] != '/')
+		return err_set(e, EINVAL, "--cwd %s: must be an absolute path", a->cwd);
 	for (const char *const *v = a->env; v && *v; v++) {
 		if (**v == '=' || !strchr(*v, '='))
 			return err_set(e, EINVAL, "--env %.60s: is not NAME=VALUE", *v);
@@ -110,6 +113,10 @@ static int apply_flags(const struct exec_args *a, struct spec *spec, struct err 
 		append_env(a->env, spec);
 	if (a->no_new_privs)
 		p->no_new_privileges = true;
+	if (a->apparmor)
+		p->apparmor = a->apparmor;
+	if (a->process_label)
+		p->selinux_label = a->process_label;
 	return add_caps(a->caps, &p->caps, e);
 }
 
@@ -118,13 +125,11 @@ int exec_process_load(const struct state *s, const struct exec_args *a, struct s
 {
 	auto_spec struct spec *spec = NULL;
 
-	if (a->process_file) {
-		if (from_file(a->process_file, &spec, e) < 0)
-			return -1;
-		spec->process.terminal |= a->tty;
-	} else if (from_bundle(s, &spec, e) < 0 || apply_flags(a, spec, e) < 0) {
+	const int r = a->process_file ? from_file(a->process_file, &spec, e)
+				      : from_bundle(s, &spec, e);
+
+	if (r < 0 || apply_flags(a, spec, e) < 0)
 		return -1;
-	}
 	if (!spec->process.args || !spec->process.args[0])
 		return err_set(e, EINVAL, "process.args: must not be empty");
 	*out = take_ptr(&spec);

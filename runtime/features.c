@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/util.h"
 #include "runtime/caps.h"
 #include "runtime/container.h"
 #include "runtime/mount.h"
@@ -61,13 +62,22 @@ static void linux_features(struct json_writer *w)
 	jw_close(w);
 }
 
+static const char oci_version[] = "1.3.0";
+
+int container_versions(struct buf *out, struct err *e)
+{
+	auto_free char *library = filter_library_version();
+
+	return buf_printf(out, e, "spec: %s\nlibseccomp: %s\n", oci_version, library);
+}
+
 int container_features(struct buf *out, struct err *e)
 {
 	auto_json_writer struct json_writer *w = json_writer_new(out, true);
 
 	jw_object(w, NULL);
 	jw_str(w, "ociVersionMin", "1.0.0");
-	jw_str(w, "ociVersionMax", "1.3.0");
+	jw_str(w, "ociVersionMax", oci_version);
 	jw_array(w, "hooks");
 	for (int k = 0; k < HOOK_COUNT; k++)
 		jw_str(w, NULL, hook_kind_name((enum hook_kind) k));

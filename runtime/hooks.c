@@ -23,7 +23,8 @@ const char *hook_kind_name(enum hook_kind k)
 	return names[k];
 }
 
-static int run_one(const struct hook *h, const char *state_json, struct err *e)
+static int run_one(const struct hook *h, const char *state_json, char *const *env,
+		   struct err *e)
 {
 	const char *const path_only[] = { h->path, NULL };
 	struct child_spec spec = CHILD_SPEC_NONE;
@@ -32,7 +33,7 @@ static int run_one(const struct hook *h, const char *state_json, struct err *e)
 
 	spec.path = h->path;
 	spec.argv = (char *const *) (h->args && h->args[0] ? h->args : path_only);
-	spec.envp = (char *const *) h->env;
+	spec.envp = h->env && h->env[0] ? (char *const *) h->env : env;
 	if (child_run(&spec, state_json, strlen(state_json), &output, &output,
 		      h->timeout_s * 1000, &status, e) < 0)
 		return -1;
@@ -53,8 +54,14 @@ static int run_one(const struct hook *h, const char *state_json, struct err *e)
 int hooks_run(const struct hook_list *l, enum hook_kind k, const char *state_json,
 	      struct err *e)
 {
+	return hooks_run_in(l, k, state_json, NULL, e);
+}
+
+int hooks_run_in(const struct hook_list *l, enum hook_kind k, const char *state_json,
+		 char *const *env, struct err *e)
+{
 	for (size_t i = 0; i < l->n; i++) {
-		if (run_one(&l->v[i], state_json, e) < 0)
+		if (run_one(&l->v[i], state_json, env, e) < 0)
 			return err_wrap(e, "error running %s hook #%zu", hook_kind_name(k), i);
 	}
 	return 0;

@@ -37,5 +37,8 @@ const char *hook_kind_name(enum hook_kind k);
  * "error running createRuntime hook #0: exit status 1, stderr: ...". */
 int hooks_run(const struct hook_list *l, enum hook_kind k, const char *state_json,
 	      struct err *e);
+/* The same; a hook without an environment of its own has this one, instead of an empty one. */
+int hooks_run_in(const struct hook_list *l, enum hook_kind k, const char *state_json,
+		 char *const *env, struct err *e);
 
 #endif

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/child.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -114,25 +115,12 @@ static int loopback(struct init *in, struct err *e)
 	return ns_is_new(&in->spec->ns, NS_NET) ? ns_loopback_up(e) : 0;
 }
 
-static int check_labels(const struct process_spec *p, struct err *e)
-{
-	if (p->apparmor && p->apparmor[0] && !label_module_active("apparmor"))
-		return err_set(
-			e, ENOTSUP,
-			"process.apparmorProfile is set, but AppArmor is not active on this host");
-	if (p->selinux_label && p->selinux_label[0] && !label_module_active("selinux"))
-		return err_set(
-			e, ENOTSUP,
-			"process.selinuxLabel is set, but SELinux is not active on this host");
-	return 0;
-}
-
 static int open_host_things(struct init *in, struct err *e)
 {
 	const struct spec *s = in->spec;
 
 	(void) umask(0);
-	if (check_labels(&s->process, e) < 0)
+	if (label_check(s->process.apparmor, s->process.selinux_label, e) < 0)
 		return -1;
 	if (s->n_sysctl > 0 || init_wants_proc(&s->process)) {
 		in->proc_fd = procfs_open(e);
@@ -218,9 +206,21 @@ static int container_hooks(struct init *in, struct err *e)
 	return run_hooks(in, HOOK_CREATE_CONTAINER, e);
 }
 
+/* These have the environment of the container's program when they bring none: so it always was elsewhere. */
 static int start_hooks(struct init *in, struct err *e)
 {
-	return run_hooks(in, HOOK_START_CONTAINER, e);
+	const struct hook_list *l = &in->spec->hooks.kind[HOOK_START_CONTAINER];
+	auto_strv char **env = NULL;
+
+	if (l->n == 0)
+		return 0;
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (root < 0)
+		return err_sys(e, "open /");
+	if (process_environment(&in->spec->process, root, &env, e) < 0)
+		return -1;
+	return hooks_run_in(l, HOOK_START_CONTAINER, in->state_json ? in->state_json : "{}",
+			    env, e);
 }
 
 /* ---- inside ---- */
@@ -260,6 +260,7 @@ static int report_created(struct init *in, struct err *e)
 	/* From here on the runtime may end without us: before it is told, or it could end too early. */
 	if (prctl(PR_SET_PDEATHSIG, 0) < 0)
 		return err_sys(e, "parent death signal");
+	log_debug("init: closing the pipe to signal completion");
 	return sync_send(in->a->sync_fd, SYNC_CREATED, e);
 }
 
@@ -280,12 +281,35 @@ static int accept_start(int listen_fd, struct err *e)
 	}
 }
 
+static _Noreturn void end_by(int sig)
+{
+	_exit(128 + sig);
+}
+
+/* The first process of a pid namespace does not take a signal that it has no handler for, and a container that was
+ * created must be one that can be stopped. init_exec takes the handlers away. */
+static int end_by_signals(struct err *e)
+{
+	static const int signals[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+	const struct sigaction sa = { .sa_handler = end_by };
+
+	if (child_reset_signals(e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+		if (sigaction(signals[i], &sa, NULL) < 0)
+			return err_sys(e, "signal %d", signals[i]);
+	}
+	return 0;
+}
+
 static int await_start(struct init *in, struct err *e)
 {
 	int sync_fd = in->a->sync_fd;
 
 	if (in->a->start_fd < 0)
 		return 0;
+	if (end_by_signals(e) < 0)
+		return -1;
 	fd_close(&sync_fd); /* nobody reads there any more */
 	in->report_fd = FD_NONE;
 	in->start_conn = accept_start(in->a->start_fd, e);
@@ -374,6 +398,7 @@ int init_main(const struct init_args *a)
 	struct err e = ERR_NONE, ignored = ERR_NONE;
 
 	memcpy(in.ns_fds, a->ns_fds, sizeof(in.ns_fds));
+	log_debug("child process in init(): what follows are its steps");
 	(void) run_steps(&in, &e);
 	if (in.report_fd >= 0)
 		(void) sync_send_failed(in.report_fd, &e, &ignored);

@@ -30,6 +30,26 @@ static const struct {
 	{ "SYS", SIGSYS },
 };
 
+/* As every program but the C library's own threads counts them. */
+enum { RT_FIRST = 34, RT_LAST = 64 };
+
+/* "RTMIN", "RTMIN+3", "RTMAX-1". */
+static int parse_realtime(const char *name, int *sig)
+{
+	const bool from_max = strncasecmp(name, "RTMAX", 5) == 0;
+	const char sign = from_max ? '-' : '+';
+	struct err why = ERR_NONE;
+	uint64_t n = 0;
+
+	if (!from_max && strncasecmp(name, "RTMIN", 5) != 0)
+		return -1;
+	if (name[5] && (name[5] != sign ||
+			str_to_u64(name + 6, RT_LAST - RT_FIRST, "signal", &n, &why) < 0))
+		return -1;
+	*sig = from_max ? RT_LAST - (int) n : RT_FIRST + (int) n;
+	return 0;
+}
+
 int container_signal_parse(const char *s, int *sig, struct err *e)
 {
 	const char *name = strncasecmp(s, "SIG", 3) == 0 ? s + 3 : s;
@@ -48,6 +68,8 @@ int container_signal_parse(const char *s, int *sig, struct err *e)
 			return 0;
 		}
 	}
+	if (parse_realtime(name, sig) == 0)
+		return 0;
 	return err_set(e, EINVAL, "unknown signal \"%.40s\"", s);
 }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +13,7 @@
 #include "base/util.h"
 #include "runtime/procfs.h"
 
-bool label_module_active(const char *module)
+static bool module_active(const char *module)
 {
 	auto_buf struct buf list = BUF_LIMIT(4096);
 	struct err ignored = ERR_NONE;
@@ -37,6 +38,19 @@ bool label_module_active(const char *module)
 			return true;
 	}
 	return false;
+}
+
+int label_check(const char *apparmor, const char *selinux, struct err *e)
+{
+	if (apparmor && apparmor[0] != '\0' && !module_active("apparmor"))
+		return err_set(
+			e, ENOTSUP,
+			"process.apparmorProfile is set, but AppArmor is not active on this host");
+	if (selinux && selinux[0] != '\0' && !module_active("selinux"))
+		return err_set(
+			e, ENOTSUP,
+			"process.selinuxLabel is set, but SELinux is not active on this host");
+	return 0;
 }
 
 /* Kernels with several modules have a directory of its own for AppArmor; attr/exec may belong to another. */

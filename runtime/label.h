@@ -4,13 +4,11 @@
 #ifndef CARREL_RUNTIME_LABEL_H
 #define CARREL_RUNTIME_LABEL_H
 
-#include <stdbool.h>
-
 struct err;
 
-/* Whether the running kernel has the module ("apparmor", "selinux") active. Reads the host's /sys: before
- * the container's root is entered. */
-bool label_module_active(const char *module);
+/* Whether the modules that these need are active on the running kernel. Reads the host's /sys: before the container's
+ * root is entered. */
+int label_check(const char *apparmor, const char *selinux, struct err *e);
 
 /* The next exec of this thread runs under the profile (AppArmor) or label (SELinux); either may be NULL. A
  * module that is not active is an error: what was asked for would silently not be there. proc_fd: procfs_open. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,11 +76,24 @@ int container_state(const struct container_env *env, const char *id, struct buf 
 
 /* ---- list ---- */
 
+enum { COLUMNS = 6, COLUMN_MIN = 12, COLUMN_GAP = 3 };
+
 struct listing {
 	enum list_format format;
 	struct buf *out;
 	struct json_writer *w;
+	char **cells; /* of the table, row by row, NULL-terminated */
+	size_t n_cells;
 };
+
+static void add_cell(struct listing *l, char *text)
+{
+	l->cells = realloc(l->cells, (l->n_cells + 2) * sizeof(*l->cells));
+	if (!l->cells)
+		abort();
+	l->cells[l->n_cells++] = text;
+	l->cells[l->n_cells] = NULL;
+}
 
 static void add_row(struct listing *l, const struct state_view *v)
 {
@@ -90,9 +104,12 @@ static void add_row(struct listing *l, const struct state_view *v)
 		(void) buf_printf(l->out, &ignored, "%s\n", v->id);
 		break;
 	case LIST_TABLE:
-		(void) buf_printf(l->out, &ignored, "%-26s  %-8d  %-8s  %-40s  %s  %s\n", v->id,
-				  v->pid, state_status_name(v->status), v->bundle, v->created,
-				  v->owner);
+		add_cell(l, xstrdup(v->id));
+		add_cell(l, xasprintf("%d", (int) v->pid));
+		add_cell(l, xstrdup(state_status_name(v->status)));
+		add_cell(l, xstrdup(v->bundle));
+		add_cell(l, xstrdup(v->created));
+		add_cell(l, xstrdup(v->owner));
 		break;
 	case LIST_JSON:
 		jw_object(l->w, NULL);
@@ -100,6 +117,29 @@ static void add_row(struct listing *l, const struct state_view *v)
 		jw_close(l->w);
 		break;
 	}
+}
+
+/* Every column is as wide as its widest cell. */
+static int print_table(const struct listing *l, struct err *e)
+{
+	static const char *const heads[COLUMNS] = { "ID",     "PID",	 "STATUS",
+						    "BUNDLE", "CREATED", "OWNER" };
+	int width[COLUMNS];
+
+	for (size_t i = 0; i < COLUMNS; i++)
+		width[i] = MAX((int) strlen(heads[i]) + COLUMN_GAP, (int) COLUMN_MIN);
+	for (size_t i = 0; i < l->n_cells; i++)
+		width[i % COLUMNS] =
+			MAX(width[i % COLUMNS], (int) strlen(l->cells[i]) + COLUMN_GAP);
+	for (size_t i = 0; i < COLUMNS + l->n_cells; i++) {
+		const char *cell = i < COLUMNS ? heads[i] : l->cells[i - COLUMNS];
+		const bool last = i % COLUMNS == COLUMNS - 1;
+
+		if (buf_printf(l->out, e, "%-*s%s", last ? 0 : width[i % COLUMNS], cell,
+			       last ? "\n" : "") < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* A container that is gone before we look is none; a half-made one has no facts to show. */
@@ -178,13 +218,13 @@ int container_list(const struct container_env *env, enum list_format f, struct b
 	*e = ERR_NONE;
 	if (root_fd >= 0 && read_ids(root_fd, &ids, &n, e) < 0)
 		return -1;
-	if (f == LIST_TABLE && buf_printf(out, e, "%-26s  %-8s  %-8s  %-40s  %-30s  %s\n", "ID",
-					  "PID", "STATUS", "BUNDLE", "CREATED", "OWNER") < 0)
-		n = 0;
 	if (w)
 		jw_array(w, NULL);
 	for (size_t i = 0; i < n; i++)
 		list_one(env, root_fd, ids[i], &l);
+	auto_strv char **cells = l.cells;
+	if (f == LIST_TABLE)
+		return print_table(&l, e);
 	if (!w)
 		return 0;
 	jw_close(w);
@@ -208,11 +248,13 @@ int container_pids(const struct container_env *env, const char *id, pid_t **out,
 		   struct err *e)
 {
 	auto_container struct container c = CONTAINER_NONE;
-	enum state_status status;
 
-	if (open_running(env, id, &c, &status, e) < 0)
+	/* Also of a stopped one: without a pid namespace there may be some left. */
+	if (container_open(env, id, STATE_SHARED, &c, e) < 0)
 		return -1;
-	return cgroup_pids(c.cgroup, out, n, e);
+	if (!c.state)
+		return err_set(e, ESRCH, "container not running");
+	return container_need_cgroup(&c, e) < 0 ? -1 : cgroup_pids(c.cgroup, out, n, e);
 }
 
 int container_freeze(const struct container_env *env, const char *id, bool frozen,

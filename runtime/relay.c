@@ -10,6 +10,25 @@
 
 enum { VEOF_CHAR = 4, EOF_EVERY_MS = 50 };
 
+/* What was typed before: as lines, while the terminal still makes lines. Afterwards the mark of an end of file would be
+ * a NUL character; so it goes on as what it was typed as. */
+static void take_typed(struct relay_way *in)
+{
+	struct pollfd p = { .fd = in->from, .events = POLLIN };
+
+	while (in->tail < sizeof(in->data) && poll(&p, 1, 0) == 1 && (p.revents & POLLIN)) {
+		const ssize_t n =
+			read(in->from, in->data + in->tail, sizeof(in->data) - in->tail);
+
+		if (n < 0)
+			return;
+		if (n == 0)
+			in->data[in->tail++] = VEOF_CHAR;
+		else
+			in->tail += (size_t) n;
+	}
+}
+
 int relay_begin(struct relay *r, int master, struct err *e)
 {
 	struct termios raw;
@@ -25,6 +44,8 @@ int relay_begin(struct relay *r, int master, struct err *e)
 	if (tcgetattr(STDIN_FILENO, &r->saved) < 0)
 		return 0; /* no terminal: a pipe or a file feeds it */
 	relay_resize(r);
+	if (r->saved.c_lflag & ICANON)
+		take_typed(&r->in);
 	raw = r->saved;
 	cfmakeraw(&raw);
 	if (tcsetattr(STDIN_FILENO, TCSANOW, &raw) < 0)

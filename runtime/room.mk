@@ -1,6 +1,6 @@
 LIBS += runtime
 runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_file.c \
-	runtime/cgroup_kill.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \
+	runtime/cgroup_kill.c runtime/cgroup_sub.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \
 	runtime/cgroup_v2.c runtime/cgroup_v2_limits.c runtime/console.c runtime/container.c runtime/copytree.c \
 	runtime/create.c runtime/delete.c runtime/dev.c runtime/exec.c runtime/exec_process.c runtime/features.c \
 	runtime/foreground.c runtime/hooks.c runtime/idmap.c runtime/init.c runtime/init_exec.c runtime/init_tree.c runtime/kill.c \

@@ -23,6 +23,13 @@ void filter_program_fini(struct filter_program *p)
 	*p = (struct filter_program){ 0 };
 }
 
+char *filter_library_version(void)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	return v ? xasprintf("%u.%u.%u", v->major, v->minor, v->micro) : xstrdup("unknown");
+}
+
 static bool is_notify(uint32_t action)
 {
 	return action == SCMP_ACT_NOTIFY;

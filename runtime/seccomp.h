@@ -53,6 +53,8 @@ int filter_action_parse(const char *name, bool has_errno, uint32_t errno_ret, ui
 int filter_arch_parse(const char *name, uint32_t *out, struct err *e);
 int filter_op_parse(const char *name, int *out, struct err *e);
 int filter_flag_parse(const char *name, unsigned *out, struct err *e);
+/* libseccomp's, as "2.5.4"; the caller frees it. */
+char *filter_library_version(void);
 const char *const *filter_action_names(void);
 const char *const *filter_op_names(void);
 const char *const *filter_arch_names(void);

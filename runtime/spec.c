@@ -280,14 +280,14 @@ static int from_doc(struct json_doc *doc, struct spec **out, struct err *e)
 	return 0;
 }
 
-int spec_load(int bundle_fd, struct spec **out, struct err *e)
+int spec_load(int bundle_fd, const char *file, struct spec **out, struct err *e)
 {
 	struct json_doc *doc;
 
-	if (json_parse_file(bundle_fd, "config.json", NULL, &doc, e) < 0)
+	if (json_parse_file(bundle_fd, file ? file : "config.json", NULL, &doc, e) < 0)
 		return -1;
 	if (from_doc(doc, out, e) < 0)
-		return err_wrap(e, "config.json");
+		return err_wrap(e, "%s", file ? file : "config.json");
 	return 0;
 }
 

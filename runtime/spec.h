@@ -52,7 +52,7 @@ struct spec {
 };
 
 /* Reads bundle_fd/config.json. Every error names the field: "linux.resources.cpu.quota: must be an integer". */
-int spec_load(int bundle_fd, struct spec **out, struct err *e);
+int spec_load(int bundle_fd, const char *file, struct spec **out, struct err *e);
 /* The same from text (for fuzzing and tests). */
 int spec_parse(const char *text, size_t n, struct spec **out, struct err *e);
 

@@ -52,13 +52,25 @@ static const char paths_part[] =
 static const char linux_root[] =
 	"\"linux\":{\"resources\":{\"devices\":[{\"allow\":false,\"access\":\"rwm\"}]},"
 	"\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},"
-	"{\"type\":\"uts\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"}],";
+	"{\"type\":\"uts\"},{\"type\":\"mount\"}%s],";
 static const char linux_rootless[] =
 	"\"linux\":{\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},"
-	"{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"},{\"type\":\"cgroup\"},"
+	"{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"mount\"}%s,"
 	"{\"type\":\"user\"}],"
 	"\"uidMappings\":[{\"containerID\":0,\"hostID\":%u,\"size\":1}],"
 	"\"gidMappings\":[{\"containerID\":0,\"hostID\":%u,\"size\":1}],";
+
+/* Where controllers have a hierarchy each, programs inside look for the paths that the host shows; so templates have
+ * always left the namespace to cgroup v2. */
+static const char *cgroup_namespace(void)
+{
+	struct err ignored = ERR_NONE;
+	enum cgroup_mode mode;
+
+	if (cgroup_host_mode(&mode, &ignored) == 0 && mode == CGROUP_V1)
+		return "";
+	return ",{\"type\":\"cgroup\"}";
+}
 
 static int write_parts(bool rootless, struct buf *text, struct err *e)
 {
@@ -67,9 +79,10 @@ static int write_parts(bool rootless, struct buf *text, struct err *e)
 	    buf_puts(text, rootless ? pts_rootless : pts_root, e) < 0 ||
 	    buf_puts(text, mounts_rest, e) < 0)
 		return -1;
-	if (rootless && buf_printf(text, e, linux_rootless, geteuid(), getegid()) < 0)
+	if (rootless &&
+	    buf_printf(text, e, linux_rootless, cgroup_namespace(), geteuid(), getegid()) < 0)
 		return -1;
-	if (!rootless && buf_puts(text, linux_root, e) < 0)
+	if (!rootless && buf_printf(text, e, linux_root, cgroup_namespace()) < 0)
 		return -1;
 	if (buf_puts(text, paths_part, e) < 0)
 		return -1;

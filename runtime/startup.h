@@ -16,7 +16,7 @@ struct startup {
 	const struct create_args *args;
 	bool run; /* no start socket: init executes its program at once */
 
-	char *bundle, *rootfs; /* absolute */
+	char *bundle, *rootfs, *config; /* absolute; config: NULL for the bundle's */
 	int bundle_fd, rootfs_fd;
 	struct spec *spec;
 	struct container c; /* state stays NULL: it was written, not read */
@@ -28,6 +28,7 @@ struct startup {
 
 	int sync_fd; /* to init */
 	int console_fd; /* run with a terminal in the foreground: the master comes over this socket */
+	int pidfd_sock_fd;
 	struct child child;
 	bool made_state, wrote_pid_file;
 };

@@ -178,6 +178,8 @@ static int render_file(const struct spec *s, const struct state_facts *f, struct
 	jw_str(w, "id", f->id);
 	jw_str(w, "bundle", f->bundle);
 	jw_str(w, "rootfs", f->rootfs);
+	if (f->config)
+		jw_str(w, "config", f->config);
 	jw_str(w, "created", clock_rfc3339_now().s);
 	jw_uint(w, "owner", geteuid());
 	jw_str(w, "cgroup", f->cgroup);
@@ -317,6 +319,7 @@ static int decode(struct state *s, struct err *e)
 	s->id = json_str_or(r, "id", "");
 	s->bundle = json_str_or(r, "bundle", "");
 	s->rootfs = json_str_or(r, "rootfs", "");
+	s->config = json_str_or(r, "config", NULL);
 	s->created = json_str_or(r, "created", "");
 	s->oci_version = json_str_or(r, "ociVersion", "");
 	s->cgroup = json_str_or(r, "cgroup", "");

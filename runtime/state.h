@@ -46,7 +46,8 @@ enum state_lock { STATE_UNLOCKED, STATE_SHARED, STATE_EXCLUSIVE };
 struct state {
 	struct json_doc *doc; /* owns the strings */
 	const char *id, *bundle, *rootfs, *created, *oci_version;
-	const char *cgroup;			       /* cgroup_save's text */
+	const char *config; /* absolute, when it is not the bundle's config.json; else NULL */
+	const char *cgroup; /* cgroup_save's text */
 	const char *listener_path, *listener_metadata; /* linux.seccomp's, or NULL */
 	const struct json *annotations, *hooks;	       /* or NULL */
 	uint32_t owner;				       /* uid of the creator */
@@ -77,6 +78,7 @@ int state_dir_remove(int root_fd, int dir_fd, const char *id, struct err *e);
 /* What state_write needs beside the spec. */
 struct state_facts {
 	const char *id, *bundle, *rootfs, *cgroup;
+	const char *config; /* or NULL */
 	bool has_filter;
 };
 int state_write(int dir_fd, const struct spec *s, const struct state_facts *f, struct err *e);

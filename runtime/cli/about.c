@@ -1,13 +1,15 @@
 /* What the program is: features, version, the man page, a config.json to start from. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "runtime/cli/cli.h"
 #include "version.h"
+
+enum { MAN_SECTION = 8 };
 
 /* clang-format off */
 const struct opt cli_spec_opts[] = {
@@ -50,17 +52,29 @@ int cli_spec(void *global, const char **operands, int n, void *opts)
 
 int cli_version(void *global, const char **operands, int n, void *opts)
 {
-	printf("carrel-runtime version %s\nspec: 1.3.0\n", CARREL_VERSION);
-	return 0;
-}
-
-int cli_man(void *global, const char **operands, int n, void *opts)
-{
 	struct cli *c = global;
 	auto_buf struct buf out = BUF_LIMIT(CLI_OUTPUT_MAX);
 	struct err e = ERR_NONE;
 
-	if (opt_render_man(&cli_program, 8, &out, &e) < 0)
-		return cli_fail(c, "man", &e, 1);
-	return cli_print(c, "man", &out);
+	if (buf_printf(&out, &e, "%s version %s\n", cli_program.name, CARREL_VERSION) < 0 ||
+	    container_versions(&out, &e) < 0)
+		return cli_fail(c, "version", &e, 1);
+	return cli_print(c, "version", &out);
+}
+
+/* The page of the program, or of the command that is named. */
+int cli_man(void *global, const char **operands, int n, void *opts)
+{
+	struct cli *c = global;
+	const struct opt_cmd *cmd = n ? opt_find_cmd(&cli_program, operands[0]) : NULL;
+	auto_buf struct buf out = BUF_LIMIT(CLI_OUTPUT_MAX);
+	struct err e = ERR_NONE;
+
+	if (n && !cmd)
+		err_set(&e, EINVAL, "No help topic for '%.80s'", operands[0]);
+	else if (cmd)
+		(void) opt_render_man_cmd(&cli_program, cmd, MAN_SECTION, &out, &e);
+	else
+		(void) opt_render_man(&cli_program, MAN_SECTION, &out, &e);
+	return e.code ? cli_fail(c, "--man", &e, 1) : cli_print(c, "--man", &out);
 }

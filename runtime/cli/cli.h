@@ -58,13 +58,14 @@ extern const struct opt cli_delete_opts[], cli_list_opts[], cli_ps_opts[], cli_u
 extern const struct opt cli_spec_opts[];
 
 struct opts_create {
-	const char *bundle, *console_socket, *pid_file;
-	bool no_pivot, no_new_keyring, detach, keep;
+	const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file;
+	bool no_pivot, no_new_keyring, no_subreaper, detach, keep;
 	uint64_t preserve_fds;
 };
 struct opts_exec {
-	const char *process, *cwd, *user, *console_socket, *pid_file;
-	struct opt_list env, groups, caps;
+	const char *process, *cwd, *user, *apparmor, *process_label;
+	const char *console_socket, *pidfd_socket, *pid_file;
+	struct opt_list env, groups, caps, cgroups;
 	bool tty, detach, no_new_privs, ignore_paused;
 	uint64_t preserve_fds;
 };

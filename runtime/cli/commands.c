@@ -76,7 +76,7 @@ static const char text[] =
 
 const struct opt_program cli_program = {
 	.name = "carrel-runtime",
-	.summary = "run sandboxed containers as the OCI runtime specification says",
+	.summary = "Open Container Initiative runtime for sandboxed containers",
 	.text = text,
 	.opts = global_opts,
 	.cmds = commands,

@@ -136,8 +136,8 @@ int main(int argc, char **argv)
 	int code;
 
 	/* For the build, which installs it; no command has to stand behind it. */
-	if (argc == 2 && strcmp(argv[1], "--man") == 0)
-		return cli_man(&c, NULL, 0, NULL);
+	if (argc >= 2 && argc <= 3 && strcmp(argv[1], "--man") == 0)
+		return cli_man(&c, (const char **) argv + 2, argc - 2, NULL);
 	switch (opt_parse(&cli_program, argc, argv, &c, &p, &e)) {
 	case OPT_HELP:
 		code = help(p.cmd);

@@ -9,10 +9,32 @@ teardown() { runtime_teardown; }
 	ok
 	says 'create'
 	for c in create start run exec state kill delete list ps pause resume update spec features version; do
-		run "$RUNTIME" $c --help
-		ok
-		says "$c"
+		for flag in -h --help; do
+			run "$RUNTIME" $c $flag
+			ok
+			[ "${lines[0]}" = NAME: ]
+			[[ ${lines[1]} == "   carrel-runtime $c - "* ]]
+			says "   carrel-runtime $c [OPTION...]"
+		done
+		[ "$("$RUNTIME" help $c)" = "$("$RUNTIME" $c --help)" ]
 	done
+	[ "$("$RUNTIME" help)" = "$("$RUNTIME" -h)" ]
+	# Callers probe for commands so.
+	fails_with "No help topic for 'nosuch'" "$RUNTIME" nosuch --help
+	fails_with "No help topic for 'nosuch'" "$RUNTIME" help nosuch
+}
+
+@test "every command of --help has a man page, and no other word has" {
+	for c in $("$RUNTIME" --help | sed -n '/^COMMANDS:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
+		run "$RUNTIME" --man $c
+		ok
+		[[ ${lines[0]} == '.TH "CARREL\-RUNTIME\-'"${c^^}"'" "8"'* ]]
+		# Option by option the same as --help.
+		for o in $("$RUNTIME" $c --help | grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
+			says "\\fB${o//-/\\-}\\fR"
+		done
+	done
+	fails_with "No help topic for 'nosuch'" "$RUNTIME" --man nosuch
 }
 
 @test "--version prints name, version and specification" {
@@ -20,8 +42,9 @@ teardown() { runtime_teardown; }
 	ok
 	[[ ${lines[0]} =~ ^carrel-runtime\ version\ [0-9]+\.[0-9]+ ]]
 	[[ ${lines[1]} == "spec: 1.3.0" ]]
-	run "$RUNTIME" version
-	ok
+	[[ ${lines[2]} =~ ^libseccomp:\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	[ "$("$RUNTIME" -v)" = "$output" ]
+	[ "$("$RUNTIME" version)" = "$output" ]
 }
 
 @test "an unknown command or option is refused by name" {
@@ -130,6 +153,49 @@ teardown() { runtime_teardown; }
 	run rt run -b "$BUNDLE" "$ID"
 	ok
 	says carrel
+}
+
+@test "the template has a cgroup namespace where controllers share one hierarchy" {
+	cd "$WORK"
+	rt spec
+	if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
+		jq -e '.linux.namespaces | map(.type) | index("cgroup")' config.json
+	else
+		jq -e '.linux.namespaces | map(.type) | index("cgroup") | not' config.json
+	fi
+	jq -e '.linux.namespaces | length >= 5' config.json
+	rm config.json
+	rt spec --rootless
+	jq -e '.linux.namespaces | map(.type) | index("user")' config.json
+}
+
+@test "--config names another file than the bundle's, also for exec later" {
+	config '.process.args = ["sleep", "1000"] | .process.env = ["PATH=/bin", "WHICH=other"]'
+	mv "$BUNDLE/config.json" "$WORK/other.json"
+	fails_with 'config.json' rt run -b "$BUNDLE" "$ID"
+	cd "$WORK"
+	rt run -d --config other.json -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	cd /
+	[ "$(rt exec "$ID" sh -c 'echo $WHICH')" = other ]
+	fails_with '--config /no/such: No such file or directory' rt run --config /no/such -b "$BUNDLE" "$ID-2"
+	[ ! -e "$ROOT/$ID-2" ]
+}
+
+@test "--no-subreaper is accepted" {
+	args echo hello
+	[ "$(rt run --no-subreaper -b "$BUNDLE" "$ID")" = hello ]
+}
+
+@test "run says without further words that a program cannot be executed" {
+	printf '#!/no/such/interpreter\n' > "$ROOTFS/bin/script"
+	chmod +x "$ROOTFS/bin/script"
+	args /bin/script
+	run rt run -b "$BUNDLE" "$ID"
+	[ "$status" -eq 1 ]
+	[ "$output" = 'exec /bin/script: no such file or directory' ]
+	run rt --log "$WORK/log" run -b "$BUNDLE" "$ID"
+	[ "$output" = 'carrel-runtime run: exec /bin/script: no such file or directory' ]
+	grep -q 'level=error msg="carrel-runtime run: exec /bin/script: no such file' "$WORK/log"
 }
 
 @test "features is valid and complete" {

@@ -164,6 +164,20 @@ teardown() { runtime_teardown; }
 	says '33 77'
 }
 
+@test "what is typed before the program runs reaches it, an end of file as one" {
+	start_sleeper
+	# script(1) types the end of its own input. It lies in the terminal until our relay begins.
+	run timeout 20 script -qec "sleep 0.5; '$RUNTIME' --root '$ROOT' exec -t '$ID' sh -c 'sleep 0.2; echo hello'" /dev/null < /dev/null
+	[ "$output" = hello ] || { printf '%q' "$output" && false; }
+	printf 'first line\nsecond\n' > "$WORK/in"
+	run timeout 20 script -qec "sleep 0.5; '$RUNTIME' --root '$ROOT' exec -t '$ID' sh -c 'stty -echo; cat; echo end'" /dev/null < "$WORK/in"
+	ok
+	says 'first line'
+	says 'second'
+	says 'end'
+	[[ $output != *'^@'* ]]
+}
+
 @test "exec -t ends when a piped input ends" {
 	start_sleeper
 	run bash -c "echo 'echo sum \$((40 + 2))' | timeout 20 '$RUNTIME' --root '$ROOT' exec -t '$ID' sh"

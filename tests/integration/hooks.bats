@@ -104,3 +104,28 @@ all_hooks() {
 	grep -qx ONE=1 "$LOG"
 	! grep -q SECRET "$LOG"
 }
+
+@test "startContainer hooks without an environment have the program's" {
+	printf '#!/bin/sh\necho "$ONE $FOO $HOME" > /tmp/env\n' > "$ROOTFS/bin/check"
+	chmod +x "$ROOTFS/bin/check"
+	config '.process.env += ["ONE=two", "FOO=bar"] | .hooks.startContainer = [{path: "/bin/check"}]'
+	start_sleeper
+	[ "$(rt exec "$ID" cat /tmp/env)" = 'two bar /root' ]
+	rt delete --force "$ID"
+	# One of its own is all that it has.
+	config '.hooks.startContainer = [{path: "/bin/check", env: ["ONE=three"]}]'
+	start_sleeper
+	[ "$(rt exec "$ID" cat /tmp/env)" = 'three  ' ]
+}
+
+@test "hooks outside of the container do not have the program's environment" {
+	printf '#!/bin/sh\necho "<$ONE>" > %s/env\n' "$WORK" > "$WORK/check"
+	chmod +x "$WORK/check"
+	for kind in prestart createRuntime createContainer poststart; do
+		rm -f "$WORK/env"
+		config --arg p "$WORK/check" --arg k "$kind" '.process.env += ["ONE=two"] | .hooks = {($k): [{path: $p}]}'
+		inside true
+		ok
+		[ "$(cat "$WORK/env")" = '<>' ]
+	done
+}

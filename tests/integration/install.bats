@@ -39,6 +39,9 @@ elsewhere() { # COMMAND...; sets the array ELSEWHERE
 		"$PREFIX/bin/$p" --version > /dev/null || [ $p = carrel-init ]
 		[ $p = carrel-init ] || grep -qE "^644 opt/carrel/share/man/man[18]/$p\.[18]$" "$WORK/list"
 	done
+	for c in create exec kill list spec; do
+		grep -qx "644 opt/carrel/share/man/man8/carrel-runtime-$c.8" "$WORK/list"
+	done
 	for f in tiers.yaml seccomp.json web/index.html web/app.js images/default/recipe.yaml; do
 		grep -qx "644 opt/carrel/share/carrel/$f" "$WORK/list"
 	done

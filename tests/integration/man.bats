@@ -17,7 +17,7 @@ page() {
 	run mandoc -Tutf8 "$BATS_TEST_TMPDIR/$1.$section"
 	[[ $output == *"$1"* ]]
 	# Every command of --help has its place in it.
-	for c in $("$CARREL_BIN/$1" --help | sed -n '/^Commands:/,$s/^  \([a-z][a-z-]*\).*/\1/p'); do
+	for c in $("$CARREL_BIN/$1" --help | sed -n '/^COMMANDS:/,$s/^  \([a-z][a-z-]*\).*/\1/p'); do
 		[[ $(col -b <<< "$output") == *"$c"* ]] || { echo "$c is missing" && return 1; }
 	done
 }
@@ -27,6 +27,19 @@ page() {
 @test "carrel-runtime" { page carrel-runtime; }
 @test "carrel-sessiond" { page carrel-sessiond; }
 @test "carrel-shim" { page carrel-shim; }
+
+@test "the pages of carrel-runtime's commands" {
+	command -v mandoc > /dev/null || skip "mandoc is not installed"
+	commands=$("$CARREL_BIN/carrel-runtime" --help | sed -n '/^COMMANDS:/,/^$/s/^  \([a-z]*\) .*/\1/p')
+	[ "$(wc -w <<< "$commands")" -ge 15 ]
+	for c in $commands; do
+		"$CARREL_BIN/carrel-runtime" --man "$c" > "$BATS_TEST_TMPDIR/carrel-runtime-$c.8"
+		run bash -c "mandoc -Tlint -W warning '$BATS_TEST_TMPDIR/carrel-runtime-$c.8' | grep -v 'missing date'"
+		[ -z "$output" ] || { echo "$output" && return 1; }
+		run mandoc -Tutf8 "$BATS_TEST_TMPDIR/carrel-runtime-$c.8"
+		[[ $(col -b <<< "$output") == *"carrel-runtime-$c - "* ]]
+	done
+}
 
 @test "a page with a mistake is seen" {
 	command -v mandoc > /dev/null || skip "mandoc is not installed"

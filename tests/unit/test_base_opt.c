@@ -395,11 +395,13 @@ static void a_table_may_take_the_built_in_letters(void **state)
 	assert_true(x.g.debug);
 	assert_string_equal(x.g.labels.v[0], "/x");
 	assert_int_equal(opt_render_help(&plain, NULL, &b, &x.e), 0);
-	assert_string_equal(buf_str(&b), "Usage: plain [OPTION...]\n"
+	assert_string_equal(buf_str(&b), "NAME:\n"
+					 "   plain - do\n"
 					 "\n"
-					 "do\n"
+					 "USAGE:\n"
+					 "   plain [OPTION...]\n"
 					 "\n"
-					 "Options:\n"
+					 "OPTIONS:\n"
 					 "  -h, --human       nice sizes\n"
 					 "  -v, --volume DIR  mount\n"
 					 "      --help        show this help\n"
@@ -424,9 +426,10 @@ static void a_table_may_take_the_built_in_names(void **state)
 	assert_string_equal(x.g.root, "2");
 	assert_true(x.g.debug);
 	assert_int_equal(opt_render_help(&plain, NULL, &b, &x.e), 0);
-	assert_string_equal(buf_str(&b), "Usage: plain [OPTION...]\n\ndo\n\nOptions:\n"
-					 "      --version V  which one\n"
-					 "      --help       be helpful\n");
+	assert_string_equal(buf_str(&b),
+			    "NAME:\n   plain - do\n\nUSAGE:\n   plain [OPTION...]\n\nOPTIONS:\n"
+			    "      --version V  which one\n"
+			    "      --help       be helpful\n");
 }
 
 static void help_of_the_program(void **state)
@@ -436,17 +439,19 @@ static void help_of_the_program(void **state)
 
 	assert_int_equal(opt_render_help(&prog, NULL, &b, &e), 0);
 	assert_string_equal(buf_str(&b),
-			    "Usage: carrel-runtime [OPTION...] COMMAND [ARG...]\n"
+			    "NAME:\n"
+			    "   carrel-runtime - run OCI containers\n"
 			    "\n"
-			    "run OCI containers\n"
+			    "USAGE:\n"
+			    "   carrel-runtime [OPTION...] COMMAND [ARG...]\n"
 			    "\n"
-			    "Commands:\n"
+			    "COMMANDS:\n"
 			    "  exec    run a command\n"
 			    "  update  change limits\n"
 			    "  wrap    run something here\n"
 			    "  list    list containers\n"
 			    "\n"
-			    "Options:\n"
+			    "OPTIONS:\n"
 			    "      --root DIR   keep state below DIR\n"
 			    "      --debug      say more\n"
 			    "  -l, --label K=V  add a label\n"
@@ -463,11 +468,13 @@ static void help_of_a_command(void **state)
 
 	assert_int_equal(opt_render_help(&prog, &cmds[0], &b, &e), 0);
 	assert_string_equal(buf_str(&b),
-			    "Usage: carrel-runtime exec [OPTION...] ID COMMAND [ARG...]\n"
+			    "NAME:\n"
+			    "   carrel-runtime exec - run a command\n"
 			    "\n"
-			    "run a command\n"
+			    "USAGE:\n"
+			    "   carrel-runtime exec [OPTION...] ID COMMAND [ARG...]\n"
 			    "\n"
-			    "Options:\n"
+			    "OPTIONS:\n"
 			    "  -d, --detach             do not wait\n"
 			    "  -t, --tty                give it a terminal\n"
 			    "  -u, --user USER[:GROUP]  run as\n"
@@ -531,6 +538,36 @@ static void man_pages_are_clean(void **state)
 		if (report[0])
 			fail_msg("%s\n%s", report, buf_str(&b));
 	}
+}
+
+static void a_command_has_a_page_of_its_own(void **state)
+{
+	auto_buf struct buf b = BUF_LIMIT(1 << 16);
+	auto_free char *report = NULL;
+	struct err e = ERR_NONE;
+
+	if (system("command -v mandoc > /dev/null") != 0) {
+		print_message("skipped: mandoc is not installed\n");
+		skip();
+	}
+	assert_null(opt_find_cmd(&prog, "nosuch"));
+	for (const struct opt_cmd *c = cmds; c->name; c++) {
+		buf_clear(&b);
+		assert_int_equal(opt_render_man_cmd(&prog, opt_find_cmd(&prog, c->name), 8, &b,
+						    &e),
+				 0);
+		report = filtered(&b, "mandoc -Tlint -Wwarning", "| grep -v 'missing date'");
+		if (report[0])
+			fail_msg("%s\n%s", report, buf_str(&b));
+		free(take_ptr(&report));
+	}
+	buf_clear(&b);
+	assert_int_equal(opt_render_man_cmd(&prog, &cmds[0], 8, &b, &e), 0);
+	assert_non_null(strstr(buf_str(&b), ".TH \"CARREL\\-RUNTIME\\-EXEC\" \"8\""));
+	assert_non_null(strstr(buf_str(&b), "carrel\\-runtime\\-exec \\- run a command\n"));
+	assert_non_null(strstr(buf_str(&b), "container\\(aqs namespaces"));
+	assert_non_null(strstr(buf_str(&b), "preserve\\-fds"));
+	assert_non_null(strstr(buf_str(&b), "\\fBcarrel\\-runtime\\fR(8)"));
 }
 
 static void man_pages_say_everything(void **state)
@@ -599,6 +636,7 @@ int main(void)
 		cmocka_unit_test(help_of_a_command),
 		cmocka_unit_test(help_respects_the_buffer),
 		cmocka_unit_test(man_pages_are_clean),
+		cmocka_unit_test(a_command_has_a_page_of_its_own),
 		cmocka_unit_test(man_pages_say_everything),
 	};
 
