@@ -144,7 +144,7 @@ fuzz: fuzz-build
 			-artifact_prefix=build-fuzz/ -print_final_stats=1 build-fuzz/corpus/$$f $$c 2>&1 | \
 			grep -E 'ERROR|SUMMARY|stat::number_of_executed|Test unit' ; done
 
-.PHONY: deps lint check check-quick check-san check-fresh image run
+.PHONY: deps lint check conformance check-quick check-san check-fresh image run
 deps:
 	$(Q)tests/tools/need config/packages/build
 ## lint           the house rules, clang-format, clang-tidy, cppcheck
@@ -157,6 +157,10 @@ check:
 ## check-quick    the same without lint, sanitizers, browser and the slow attacks
 check-quick:
 	$(Q)tests/tools/check build unit integration
+## conformance    runc's integration suite, from the checkout SUITE=dir, against carrel-runtime; FILES="exec kill" for a part
+conformance: all
+	$(Q)[ -n "$(SUITE)" ] || { echo 'usage: make conformance SUITE=dir [FILES="exec kill"]' >&2; exit 2; }
+	$(Q)RUNTIME=$(O)/bin/carrel-runtime OUT=$(O)/conformance tests/tools/conformance $(SUITE) $(FILES)
 ## check-fresh    `make run` and `make check` in a fresh minimal Debian 12 root
 check-fresh:
 	$(Q)tests/tools/need config/packages/run
