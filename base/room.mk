@@ -4,7 +4,7 @@ base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/log.c
 	base/opt.c base/opt_render.c \
 	base/fd.c base/fd_tree.c base/path.c base/path_walk.c base/child.c base/child_spawn.c base/child_run.c base/loop.c base/sock.c
 
-base_UNIT := test_base_text test_base_json test_base_yaml test_base_opt
+base_UNIT := test_base_text test_base_str test_base_log test_base_json test_base_json_decode test_base_json_write test_base_yaml test_base_opt
 UNIT += $(base_UNIT)
 $(foreach t,$(base_UNIT),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -lyaml))
 

@@ -17,9 +17,9 @@ carrel-sessiond_SRC := sessiond/main.c
 carrel-sessiond_LINK := sessiond launch base
 carrel-sessiond_LIBS := $(SESSIOND_LIBS)
 
-UNIT += test_sessiond
-test_sessiond_LINK := sessiond launch base
-test_sessiond_LIBS := $(SESSIOND_LIBS)
+sessiond_UNIT := test_sessiond_request test_sessiond_config test_sessiond_db
+UNIT += $(sessiond_UNIT)
+$(foreach t,$(sessiond_UNIT),$(eval $(t)_LINK := sessiond launch base)$(eval $(t)_LIBS := $(SESSIOND_LIBS)))
 
 FUZZ += fuzz_request fuzz_tiers fuzz_orders
 $(foreach t,fuzz_request fuzz_tiers,$(eval $(t)_LINK := sessiond launch base)$(eval $(t)_LIBS := $(SESSIOND_LIBS)))

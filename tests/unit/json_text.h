@@ -1,0 +1,50 @@
+/*
+ * JSON text as the unit tests use it: read from a block that ends where the text ends (so that a sanitizer sees a read beyond
+ * it), printed and compared.
+ */
+#ifndef CARREL_TESTS_UNIT_JSON_TEXT_H
+#define CARREL_TESTS_UNIT_JSON_TEXT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/util.h"
+
+static inline struct json_doc *parse_n(const char *text, size_t n,
+				       const struct json_limits *limits, struct err *e)
+{
+	auto_free char *exact = xalloc(n);
+	struct json_doc *doc = NULL;
+
+	memcpy(exact, text, n);
+	*e = ERR_NONE;
+	if (json_parse(exact, n, limits, &doc, e) < 0) {
+		assert_null(doc);
+		assert_string_not_equal(e->msg, "");
+	}
+	return doc;
+}
+
+static inline struct json_doc *parse(const char *text, struct err *e)
+{
+	return parse_n(text, strlen(text), NULL, e);
+}
+
+static inline void prints(const struct json *v, const char *want)
+{
+	auto_buf struct buf b = BUF_LIMIT(1 << 20);
+	struct err e = ERR_NONE;
+
+	assert_int_equal(json_print(v, false, &b, &e), 0);
+	assert_string_equal(buf_str(&b), want);
+}
+
+#endif
