@@ -41,11 +41,13 @@ endif
 
 # A room.mk adds to these:
 #   PROGRAMS   names below build/bin; for each: NAME_OBJS_FROM (sources), NAME_LIBS, NAME_LDFLAGS, NAME_STATIC
+#   HELPERS    those of PROGRAMS that only other programs start: they go to libexec/carrel and have no man page
 #   LIBS       static libraries: NAME_SRC
 #   UNIT       unit test programs tests/unit/test_*.c: test_NAME_LINK (our libraries), test_NAME_LIBS (system's)
 #   FUZZ       fuzz targets tests/fuzz/fuzz_*.c: likewise
 #   GEN        generated files that must exist before anything is compiled
 PROGRAMS :=
+HELPERS :=
 LIBS :=
 UNIT :=
 FUZZ :=
@@ -186,18 +188,21 @@ serve: image
 		--store $(abspath $(RUN_DIR))/store --first-use-key --ephemeral $(RUN_ARGS)
 
 .PHONY: install
+COMMANDS := $(filter-out $(HELPERS),$(PROGRAMS))
 INSTALL_BIN := $(DESTDIR)$(PREFIX)/bin
+INSTALL_LIBEXEC := $(DESTDIR)$(PREFIX)/libexec/carrel
 INSTALL_DATA := $(DESTDIR)$(PREFIX)/share/carrel
 INSTALL_MAN := $(DESTDIR)$(PREFIX)/share/man
 ## install        programs, configuration, page and man pages below DESTDIR/PREFIX (/usr/local)
 install: all
-	$(Q)install -d $(INSTALL_BIN) $(INSTALL_DATA)/web
-	$(Q)install -m 755 $(PROGRAMS:%=$(O)/bin/%) $(filter $(O)/bin/%,$(EXTRA)) $(INSTALL_BIN)/
+	$(Q)install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC) $(INSTALL_DATA)/web
+	$(Q)install -m 755 $(COMMANDS:%=$(O)/bin/%) $(filter $(O)/bin/%,$(EXTRA)) $(INSTALL_BIN)/
+	$(Q)install -m 755 $(HELPERS:%=$(O)/bin/%) $(INSTALL_LIBEXEC)/
 	$(Q)install -m 644 config/tiers.yaml config/seccomp.json $(INSTALL_DATA)/
 	$(Q)install -m 644 $(wildcard $(O)/web/*) $(INSTALL_DATA)/web/
 	$(Q)for r in config/images/*/; do d=$(INSTALL_DATA)/images/$$(basename $$r); \
 		install -d $$d && install -m 644 $$r/* $$d/ || exit 1; done
-	$(Q)for p in $(PROGRAMS); do \
+	$(Q)for p in $(COMMANDS); do \
 		section=$$($(O)/bin/$$p --man | sed -n '1s/^.TH [^ ]* "*\([1-8]\).*/\1/p'); \
 		[ -n "$$section" ] || { echo "install: $$p has no man page" >&2; exit 1; }; \
 		install -d $(INSTALL_MAN)/man$$section && \

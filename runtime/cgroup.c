@@ -17,6 +17,7 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "runtime/cgroup_systemd.h"
 
 const char *const cgroup_ctrl_names[CTRL_COUNT] = {
 	[CTRL_CPUSET] = "cpuset",     [CTRL_DEVICES] = "devices",
@@ -135,8 +136,12 @@ int cgroup_host_mode(enum cgroup_mode *out, struct err *e)
 }
 
 /* The directory relative to a hierarchy's root: cleaned as text, so that ".." stops at that root. */
-static int choose_path(const struct cgroup_spec *s, char **out, struct err *e)
+static int choose_path(const struct cgroup_spec *s, struct unit_names *names, char **out,
+		       struct err *e)
 {
+	if (s->driver == CGROUP_DRIVER_SYSTEMD)
+		return cgroup_systemd_plan(s, names, out, e);
+
 	auto_free char *raw = xasprintf("/%s", s->path && *s->path ? s->path : s->id);
 	auto_free char *clean = path_clean(raw);
 
@@ -188,6 +193,7 @@ void cgroup_free(struct cgroup *cg)
 		fd_close(&cg->h[i].dir_fd);
 		fd_close(&cg->h[i].tasks_fd);
 	}
+	cgroup_unit_free(cg->unit);
 	free(cg);
 }
 
@@ -209,7 +215,7 @@ static int check_reused(struct cgroup *cg, struct err *e)
 	bool frozen = false;
 	size_t n = 0;
 
-	if (!h || h->made)
+	if (!h || h->made || cg->unit)
 		return 0;
 	if (cgroup_pids(cg, &pids, &n, e) < 0)
 		return -1;
@@ -260,14 +266,11 @@ static int check_unified(enum cgroup_mode mode, const struct cgroup_resources *r
 int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e)
 {
 	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
+	auto_cleanup(unit_names_fini) struct unit_names names = { 0 };
+	struct cgroup_spec in_files = *s;
 	auto_free char *path = NULL;
 	enum cgroup_mode mode;
 
-	if (s->driver == CGROUP_DRIVER_SYSTEMD)
-		return err_set(
-			e, ENOTSUP,
-			"the systemd cgroup driver is not built into this version; leave "
-			"--systemd-cgroup out to use cgroupfs");
 	if (s->driver == CGROUP_DRIVER_NONE) {
 		if (cgroup_needs(&s->res))
 			return err_set(e, EINVAL,
@@ -276,12 +279,14 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
 		*out = cgroup_new(CGROUP_DISABLED);
 		return 0;
 	}
-	if (choose_path(s, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
+	if (choose_path(s, &names, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
 		return -1;
 	if (check_unified(mode, &s->res, e) < 0 || cgroup_check_memory(&s->res.memory, e) < 0)
 		return -1;
 	cg = cgroup_new(mode);
-	if (fill(s, path, cg, e) < 0) {
+	if (names.unit && cgroup_systemd_start(s, &names, path, cg, &in_files.res, e) < 0)
+		return -1;
+	if (fill(&in_files, path, cg, e) < 0) {
 		unmake(cg);
 		return -1;
 	}
@@ -292,14 +297,17 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
 int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e)
 {
 	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
+	auto_cleanup(unit_names_fini) struct unit_names names = { 0 };
 	auto_free char *path = NULL;
 	enum cgroup_mode mode;
 
 	if (s->driver == CGROUP_DRIVER_NONE)
 		return buf_puts(out, "disabled\n", e);
-	if (choose_path(s, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
+	if (choose_path(s, &names, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
 		return -1;
 	cg = cgroup_new(mode);
+	if (names.unit)
+		cg->unit = cgroup_unit_new(names.unit, names.user);
 	if (cg->be->plan(s, path, cg, e) < 0)
 		return -1;
 	if (cg->n == 0)
@@ -316,7 +324,14 @@ int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct er
 	}
 	if (check_unified(cg->mode, r, e) < 0 || cgroup_check_memory(&r->memory, e) < 0)
 		return -1;
-	return cg->be->set(cg, r, false, e);
+	if (!cg->unit)
+		return cg->be->set(cg, r, false, e);
+	struct cgroup_resources rounded = *r;
+	cgroup_systemd_round(&rounded);
+	/* The files first: they refuse what cannot be, before anything is changed. */
+	if (cg->be->set(cg, &rounded, false, e) < 0)
+		return -1;
+	return cgroup_systemd_update(cg, &rounded, e);
 }
 
 int cgroup_clone_fd(const struct cgroup *cg)
@@ -324,10 +339,13 @@ int cgroup_clone_fd(const struct cgroup *cg)
 	struct err ignored = ERR_NONE;
 	const struct cgroup_hier *h = NULL;
 
-	if (cg && cg->mode == CGROUP_V2 && cg->n)
+	if (cg && cg->mode == CGROUP_V2 && cg->n) {
+		if (cg->unit && !cgroup_systemd_may_clone(cg))
+			return -1;
 		h = &cg->h[0];
-	else if (cg && cg->mode == CGROUP_V1)
+	} else if (cg && cg->mode == CGROUP_V1) {
 		h = cgroup_hier_of(cg, CTRL_UNIFIED);
+	}
 	return h ? cgroup_dir(h, &ignored) : -1;
 }
 
@@ -343,7 +361,9 @@ int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e)
 	for (size_t i = 0; i < cg->n; i++)
 		if (buf_printf(out, e, "%s %s\n", cg->h[i].name, cg->h[i].path) < 0)
 			return -1;
-	return 0;
+	return cg->unit ? buf_printf(out, e, "unit %s %s\n", cg->unit->user ? "user" : "system",
+				     cg->unit->name)
+			: 0;
 }
 
 unsigned cgroup_ctrls_of(const char *names)
@@ -368,6 +388,8 @@ static int load_line(char *line, struct cgroup *cg, struct err *e)
 {
 	char *path = strchr(line, ' ');
 
+	if (str_has_prefix(line, "unit ") && !cg->unit)
+		return cgroup_unit_load(line, &cg->unit, e);
 	if (!path || cg->n == CTRL_COUNT)
 		return err_set(e, EINVAL, "cgroup state: \"%s\" is not \"NAME PATH\"", line);
 	*path++ = '\0';

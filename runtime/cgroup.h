@@ -1,7 +1,8 @@
 /*
  * The container's control group: made with its limits, joined, frozen, killed, counted, removed.
  *
- * One front for three back ends: cgroup v1 (one directory per controller), v2 (unified) and `disabled`. On a
+ * One front for three back ends: cgroup v1 (one directory per controller), v2 (unified) and `disabled`; with the systemd
+ * driver the directories of the first two are those of a unit that systemd makes (runtime/cgroup_systemd.h). On a
  * hybrid host the v1 controllers are used, and the v2 mount beside them is joined without controllers. Directories are held as
  * descriptors; pids are not written by the parent (PERF: on v1 the child writes "0" to `tasks`, on v2 it is
  * born inside by CLONE_INTO_CGROUP; both avoid the RCU grace period that any other way waits for).
@@ -78,6 +79,9 @@ struct cgroup_spec {
 	enum cgroup_driver driver;
 	bool rootless; /* limits that cannot be had are errors; no limits: no cgroup is fine */
 	struct cgroup_resources res;
+	/* systemd: all of the container's; those of a unit's properties are taken from them */
+	const struct cgroup_pair *annotations;
+	size_t n_annotations;
 };
 
 struct cgroup; /* opened: mode, paths and directory descriptors */
@@ -96,6 +100,10 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
  * maker is: CLONE_NEWCGROUP in the same clone3 would see the parent's cgroup, so the child unshares it itself
  * once it is inside (v2: born there; v1: after cgroup_join_self). */
 int cgroup_clone_fd(const struct cgroup *cg);
+/* The systemd driver: whether cgroup_settle has to be called after the clone, while the child waits for a message of
+ * ours. It sees to it that the child is inside, and sets what had to wait for that. */
+bool cgroup_settles(const struct cgroup *cg);
+int cgroup_settle(struct cgroup *cg, pid_t pid, struct err *e);
 /* In the child, single-threaded, before anything else: joins all v1 hierarchies (cpu last). No-op on v2,
  * and for a hybrid host's v2 mount.
  * After cgroup_create the files are open already; after cgroup_load they are opened here, with the caller's

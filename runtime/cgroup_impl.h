@@ -42,9 +42,11 @@ struct cgroup_hier {
 };
 
 struct cgroup_backend;
+struct cgroup_unit;
 
 struct cgroup {
 	enum cgroup_mode mode;
+	struct cgroup_unit *unit;	 /* systemd's, or NULL */
 	const struct cgroup_backend *be; /* NULL when disabled */
 	struct cgroup_hier h[CTRL_COUNT];
 	size_t n;

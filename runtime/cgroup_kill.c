@@ -18,7 +18,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/util.h"
+#include "runtime/cgroup_systemd.h"
 
 enum { KILL_ROUNDS = 64 };
 
@@ -209,6 +211,13 @@ int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *e)
 			*e = own;
 			failed = true;
 		}
+	}
+	/* Without processes and directories the unit goes by itself; a failed one keeps its name until this. */
+	if (!failed && cg->unit) {
+		struct err why = ERR_NONE;
+
+		if (cgroup_systemd_stop(cg, &why) < 0)
+			log_debug("%s", why.msg);
 	}
 	return failed ? -1 : 0;
 }

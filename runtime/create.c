@@ -298,7 +298,9 @@ static int clone_init(struct startup *s, struct err *e)
 	s->init.no_pivot = s->args->no_pivot;
 	s->init.no_new_keyring = s->args->no_new_keyring;
 	s->init.preserve_fds = s->args->preserve_fds;
-	if (!makes_userns(s) && sync_send(s->sync_fd, SYNC_MAPPED, e) < 0)
+	/* Queued, so that init never waits for it, unless there is something to do between. */
+	if (!makes_userns(s) && !cgroup_settles(s->c.cgroup) &&
+	    sync_send(s->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
 	log_debug("nsexec container setup: clone init into its namespaces");
 	const int r = ns_clone_at(s->rootfs_fd, &s->spec->ns, s->init.ns_fds,
@@ -317,10 +319,14 @@ static int clone_init(struct startup *s, struct err *e)
 
 static int map_ids(struct startup *s, struct err *e)
 {
-	if (!makes_userns(s))
+	const bool settles = cgroup_settles(s->c.cgroup);
+
+	if (settles && cgroup_settle(s->c.cgroup, s->child.pid, e) < 0)
+		return -1;
+	if (!makes_userns(s) && !settles)
 		return 0;
-	if (idmap_write(s->child.pid, &s->spec->idmap, e) < 0 ||
-	    process_prepare(&s->spec->process, s->child.pid, e) < 0)
+	if (makes_userns(s) && (idmap_write(s->child.pid, &s->spec->idmap, e) < 0 ||
+				process_prepare(&s->spec->process, s->child.pid, e) < 0))
 		return -1;
 	return sync_send(s->sync_fd, SYNC_MAPPED, e);
 }
@@ -378,7 +384,7 @@ static int (*const steps[])(struct startup *, struct err *) = {
 	open_sockets,
 	prepare_texts,
 	clone_init, /* and init writes its pid beside the state */
-	map_ids,
+	map_ids, /* and puts the child into its unit, with the systemd driver */
 	keep_filter,
 	host_hooks,
 	await_created,

@@ -265,6 +265,8 @@ static _Noreturn void become_process(struct entry *x)
 	fd_close(&x->pidfd_sock_fd);
 	fd_close(&x->c.dir_fd);
 	fd_close(&x->c.root_fd);
+	if (cgroup_settles(x->c.cgroup) && sync_expect(x->report_fd, SYNC_MAPPED, &e) < 0)
+		_exit(255);
 	if (enter(x, &e) < 0)
 		(void) sync_send_failed(x->report_fd, &e, &ignored);
 	_exit(255);
@@ -317,7 +319,14 @@ static int clone_process(struct entry *x, struct err *e)
 	fd_close(&x->report_fd);
 	fd_close(&x->console_sock_fd);
 	fd_close(&x->notify_fd);
-	return r < 0 ? -1 : 0;
+	if (r < 0)
+		return -1;
+	/* Only systemd may move it into its unit: it waits for that. */
+	if (!cgroup_settles(x->c.cgroup))
+		return 0;
+	if (cgroup_settle(x->c.cgroup, x->child.pid, e) < 0)
+		return -1;
+	return sync_send(x->sync_fd, SYNC_MAPPED, e);
 }
 
 static int run_process(struct entry *x, int *code, struct err *e)

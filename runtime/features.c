@@ -38,8 +38,8 @@ static void linux_features(struct json_writer *w)
 	jw_object(w, "cgroup");
 	jw_bool(w, "v1", true);
 	jw_bool(w, "v2", true);
-	jw_bool(w, "systemd", false);
-	jw_bool(w, "systemdUser", false);
+	jw_bool(w, "systemd", true);
+	jw_bool(w, "systemdUser", true);
 	jw_bool(w, "rdma", false);
 	jw_close(w);
 

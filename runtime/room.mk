@@ -1,16 +1,17 @@
 LIBS += runtime
 runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_file.c \
-	runtime/cgroup_kill.c runtime/cgroup_sub.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \
+	runtime/cgroup_kill.c runtime/cgroup_sub.c runtime/cgroup_systemd.c runtime/cgroup_systemd_name.c \
+	runtime/cgroup_systemd_props.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \
 	runtime/cgroup_v2.c runtime/cgroup_v2_limits.c runtime/console.c runtime/container.c runtime/copytree.c \
 	runtime/create.c runtime/delete.c runtime/dev.c runtime/exec.c runtime/exec_process.c runtime/features.c \
 	runtime/foreground.c runtime/hooks.c runtime/idmap.c runtime/init.c runtime/init_exec.c runtime/init_tree.c runtime/kill.c \
 	runtime/label.c runtime/list.c runtime/mask.c runtime/mount.c runtime/mount_fs.c runtime/mount_options.c \
 	runtime/mount_target.c runtime/mountapi.c runtime/ns.c runtime/process.c runtime/procfs.c runtime/program.c \
-	runtime/relay.c runtime/rootfs.c runtime/run.c runtime/seal.c runtime/seccomp.c runtime/seccomp_cache.c \
+	runtime/relay.c runtime/rootfs.c runtime/run.c runtime/seal.c runtime/sdbus.c runtime/seccomp.c runtime/seccomp_cache.c \
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
 	runtime/spec.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
 	runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/state.c runtime/sync.c \
-	runtime/sysctl.c runtime/update.c runtime/user.c
+	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c
 
 PROGRAMS += carrel-runtime
 carrel-runtime_STATIC := 1
@@ -40,7 +41,14 @@ $(O)/obj/musl/%.o: %.c $(GEN)
 	$(Q)musl-gcc $(CPPFLAGS) $(musl_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(O)/obj/musl/runtime/cli/musl/heap.o: CFLAGS += -fno-builtin
 
-runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
+# What the systemd cgroup driver asks of systemd goes through a program of its own: libsystemd exists only as a shared object.
+PROGRAMS += carrel-sdbus
+HELPERS += carrel-sdbus
+carrel-sdbus_SRC := runtime/systemd/main.c runtime/systemd/bus.c runtime/systemd/request.c runtime/systemd/unit.c
+carrel-sdbus_LINK := base
+carrel-sdbus_PKGS := libsystemd
+
+runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_systemd test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
 UNIT += $(runtime_UNIT)
 $(foreach t,$(runtime_UNIT),$(eval $(t)_LINK := runtime base)$(eval $(t)_LIBS := -lseccomp -lcap -lyajl))
 

@@ -149,10 +149,15 @@ static int decode_root(const struct json *v, const struct json_at *at, void *out
 static int decode_annotations(const struct json *v, const struct json_at *at, void *out,
 			      struct err *e)
 {
+	_Static_assert(sizeof(struct cgroup_pair) == sizeof(struct spec_pair),
+		       "both are a key and a value");
+	struct spec *spec = spec_of(at);
 	struct json_list pairs;
 
 	if (spec_pairs(v, at, &pairs, e) < 0)
 		return -1;
+	spec->cgroup.annotations = pairs.items;
+	spec->cgroup.n_annotations = pairs.n;
 	*(const struct json **) out = v;
 	return 0;
 }

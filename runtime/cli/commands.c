@@ -14,8 +14,8 @@ static const struct opt global_opts[] = {
 	G("log-format", 0, OPT_STRING, log_format, "text|json", "how log lines look"),
 	G("log-level", 0, OPT_STRING, log_level, "LEVEL", "debug, info, warn or error"),
 	G("debug", 0, OPT_SWITCH, debug, NULL, "log what is done, step by step"),
-	G("systemd-cgroup", 0, OPT_SWITCH, systemd_cgroup, NULL, "let systemd make the cgroup (not supported by this version)"),
-	G("cgroup-manager", 0, OPT_STRING, cgroup_manager, "NAME", "cgroupfs, systemd or disabled"),
+	G("systemd-cgroup", 0, OPT_SWITCH, systemd_cgroup, NULL, "let systemd make the cgroup, as a scope; linux.cgroupsPath is slice:prefix:name"),
+	G("cgroup-manager", 0, OPT_STRING, cgroup_manager, "NAME", "cgroupfs, systemd (as --systemd-cgroup) or disabled"),
 	G("rootless", 0, OPT_STRING, rootless, "true|false|auto", "do without root's rights"),
 	{ 0 },
 };
@@ -68,6 +68,13 @@ static const char text[] =
 	"plus the signal's number when a signal ended it.\n"
 	"- 255 when exec itself fails, 1 when another command fails; the reason is on stderr and in "
 	"the log.\n"
+	"\n"
+	"# ENVIRONMENT\n"
+	"\n"
+	"- CARREL_SYSTEMD_TIMEOUT: how many seconds systemd may take for a request of the systemd cgroup "
+	"driver (default: 30).\n"
+	"- DBUS_SYSTEM_BUS_ADDRESS, DBUS_SESSION_BUS_ADDRESS, XDG_RUNTIME_DIR: where that driver finds "
+	"systemd.\n"
 	"\n"
 	"# FILES\n"
 	"\n"

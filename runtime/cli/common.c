@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "runtime/cli/cli.h"
+#include "runtime/sdbus.h"
 #include "runtime/seal.h"
 
 enum { PRESERVE_MAX = 4096 };
@@ -41,5 +42,6 @@ int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e)
 {
 	if (check_preserved(preserve_fds, e) < 0)
 		return -1;
+	sdbus_remember_program();
 	return seal_self(c->argv, e);
 }

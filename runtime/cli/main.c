@@ -56,11 +56,8 @@ static int choose_driver(struct cli *c, struct err *e)
 	const char *name = c->cgroup_manager ? c->cgroup_manager : "cgroupfs";
 
 	if (c->systemd_cgroup || strcmp(name, "systemd") == 0)
-		return err_set(e, ENOTSUP,
-			       "the systemd cgroup driver is not built into this version; use "
-			       "the cgroupfs driver (--cgroup-manager cgroupfs, without "
-			       "--systemd-cgroup)");
-	if (strcmp(name, "cgroupfs") == 0)
+		c->env.driver = CGROUP_DRIVER_SYSTEMD;
+	else if (strcmp(name, "cgroupfs") == 0)
 		c->env.driver = CGROUP_DRIVER_FS;
 	else if (strcmp(name, "disabled") == 0)
 		c->env.driver = CGROUP_DRIVER_NONE;

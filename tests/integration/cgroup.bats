@@ -409,13 +409,6 @@ resources() {
 	no_directory_left
 }
 
-@test "the systemd driver is refused by name" {
-	run rt --systemd-cgroup run -b "$BUNDLE" "$ID"
-	[ "$status" -ne 0 ]
-	says systemd
-	no_directory_left
-}
-
 @test "a group whose parents are half made, without CPUs, is completed" {
 	only_v 1
 	needs cpuset

@@ -46,6 +46,8 @@ elsewhere() { # COMMAND...; sets the array ELSEWHERE
 		grep -qx "644 opt/carrel/share/carrel/$f" "$WORK/list"
 	done
 	[ "$(grep -c ' opt/carrel/bin/' "$WORK/list")" = 6 ]
+	grep -qx '755 opt/carrel/libexec/carrel/carrel-sdbus' "$WORK/list"
+	"$PREFIX/libexec/carrel/carrel-sdbus" --version
 }
 
 @test "installing again changes nothing" {
