@@ -45,7 +45,8 @@ struct entry {
 	struct filter_program filter;
 	struct ns_spec ns; /* as an ordinary user: all of the container's by path */
 	int ns_fds[NS_COUNT];
-	int init_fd;		/* pidfd */
+	int init_fd; /* pidfd */
+	int root_fd; /* init's root, where a mount namespace does not lead to it; else -1 */
 	int sync_fd, report_fd; /* ours and the child's end */
 	int console_fd;		/* foreground terminal: the master comes over this socket */
 	int console_sock_fd;	/* where the child sends it */
@@ -231,6 +232,8 @@ static int enter(struct entry *x, struct err *e)
 			     : ns_join_process(x->init_fd, join_flags(x->c.state), e);
 	if (r < 0)
 		return -1;
+	if (x->root_fd >= 0 && (fchdir(x->root_fd) < 0 || chroot(".") < 0))
+		return err_sys(e, "enter the container's root");
 	/* What it makes from here on, a terminal above all, belongs to the container's root. */
 	if ((x->c.state->namespaces & (1u << NS_USER)) && init_become_root(e) < 0)
 		return -1;
@@ -295,8 +298,26 @@ static int clone_in_cgroup(struct entry *x, struct err *e)
 	return r < 0 ? err_wrap(e, "adding pid of the new process to cgroups") : r;
 }
 
+/* Without a mount namespace of its own only init's root is the container's. */
+static int open_root(struct entry *x, struct err *e)
+{
+	auto_free char *path = xasprintf("/proc/%d/root", (int) x->c.state->pid);
+	struct err why = ERR_NONE;
+
+	if (x->c.state->namespaces & (1u << NS_MNT))
+		return 0;
+	x->root_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (x->root_fd < 0)
+		return err_sys(e, "open the container's root");
+	/* Still init's? */
+	auto_close int again = state_open_init(x->c.state, &why);
+	return again < 0 ? err_set(e, ESRCH, "container not running") : 0;
+}
+
 static int clone_process(struct entry *x, struct err *e)
 {
+	if (open_root(x, e) < 0)
+		return -1;
 	if (x->args->cgroups && x->args->cgroups[0] &&
 	    cgroup_select(x->c.cgroup, x->args->cgroups, e) < 0)
 		return -1;
@@ -363,6 +384,7 @@ int container_exec(const struct container_env *env, const struct exec_args *a, i
 		.args = a,
 		.c = CONTAINER_NONE,
 		.init_fd = -1,
+		.root_fd = -1,
 		.sync_fd = -1,
 		.report_fd = -1,
 		.console_fd = -1,
@@ -380,6 +402,7 @@ int container_exec(const struct container_env *env, const struct exec_args *a, i
 		child_end(&x.child);
 	fd_close(&x.child.pidfd);
 	fd_close(&x.init_fd);
+	fd_close(&x.root_fd);
 	fd_close(&x.sync_fd);
 	fd_close(&x.report_fd);
 	fd_close(&x.console_fd);

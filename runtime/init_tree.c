@@ -99,6 +99,7 @@ int init_attach_mounts(struct init *in, struct err *e)
 		.root_fd = in->root_fd,
 		.cgroup_ns = ns_has(&s->ns, NS_CGROUP),
 		.user_ns = init_has_userns(in),
+		.detached = s->root.detached,
 		.idmap = &s->idmap,
 		.label = s->mount_label,
 	};
@@ -107,8 +108,13 @@ int init_attach_mounts(struct init *in, struct err *e)
 		return -1;
 	for (size_t i = 0; i < s->n_mounts; i++) {
 		log_debug("init: mount %s", s->mounts[i].target);
-		if (attach_one(in, i, &where, e) < 0)
-			return -1;
+		if (attach_one(in, i, &where, e) == 0)
+			continue;
+		if (s->root.detached && e->code == EINVAL)
+			return err_hint(
+				e,
+				"without a mount namespace mounts need Linux 6.15, and none can be remounted");
+		return -1;
 	}
 	return 0;
 }

@@ -80,6 +80,7 @@ struct mount_place {
 	const char
 		*cgroup_binds; /* on a cgroup v1 host: the text of cgroup_v1_binds, else NULL */
 	bool cgroup_v1;
+	bool detached; /* the root is attached nowhere: only what is not attached yet takes attributes */
 };
 
 /* Makes the target (directory, or file for a file bind) inside the root and mounts on it. src_fd: from

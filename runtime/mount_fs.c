@@ -219,7 +219,7 @@ int mount_fs_cgroup_v1(const struct mount_spec *m, int target, const struct moun
 	auto_free char *binds = xstrdup(where->cgroup_binds ? where->cgroup_binds : "");
 	char *save = NULL;
 
-	if (dir < 0 || mountapi_attach(dir, target, e) < 0)
+	if (dir < 0 || (!where->detached && mountapi_attach(dir, target, e) < 0))
 		return -1;
 	for (char *line = strtok_r(binds, "\n", &save); line;
 	     line = strtok_r(NULL, "\n", &save)) {
@@ -231,5 +231,7 @@ int mount_fs_cgroup_v1(const struct mount_spec *m, int target, const struct moun
 		if (bind_hierarchy(m, dir, line, path, e) < 0)
 			return -1;
 	}
-	return mountapi_setattr(dir, false, m->attrs.set, m->attrs.clear, 0, -1, e);
+	if (mountapi_setattr(dir, false, m->attrs.set, m->attrs.clear, 0, -1, e) < 0)
+		return -1;
+	return where->detached ? mountapi_attach(dir, target, e) : 0;
 }

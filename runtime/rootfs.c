@@ -68,6 +68,11 @@ int rootfs_attach(int src_fd, const struct rootfs_spec *s, struct err *e)
 	auto_close int host_root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_close int fd = FD_NONE;
 
+	if (s->detached)
+		return src_fd >= 0 ? fd_dup(src_fd, e)
+				   : err_set(e, EPERM,
+					     "a container without a mount namespace of its own "
+					     "needs CAP_SYS_ADMIN on the host");
 	if (host_root < 0)
 		return err_sys(e, "open /");
 	/* Before anything is mounted or unmounted: without it both would show on the host. */
@@ -213,11 +218,14 @@ static int enter_by_chroot(int root_fd, struct err *e)
 
 int rootfs_enter(int root_fd, const struct rootfs_spec *s, struct err *e)
 {
-	if (s->no_pivot && hide_host_filesystems(root_fd, e) < 0)
+	if (s->no_pivot && !s->detached && hide_host_filesystems(root_fd, e) < 0)
 		return -1;
 	if (fchdir(root_fd) < 0)
 		return err_sys(e, "enter the root");
-	if (s->no_pivot) {
+	if (s->detached) {
+		if (chroot(".") < 0)
+			return err_sys(e, "chroot");
+	} else if (s->no_pivot) {
 		if (enter_by_chroot(root_fd, e) < 0)
 			return -1;
 	} else {

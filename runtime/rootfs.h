@@ -14,6 +14,7 @@ struct rootfs_spec {
 	bool readonly;		   /* root.readonly */
 	unsigned long propagation; /* linux.rootfsPropagation: MS_*; 0: as rslave */
 	bool no_pivot;		   /* --no-pivot: chroot over the host's root */
+	bool detached; /* no mount namespace of its own: the tree is attached nowhere, and goes with its last process */
 	const char *const *masked; /* linux.maskedPaths, NULL-terminated */
 	const char *const *ro;	   /* linux.readonlyPaths */
 };
@@ -24,7 +25,8 @@ int rootfs_open_source(int bundle_fd, const struct rootfs_spec *s, int *out, str
 
 /* In init, whose working directory is the root's directory (ns_clone_at): cuts our mount namespace off from the
  * host's and attaches the root over that directory, where hooks look for it. src_fd: the former, or FD_NONE to
- * clone the working directory here. Returns the root's descriptor. */
+ * clone the working directory here. Returns the root's descriptor. detached: neither, and the host never sees a mount
+ * of the container. */
 int rootfs_attach(int src_fd, const struct rootfs_spec *s, struct err *e);
 
 /* /dev/fd, stdin, stdout, stderr, core, ptmx. What is there already stays, except a ptmx on a /dev that is a mount

@@ -206,13 +206,26 @@ static int check_idmap(const struct spec *s, struct err *e)
 	return idmap_check(&s->idmap.gid, "linux.gidMappings", e);
 }
 
+/* Processes of the host's mount namespace stay in it; only their root is the container's. */
+static int check_without_mounts(const struct spec *s, struct err *e)
+{
+	const struct rootfs_spec *r = &s->root;
+	const char *what = r->masked && r->masked[0]  ? "linux.maskedPaths:"
+			   : r->ro && r->ro[0]	      ? "linux.readonlyPaths:"
+			   : r->propagation	      ? "linux.rootfsPropagation:"
+			   : s->ns.ns[NS_USER].listed ? "linux.namespaces: a user namespace"
+						      : NULL;
+
+	return what ? err_set(e, EINVAL, "%s needs a private mount namespace", what) : 0;
+}
+
 static int check_namespaces(const struct spec *s, struct err *e)
 {
 	const struct ns_entry *ns = s->ns.ns;
 	const bool offsets = s->ns.monotonic.set || s->ns.boottime.set;
 
-	if (!ns[NS_MNT].listed)
-		return err_set(e, EINVAL, "linux.namespaces: a mount namespace is required");
+	if (!ns[NS_MNT].listed && check_without_mounts(s, e) < 0)
+		return -1;
 	if (s->hostname && !ns[NS_UTS].listed)
 		return err_set(e, EINVAL,
 			       "hostname: unable to set it without a private UTS namespace");
@@ -281,6 +294,12 @@ static int from_doc(struct json_doc *doc, struct spec **out, struct err *e)
 		return -1;
 	if (check(s, e) < 0)
 		return -1;
+	s->root.detached = !s->ns.ns[NS_MNT].listed;
+	if (s->root.detached)
+		spec_warn(
+			&root.at,
+			"linux.namespaces: no mount namespace: a process of the container that "
+			"may chroot reaches the host's files");
 	*out = take_ptr(&s);
 	return 0;
 }
