@@ -75,6 +75,59 @@ int str_to_id(const char *s, const char *what, uint32_t *out, struct err *e)
 	return 0;
 }
 
+static void skip_blanks(const char **s)
+{
+	while (**s == ' ' || **s == '\t')
+		(*s)++;
+}
+
+/* "A" or "A-B" at *s. */
+static bool take_range(const char **s, uint64_t *first, uint64_t *last, bool *overflow)
+{
+	bool over = false;
+
+	if (!take_digits(s, first, overflow))
+		return false;
+	skip_blanks(s);
+	*last = *first;
+	if (**s != '-')
+		return true;
+	(*s)++;
+	skip_blanks(s);
+	if (!take_digits(s, last, &over))
+		return false;
+	*overflow |= over;
+	skip_blanks(s);
+	return *overflow || *first <= *last;
+}
+
+int str_to_bits(const char *s, const char *what, unsigned long *bits, size_t n, struct err *e)
+{
+	const size_t width = 8 * sizeof(bits[0]);
+	const char *p = s;
+	uint64_t first, last;
+	bool overflow;
+
+	for (;; p++) {
+		skip_blanks(&p);
+		if (*p != ',' && *p != '\0') {
+			if (!take_range(&p, &first, &last, &overflow) ||
+			    (*p != ',' && *p != '\0'))
+				return err_set(e, EINVAL, "%s: \"%.80s\" is no list like 0-3,7",
+					       what, s);
+			if (overflow || last >= n)
+				return err_set(
+					e, ERANGE,
+					"%s: \"%.80s\" names more than the %zu there can be",
+					what, s, n);
+			for (uint64_t i = first; i <= last; i++)
+				bits[i / width] |= 1UL << i % width;
+		}
+		if (*p == '\0')
+			return 0;
+	}
+}
+
 struct unit {
 	const char *name;
 	uint64_t factor;

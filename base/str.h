@@ -17,6 +17,9 @@ int str_to_i64(const char *s, int64_t min, int64_t max, const char *what, int64_
 	       struct err *e);
 /* A uid or gid: 0 .. 2^32-2. */
 int str_to_id(const char *s, const char *what, uint32_t *out, struct err *e);
+/* "0-3,7": bits first..last of each range set in the n-bit bits[]; blanks around and empty parts are allowed. EINVAL for
+ * what is no such list, ERANGE for a number of n or more. */
+int str_to_bits(const char *s, const char *what, unsigned long *bits, size_t n, struct err *e);
 /* "256", "64k", "32M", "1Gi", "2GiB": powers of 1024. */
 int str_to_bytes(const char *s, const char *what, uint64_t *out, struct err *e);
 /* "90s", "15m", "24h", "7d", "500ms": milliseconds. */

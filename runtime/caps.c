@@ -103,6 +103,14 @@ uint64_t caps_clip_to_own(struct caps_spec *s)
 	return dropped;
 }
 
+bool caps_holds(unsigned number)
+{
+	struct __user_cap_data_struct d[2] = { 0 };
+	struct err ignored = ERR_NONE;
+
+	return get_own(d, &ignored) == 0 && (d[number / 32].effective & 1u << number % 32);
+}
+
 int caps_apply_bounding(const struct caps_spec *s, struct err *e)
 {
 	for (unsigned n = 0; n < 64; n++) {

@@ -20,6 +20,9 @@ const char *const *caps_names(void);
 /* Drops from the sets what the caller does not hold itself; returns the dropped mask (for a warning). */
 uint64_t caps_clip_to_own(struct caps_spec *s);
 
+/* Whether the caller has it in effect. */
+bool caps_holds(unsigned number);
+
 /* Bounding set first, while we still may; keeps permitted over the uid change that follows. */
 int caps_apply_bounding(const struct caps_spec *s, struct err *e);
 /* After setuid: the rest, in one capset, then ambient. */

@@ -251,5 +251,7 @@ int container_destroy(const struct container_env *env, struct container *c, cons
 	}
 	if (made && remove_made(env, c, e) < 0)
 		return -1;
+	if (c->state && rdt_remove(&c->state->rdt, e) < 0)
+		return -1;
 	return state_dir_remove(c->root_fd, c->dir_fd, id, e);
 }

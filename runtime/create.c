@@ -101,6 +101,7 @@ static int write_state(struct startup *s, const char *cgroup, struct err *e)
 		.config = s->config,
 		.cgroup = cgroup,
 		.has_filter = s->spec->seccomp.set,
+		.rdt = &s->rdt,
 	};
 
 	return state_write(s->c.dir_fd, s->spec, &facts, e);
@@ -116,6 +117,8 @@ static int make_state(struct startup *s, struct err *e)
 		return -1;
 	s->made_state = true;
 	if (cgroup_plan(&s->spec->cgroup, &s->cgroup_text, e) < 0)
+		return -1;
+	if (s->spec->rdt.set && rdt_plan(&s->spec->rdt, s->args->id, &s->rdt, e) < 0)
 		return -1;
 	return write_state(s, buf_str(&s->cgroup_text), e);
 }
@@ -134,6 +137,14 @@ static int make_cgroup(struct startup *s, struct err *e)
 	if (strcmp(buf_str(&made), buf_str(&s->cgroup_text)) == 0)
 		return 0;
 	return write_state(s, buf_str(&made), e);
+}
+
+static int make_rdt_class(struct startup *s, struct err *e)
+{
+	if (!s->rdt.set)
+		return 0;
+	s->init.rdt_tasks = s->rdt_tasks;
+	return rdt_make(&s->spec->rdt, &s->rdt, s->rdt_tasks, e);
 }
 
 /* A cache that cannot be had costs time, nothing else. */
@@ -181,6 +192,8 @@ static int open_sources(struct startup *s, struct err *e)
 		.keep_shared = spec->root.propagation & MS_SHARED,
 	};
 
+	for (size_t i = 0; i < spec->n_mounts; i++)
+		mount_settle(&s->spec->mounts[i], s->bundle, s->rootfs);
 	s->source_fds = xalloc((spec->n_mounts + 1) * sizeof(int));
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		s->source_fds[i] = FD_NONE;
@@ -331,6 +344,25 @@ static int map_ids(struct startup *s, struct err *e)
 	return sync_send(s->sync_fd, SYNC_MAPPED, e);
 }
 
+/* In the order in which init comes to them. */
+static int idmap_inside(struct startup *s, struct err *e)
+{
+	for (size_t i = 0; i < s->spec->n_mounts; i++) {
+		const struct mount_spec *m = &s->spec->mounts[i];
+
+		if (!init_asks_idmap(s->spec, m))
+			continue;
+		auto_close int tree = sync_expect_fd(s->sync_fd, SYNC_IDMAP, e);
+		if (tree < 0)
+			return -1;
+		if (mount_idmap_tree(m, tree, s->source_fds[i], e) < 0)
+			return err_wrap(e, "mounts[%zu]: %s", i, m->target);
+		if (sync_send(s->sync_fd, SYNC_RESUME, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 /* Init works on its own meanwhile. */
 static int keep_filter(struct startup *s, struct err *e)
 {
@@ -377,6 +409,7 @@ static int (*const steps[])(struct startup *, struct err *) = {
 	open_root,
 	make_state, /* from here on there is something to remove */
 	make_cgroup,
+	make_rdt_class,
 	compile_filter,
 	open_listener,
 	open_sources,
@@ -386,6 +419,7 @@ static int (*const steps[])(struct startup *, struct err *) = {
 	clone_init, /* and init writes its pid beside the state */
 	map_ids, /* and puts the child into its unit, with the systemd driver */
 	keep_filter,
+	idmap_inside,
 	host_hooks,
 	await_created,
 };
@@ -403,6 +437,7 @@ void startup_init(struct startup *s, const struct container_env *env,
 		.sync_fd = -1,
 		.console_fd = -1,
 		.pidfd_sock_fd = -1,
+		.rdt_tasks = { -1, -1 },
 		.child = CHILD_NONE,
 		.cgroup_text = BUF_LIMIT(TEXT_MAX),
 		.state_text = BUF_LIMIT(TEXT_MAX),
@@ -433,6 +468,7 @@ void startup_undo(struct startup *s)
 	child_end(&s->child);
 	if (s->c.cgroup)
 		(void) cgroup_remove(s->c.cgroup, REMOVE_WAIT_MS, &ignored);
+	(void) rdt_remove(&s->rdt, &ignored);
 	if (s->made_state)
 		(void) state_dir_remove(s->c.root_fd, s->c.dir_fd, s->args->id, &ignored);
 	if (s->wrote_pid_file)
@@ -446,6 +482,8 @@ void startup_fini(struct startup *s)
 		fd_close(&s->source_fds[i]);
 	free(s->source_fds);
 	ns_close(s->init.ns_fds);
+	for (int i = 0; i < RDT_TASKS; i++)
+		fd_close(&s->rdt_tasks[i]);
 	fd_close(&s->init.sync_fd);
 	fd_close(&s->init.start_fd);
 	fd_close(&s->init.console_sock_fd);

@@ -52,6 +52,7 @@ struct entry {
 	int console_sock_fd;	/* where the child sends it */
 	int pidfd_sock_fd;
 	int notify_fd;
+	int rdt_tasks[RDT_TASKS];
 	struct child child;
 };
 
@@ -94,7 +95,9 @@ static int check_console(const struct entry *x, struct err *e)
 static int load(struct entry *x, struct err *e)
 {
 	if (container_open(x->env, x->args->id, STATE_SHARED, &x->c, e) < 0 ||
-	    check_running(x, e) < 0 || exec_process_load(x->c.state, x->args, &x->spec, e) < 0)
+	    check_running(x, e) < 0 ||
+	    exec_process_load(x->c.state, x->args, &x->spec, e) < 0 ||
+	    spec_add_inherited(x->spec, x->c.state->linux_part, e) < 0)
 		return -1;
 	for (size_t i = 0; i < x->spec->n_warnings; i++)
 		x->env->warn(x->spec->warnings[i]);
@@ -228,6 +231,8 @@ static int enter(struct entry *x, struct err *e)
 		return err_sys(e, "prctl");
 	if (cgroup_join_self(x->c.cgroup, e) < 0)
 		return err_wrap(e, "adding pid of the new process to cgroups");
+	if (rdt_join_self(x->rdt_tasks, e) < 0 || process_settle_cpus(&x->spec->process, e) < 0)
+		return -1;
 	const int r = by_fds ? ns_join(x->ns_fds, e)
 			     : ns_join_process(x->init_fd, join_flags(x->c.state), e);
 	if (r < 0)
@@ -323,6 +328,9 @@ static int clone_process(struct entry *x, struct err *e)
 		return -1;
 	log_debug("nsexec container setup: clone into the namespaces of pid %d",
 		  x->c.state->pid);
+	if (process_enter_cpus(&x->spec->process, e) < 0 ||
+	    rdt_open_tasks(&x->c.state->rdt, x->rdt_tasks, e) < 0)
+		return -1;
 	if (geteuid() != 0) {
 		if (open_namespaces(x, e) < 0)
 			return -1;
@@ -340,6 +348,8 @@ static int clone_process(struct entry *x, struct err *e)
 	fd_close(&x->report_fd);
 	fd_close(&x->console_sock_fd);
 	fd_close(&x->notify_fd);
+	for (int i = 0; i < RDT_TASKS; i++)
+		fd_close(&x->rdt_tasks[i]);
 	if (r < 0)
 		return -1;
 	/* Only systemd may move it into its unit: it waits for that. */
@@ -391,6 +401,7 @@ int container_exec(const struct container_env *env, const struct exec_args *a, i
 		.console_sock_fd = -1,
 		.pidfd_sock_fd = -1,
 		.notify_fd = -1,
+		.rdt_tasks = { -1, -1 },
 		.child = CHILD_NONE,
 	};
 

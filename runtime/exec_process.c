@@ -85,10 +85,12 @@ static int add_caps(const char *const *names, struct caps_spec *caps, struct err
 
 		if (caps_parse(*names, &bit) != 0)
 			return err_set(e, EINVAL, "--cap %s: unknown capability", *names);
-		/* Never inheritable: what the program executes must not get it by itself. */
+		/* Never inheritable by this: what the program executes must not get it by itself. */
 		caps->bounding |= bit;
 		caps->permitted |= bit;
 		caps->effective |= bit;
+		/* Where the container's own configuration has made it inheritable, it is meant to be passed on. */
+		caps->ambient |= caps->inheritable & bit;
 		caps->set = true;
 	}
 	return 0;

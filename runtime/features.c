@@ -2,10 +2,12 @@
 #include <stddef.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/util.h"
 #include "runtime/caps.h"
 #include "runtime/container.h"
+#include "runtime/mempolicy.h"
 #include "runtime/mount.h"
 #include "runtime/ns.h"
 #include "runtime/seccomp.h"
@@ -23,6 +25,21 @@ static void one_bool(struct json_writer *w, const char *object, const char *key,
 {
 	jw_object(w, object);
 	jw_bool(w, key, value);
+	jw_close(w);
+}
+
+static void supported_flags(struct json_writer *w)
+{
+	const unsigned supported = filter_flags_supported();
+
+	jw_array(w, "supportedFlags");
+	for (const char *const *name = filter_flag_names(); *name; name++) {
+		struct err ignored = ERR_NONE;
+		unsigned flag = 0;
+
+		if (filter_flag_parse(*name, &flag, &ignored) == 0 && (flag & supported))
+			jw_str(w, NULL, *name);
+	}
 	jw_close(w);
 }
 
@@ -49,12 +66,20 @@ static void linux_features(struct json_writer *w)
 	names(w, "operators", filter_op_names());
 	names(w, "archs", filter_arch_names());
 	names(w, "knownFlags", filter_flag_names());
-	names(w, "supportedFlags", filter_flag_names());
+	supported_flags(w);
 	jw_close(w);
 
 	one_bool(w, "apparmor", "enabled", true);
 	one_bool(w, "selinux", "enabled", true);
-	one_bool(w, "intelRdt", "enabled", false);
+	jw_object(w, "memoryPolicy");
+	names(w, "modes", mempolicy_mode_names());
+	names(w, "flags", mempolicy_flag_names());
+	jw_close(w);
+	jw_object(w, "intelRdt");
+	jw_bool(w, "enabled", true);
+	jw_bool(w, "schemata", true);
+	jw_bool(w, "monitoring", true);
+	jw_close(w);
 	jw_object(w, "mountExtensions");
 	one_bool(w, "idmap", "enabled", true);
 	jw_close(w);

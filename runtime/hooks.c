@@ -1,11 +1,13 @@
 #include "runtime/hooks.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/child.h"
 #include "base/err.h"
+#include "base/util.h"
 
 enum { HOOK_OUTPUT_MAX = 16384, HOOK_SHOWN_MAX = 300 };
 
@@ -43,9 +45,12 @@ static int run_one(const struct hook *h, const char *state_json, char *const *en
 	size_t n = strlen(text);
 	while (n && text[n - 1] == '\n')
 		n--;
-	if (status.signalled)
-		err_set(e, ECANCELED, "signal: %s", strsignal(status.code));
-	else
+	if (status.signalled) {
+		auto_free char *name = xstrdup(strsignal(status.code));
+
+		name[0] = (char) tolower((unsigned char) name[0]); /* inside a sentence */
+		err_set(e, ECANCELED, "signal: %s", name);
+	} else
 		err_set(e, ECANCELED, "exit status %d", status.code);
 	return n ? err_hint(e, "stdout and stderr: %.*s", (int) MIN(n, HOOK_SHOWN_MAX), text)
 		 : -1;

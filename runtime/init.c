@@ -46,6 +46,19 @@ static int join_cgroup(struct init *in, struct err *e)
 	return in->a->cgroup ? cgroup_join_self(in->a->cgroup, e) : 0;
 }
 
+static int join_rdt_class(struct init *in, struct err *e)
+{
+	return in->a->rdt_tasks ? rdt_join_self(in->a->rdt_tasks, e) : 0;
+}
+
+static int settle_cpus(struct init *in, struct err *e)
+{
+	/* execCPUAffinity is for those who come later, by exec. */
+	static const struct process_spec plain;
+
+	return process_settle_cpus(&plain, e);
+}
+
 static int die_with_parent(struct init *in, struct err *e)
 {
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? err_sys(e, "parent death signal") : 0;
@@ -206,23 +219,6 @@ static int container_hooks(struct init *in, struct err *e)
 	return run_hooks(in, HOOK_CREATE_CONTAINER, e);
 }
 
-/* These have the environment of the container's program when they bring none: so it always was elsewhere. */
-static int start_hooks(struct init *in, struct err *e)
-{
-	const struct hook_list *l = &in->spec->hooks.kind[HOOK_START_CONTAINER];
-	auto_strv char **env = NULL;
-
-	if (l->n == 0)
-		return 0;
-	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return err_sys(e, "open /");
-	if (process_environment(&in->spec->process, root, &env, e) < 0)
-		return -1;
-	return hooks_run_in(l, HOOK_START_CONTAINER, in->state_json ? in->state_json : "{}",
-			    env, e);
-}
-
 /* ---- inside ---- */
 
 /* Only what can be known with root's eyes; the user's follow before exec. */
@@ -329,6 +325,8 @@ static int exec_program(struct init *in, struct err *e)
 		.proc_fd = in->proc_fd,
 		.seccomp_notify_fd = in->a->seccomp_notify_fd,
 		.notify_state = in->notify_state,
+		.start_hooks = &in->spec->hooks.kind[HOOK_START_CONTAINER],
+		.state_json = in->state_json,
 	};
 
 	return init_exec(&x, e);
@@ -342,6 +340,8 @@ static const struct {
 } steps[] = {
 	{ "parent death signal", true, die_with_parent },  /* first: from here on no orphan is possible */
 	{ "cgroup", false, join_cgroup },            /* before anything uses memory, and while single-threaded */
+	{ "resctrl", true, join_rdt_class },         /* likewise */
+	{ "processors", true, settle_cpus },         /* the cgroup says which there are */
 	{ "namespaces", true, join_namespaces },     /* the cgroup files are the host's */
 	{ "user namespace", false, await_maps },     /* ids mean nothing before */
 	{ "process", true, prepare_process },        /* /proc/self is ours to write only until ids change */
@@ -368,7 +368,6 @@ static const struct {
 	{ "descriptors", true, drop_descriptors },   /* also before processes of the container exist that could look */
 	{ "created", true, report_created },
 	{ "start", true, await_start },
-	{ "hooks", true, start_hooks },              /* inside, with all rights of the container's root */
 	{ "exec", true, exec_program },
 };
 /* clang-format on */

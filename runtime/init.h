@@ -16,11 +16,13 @@
 struct err;
 struct spec;
 struct cgroup;
+struct hook_list;
 struct filter_program;
 
 struct init_args {
 	const struct spec *spec;
 	const struct cgroup *cgroup;
+	int *rdt_tasks;			     /* rdt_open_tasks; NULL: none */
 	const struct filter_program *filter; /* NULL: none */
 	/* For hooks that run inside. It holds "pid":0 once; init puts its own pid there, as the host's procfs
 	 * shows it (readlink /proc/self before the pivot). */
@@ -46,6 +48,10 @@ struct init_args {
 /* Cloned by ns_clone_at with the root's directory. Never returns to a caller that goes on: the result is the exit code of the failed start. */
 int init_main(const struct init_args *a);
 
+/* Whether init needs SYNC_IDMAP for this mount. */
+struct mount_spec;
+bool init_asks_idmap(const struct spec *s, const struct mount_spec *m);
+
 /* Whether the process asks for labels, so that init_exec needs a procfs. */
 struct process_spec;
 bool init_wants_proc(const struct process_spec *p);
@@ -65,6 +71,8 @@ struct init_exec {
 	int seccomp_notify_fd; /* connected listenerPath socket, or -1 */
 	const char *
 		notify_state; /* the container process state JSON that goes with the listener */
+	const struct hook_list *start_hooks; /* startContainer, or NULL */
+	const char *state_json;		     /* for them */
 };
 int init_exec(const struct init_exec *x, struct err *e);
 

@@ -20,6 +20,7 @@
 #include "base/sock.h"
 #include "base/util.h"
 #include "runtime/caps.h"
+#include "runtime/hooks.h"
 #include "runtime/init.h"
 #include "runtime/label.h"
 #include "runtime/process.h"
@@ -214,6 +215,17 @@ static int load_filter_late(struct last *l, struct err *e)
 	return l->p->no_new_privileges ? load_filter(l, e) : 0;
 }
 
+/* They get what the program gets: its user, its capabilities, its filter, and its environment when they bring none. */
+static int start_hooks(struct last *l, struct err *e)
+{
+	const struct hook_list *hooks = l->x->start_hooks;
+
+	if (!hooks || hooks->n == 0)
+		return 0;
+	return hooks_run_in(hooks, HOOK_START_CONTAINER,
+			    l->x->state_json ? l->x->state_json : "{}", l->env, e);
+}
+
 static int execute(struct last *l, struct err *e)
 {
 	(void) execve(l->program, (char *const *) l->p->args, l->env);
@@ -251,6 +263,7 @@ static const struct {
 	{ NULL, find_program },          /* with the user's own rights, in his directory */
 	{ NULL, lock_privileges },
 	{ "seccomp", load_filter_late }, /* last: every step above may need a call that it forbids */
+	{ NULL, start_hooks },           /* confined as the program will be */
 	{ NULL, execute },
 };
 /* clang-format on */

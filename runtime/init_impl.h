@@ -17,6 +17,7 @@ struct init {
 	int root_fd; /* the container's root, in our mount namespace */
 	int proc_fd; /* procfs_open; -1: nothing needs it */
 	struct mask mask;
+	int *late_fds; /* of mounts that init_seal_root makes read-only; FD_NONE in between */
 	int report_fd; /* where the next failure goes (borrowed) */
 	int start_conn;
 	char *state_json, *notify_state; /* with our pid */

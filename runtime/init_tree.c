@@ -21,6 +21,7 @@
 #include "runtime/console.h"
 #include "runtime/mount.h"
 #include "runtime/rootfs.h"
+#include "runtime/sync.h"
 
 enum { HOST_PATH_MAX = 64 << 10 };
 
@@ -42,8 +43,45 @@ int init_attach_root(struct init *in, struct err *e)
 	return in->root_fd < 0 ? -1 : 0;
 }
 
-static int attach_one(const struct init *in, size_t i, const struct mount_place *where,
-		      struct err *e)
+bool init_asks_idmap(const struct spec *s, const struct mount_spec *m)
+{
+	const unsigned both = MOUNT_FROM_INSIDE | MOUNT_IDMAP;
+
+	return (m->extra & both) == both && ns_is_new(&s->ns, NS_USER);
+}
+
+/* A source that earlier mounts of the container may have made. */
+static int clone_inside(const struct init *in, size_t i, struct err *e)
+{
+	const struct mount_spec *m = &in->spec->mounts[i];
+	auto_close int tree = mount_clone_inside(m, in->root_fd, e);
+
+	if (tree < 0)
+		return -1;
+	if (init_asks_idmap(in->spec, m)) {
+		if (sync_send_fd(in->a->sync_fd, SYNC_IDMAP, tree, e) < 0 ||
+		    sync_expect(in->a->sync_fd, SYNC_RESUME, e) < 0)
+			return -1;
+	} else if ((m->extra & MOUNT_IDMAP) &&
+		   mount_idmap_tree(m, tree, in->a->source_fds[i], e) < 0) {
+		return -1;
+	}
+	return mount_dress_tree(m, tree, e) < 0 ? -1 : take_fd(&tree);
+}
+
+static void keep_late(struct init *in, size_t i, int late)
+{
+	if (late < 0)
+		return;
+	if (!in->late_fds) {
+		in->late_fds = xalloc(in->spec->n_mounts * sizeof(int));
+		for (size_t k = 0; k < in->spec->n_mounts; k++)
+			in->late_fds[k] = FD_NONE;
+	}
+	in->late_fds[i] = late;
+}
+
+static int attach_one(struct init *in, size_t i, const struct mount_place *where, struct err *e)
 {
 	const struct mount_spec *m = &in->spec->mounts[i];
 	const struct mount_origin from = {
@@ -51,9 +89,14 @@ static int attach_one(const struct init *in, size_t i, const struct mount_place 
 		.container_idmap = init_has_userns(in) ? &in->spec->idmap : NULL,
 	};
 	auto_close int own = FD_NONE;
-	int source = in->a->source_fds[i];
+	int source = in->a->source_fds[i], late;
 
-	if ((m->extra & MOUNT_BIND) && !(m->extra & MOUNT_REMOUNT) && source < 0) {
+	if (m->extra & MOUNT_FROM_INSIDE) {
+		source = own = clone_inside(in, i, e);
+		if (own < 0)
+			return err_wrap(e, "error mounting \"%s\" to rootfs at \"%s\"",
+					m->source, m->target);
+	} else if ((m->extra & MOUNT_BIND) && !(m->extra & MOUNT_REMOUNT) && source < 0) {
 		if (enter_bundle(in, e) < 0 || mount_open_source(m, &from, &own, e) < 0)
 			return -1;
 		if (own < 0)
@@ -61,7 +104,10 @@ static int attach_one(const struct init *in, size_t i, const struct mount_place 
 				       m->target);
 		source = own;
 	}
-	return mount_attach(m, source, where, e);
+	if (mount_attach(m, source, where, &late, e) < 0)
+		return -1;
+	keep_late(in, i, late);
+	return 0;
 }
 
 static bool mounts_cgroup(const struct spec *s)
@@ -206,5 +252,10 @@ int init_cover_paths(struct init *in, struct err *e)
 
 int init_seal_root(struct init *in, struct err *e)
 {
+	for (size_t i = 0; in->late_fds && i < in->spec->n_mounts; i++) {
+		if (in->late_fds[i] >= 0 && mount_seal(in->late_fds[i], e) < 0)
+			return err_wrap(e, "mount %s: read-only", in->spec->mounts[i].target);
+		fd_close(&in->late_fds[i]);
+	}
 	return rootfs_seal(in->root_fd, &in->spec->root, e);
 }

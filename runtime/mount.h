@@ -25,6 +25,7 @@ enum mount_extra {
 	MOUNT_IDMAP_RECURSIVE = 1 << 4,
 	MOUNT_SRC_NOFOLLOW = 1 << 5, /* a source that is a symlink is itself bound */
 	MOUNT_REMOUNT = 1 << 6,	     /* change what is mounted at the target already */
+	MOUNT_FROM_INSIDE = 1 << 7,  /* the source is the container's own: mount_settle */
 };
 
 /* Attributes in mount_setattr(2)'s terms (MOUNT_ATTR_*), with a separate set for the r* options. */
@@ -58,6 +59,10 @@ int mount_propagation_parse(const char *name, unsigned long *out, struct err *e)
 /* The text after `key=` in the data, "" for a flag, NULL when it is not there. Ends at ',' or NUL. */
 const char *mount_data_get(const struct mount_spec *m, const char *key);
 
+/* What depends on where the root is: a target below the root's own path means the same place in the container, and so
+ * does the source of a bind, which then may show what an earlier mount has put there. */
+void mount_settle(struct mount_spec *m, const char *bundle, const char *rootfs);
+
 /* Where sources come from. */
 struct mount_origin {
 	int bundle_fd; /* relative sources start here; AT_FDCWD in init */
@@ -66,9 +71,16 @@ struct mount_origin {
 };
 
 /* For a bind: the detached clone of its source with idmap, attributes and propagation applied; *out is FD_NONE
- * for others, and where the process may not clone mounts (rootless: init does it then). */
+ * for others, and where the process may not clone mounts (rootless: init does it then). With MOUNT_FROM_INSIDE: the
+ * user namespace of its maps, if it is to be idmapped, and nothing else. */
 int mount_open_source(const struct mount_spec *m, const struct mount_origin *from, int *out,
 		      struct err *e);
+
+/* MOUNT_FROM_INSIDE, in init: the clone as it is. Then idmapped, by whoever has the rights over its filesystem, and
+ * last attributes and propagation. */
+int mount_clone_inside(const struct mount_spec *m, int root_fd, struct err *e);
+int mount_idmap_tree(const struct mount_spec *m, int tree_fd, int userns_fd, struct err *e);
+int mount_dress_tree(const struct mount_spec *m, int tree_fd, struct err *e);
 
 /* What mount_attach needs to know of its surroundings. */
 struct mount_place {
@@ -84,8 +96,10 @@ struct mount_place {
 };
 
 /* Makes the target (directory, or file for a file bind) inside the root and mounts on it. src_fd: from
- * mount_open_source or FD_NONE (borrowed). */
+ * mount_open_source or FD_NONE (borrowed). A tmpfs that is to be read-only stays writable as long as targets of other
+ * mounts may have to be made in it: then *late is its descriptor, for mount_seal, else FD_NONE. */
 int mount_attach(const struct mount_spec *m, int src_fd, const struct mount_place *where,
-		 struct err *e);
+		 int *late, struct err *e);
+int mount_seal(int late_fd, struct err *e);
 
 #endif

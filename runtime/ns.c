@@ -179,14 +179,33 @@ static int clone_into_pid(uint64_t flags, int fds[NS_COUNT], int cgroup_fd, stru
 	return r;
 }
 
-/* In the intermediate process: joins the user namespace and makes init as its parent's child. Returns 0 in init. */
+/* With the caller's own rights, as long as there are any over namespaces that the user namespace does not own: a
+ * network that an engine made, for one. Where those do not suffice init tries with its own. The mount namespace is
+ * left to it in any case: the host's files are still needed. */
+static int join_early(int fds[NS_COUNT], struct err *e)
+{
+	for (int k = 0; k < NS_COUNT; k++) {
+		if (k == NS_USER || k == NS_MNT || fds[k] < 0)
+			continue;
+		if (join_one((enum ns_kind) k, &fds[k], e) == 0)
+			continue;
+		if (e->code != EPERM)
+			return -1;
+		*e = ERR_NONE;
+	}
+	return 0;
+}
+
+/* In the intermediate process: joins what can be joined, then the user namespace, and makes init as its parent's child.
+ * Returns 0 in init. */
 static int clone_from_user(uint64_t flags, int fds[NS_COUNT], int cgroup_fd, int report_fd,
 			   struct err *e)
 {
 	auto_close int pidfd = FD_NONE;
 	struct child made = CHILD_NONE;
 
-	if (join_one(NS_USER, &fds[NS_USER], e) < 0)
+	if (join_early(fds, e) < 0 ||
+	    (fds[NS_USER] >= 0 && join_one(NS_USER, &fds[NS_USER], e) < 0))
 		return -1;
 	if (fds[NS_PID] >= 0 && join_one(NS_PID, &fds[NS_PID], e) < 0)
 		return -1;
@@ -260,12 +279,21 @@ static int clone_via_user(uint64_t flags, int fds[NS_COUNT], int cgroup_fd, stru
 	return r;
 }
 
+static bool joins_any(const int fds[NS_COUNT])
+{
+	for (int k = 0; k < NS_COUNT; k++) {
+		if (fds[k] >= 0 && k != NS_MNT)
+			return true;
+	}
+	return false;
+}
+
 int ns_clone(const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd, struct child *out,
 	     struct err *e)
 {
 	const uint64_t flags = ns_clone_flags(s);
 
-	if (fds[NS_USER] >= 0)
+	if (fds[NS_USER] >= 0 || (ns_is_new(s, NS_USER) && joins_any(fds)))
 		return clone_via_user(flags, fds, cgroup_fd, out, e);
 	if (fds[NS_PID] >= 0)
 		return clone_into_pid(flags, fds, cgroup_fd, out, e);

@@ -56,7 +56,8 @@ void ns_close(int fds[NS_COUNT]);
 
 /* child_clone for a container's first process: returns 0 in it, 1 in the parent, -1. Joined pid namespaces are
  * entered for the clone only; a joined user namespace is entered by an intermediate process, so that the new
- * ones belong to it, and the result is still the caller's child. Sets fds[] that need no more joining to -1
+ * ones belong to it, and the result is still the caller's child. That process joins all others before, and does so
+ * for a new user namespace as well: theirs may be another owner, whom only the caller has rights over. Sets fds[] that need no more joining to -1
  * in the child. cgroup_fd: -1 or for CLONE_INTO_CGROUP. */
 int ns_clone(const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd, struct child *out,
 	     struct err *e);

@@ -15,9 +15,13 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
+#include "base/str.h"
 #include "base/util.h"
 
 enum { IOPRIO_WHO_PROCESS_ = 1, IOPRIO_CLASS_SHIFT_ = 13, UMASK_DEFAULT = 022 };
+enum { DEADLINE = 6, SYS_NICE = 23 }; /* SCHED_DEADLINE, CAP_SYS_NICE */
+enum { CPUS_MAX = 8192, CPU_WORDS = CPUS_MAX / 8 / sizeof(unsigned long) };
 
 static const struct {
 	const char *name;
@@ -140,6 +144,20 @@ struct scheduling {
 	uint64_t runtime, deadline, period;
 };
 
+static int scheduler_error(const struct process_scheduler *s, struct err *e)
+{
+	(void) err_sys(e, "scheduler");
+	if (e->code == EPERM && s->policy == DEADLINE && caps_holds(SYS_NICE))
+		return err_hint(
+			e, "process scheduler can't be used together with AllowedCPUs "
+			   "(linux.resources.cpu.cpus): SCHED_DEADLINE needs all processors");
+	if (e->code == EPERM)
+		return err_hint(e, "it needs CAP_SYS_NICE");
+	if (e->code == EBUSY)
+		return err_hint(e, "the processors have no bandwidth left for this deadline");
+	return -1;
+}
+
 static int set_scheduler(const struct process_scheduler *s, struct err *e)
 {
 	struct scheduling a = {
@@ -153,9 +171,7 @@ static int set_scheduler(const struct process_scheduler *s, struct err *e)
 		.period = s->period,
 	};
 
-	if (syscall(SYS_sched_setattr, 0, &a, 0) < 0)
-		return err_sys(e, "scheduler");
-	return 0;
+	return syscall(SYS_sched_setattr, 0, &a, 0) < 0 ? scheduler_error(s, e) : 0;
 }
 
 int process_apply_scheduler(const struct process_spec *p, struct err *e)
@@ -168,6 +184,59 @@ int process_apply_scheduler(const struct process_spec *p, struct err *e)
 		return err_sys(e, "ioPriority");
 	if (p->has_personality && personality(p->personality) < 0)
 		return err_sys(e, "personality");
+	return mempolicy_apply(&p->mempolicy, e);
+}
+
+/* ---- processors ---- */
+
+int process_check_cpus(const char *list, struct err *e)
+{
+	unsigned long bits[CPU_WORDS] = { 0 };
+
+	return str_to_bits(list, "processors", bits, CPUS_MAX, e);
+}
+
+static int set_cpus(const char *list, const char *what, struct err *e)
+{
+	unsigned long bits[CPU_WORDS] = { 0 };
+
+	if (str_to_bits(list, what, bits, CPUS_MAX, e) < 0)
+		return -1;
+	if (syscall(SYS_sched_setaffinity, 0, sizeof(bits), bits) == 0)
+		return 0;
+	(void) err_sys(e, "process.execCPUAffinity.%s %s", what, list);
+	if (e->code == EINVAL)
+		return err_hint(
+			e,
+			"none of these processors is online and in the cgroup's cpuset.cpus");
+	return -1;
+}
+
+int process_enter_cpus(const struct process_spec *p, struct err *e)
+{
+	unsigned long first = 0;
+
+	if (!p->cpus_initial)
+		return 0;
+	if (set_cpus(p->cpus_initial, "initial", e) < 0)
+		return -1;
+	(void) syscall(SYS_sched_getaffinity, 0, sizeof(first), &first);
+	log_debug("nsexec: affinity: 0x%lx", first);
+	return 0;
+}
+
+int process_settle_cpus(const struct process_spec *p, struct err *e)
+{
+	unsigned long all[CPU_WORDS];
+
+	if (p->cpus_final)
+		return set_cpus(p->cpus_final, "final", e);
+	if (p->cpus_initial)
+		return 0;
+	memset(all, 0xff, sizeof(all));
+	/* Where it is refused the process has what its caller has. */
+	if (syscall(SYS_sched_setaffinity, 0, sizeof(all), all) < 0)
+		log_debug("the processors are those of the caller: %s", strerror(errno));
 	return 0;
 }
 

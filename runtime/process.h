@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "runtime/caps.h"
+#include "runtime/mempolicy.h"
 
 struct err;
 
@@ -51,6 +52,9 @@ struct process_spec {
 	int ioprio_class, ioprio_priority;
 	bool has_personality;
 	unsigned long personality;
+	struct mempolicy_spec mempolicy; /* linux.memoryPolicy */
+	const char *cpus_initial,
+		*cpus_final; /* execCPUAffinity: lists that process_check_cpus has seen, or NULL */
 	const char *apparmor;	   /* profile, or NULL */
 	const char *selinux_label; /* or NULL */
 };
@@ -61,8 +65,15 @@ int process_rlimit_parse(const char *name, int *resource, struct err *e);
 int process_prepare(const struct process_spec *p, pid_t pid, struct err *e);
 /* In the process itself, late: NOFILE would stop its own work. */
 int process_apply_rlimits(const struct process_spec *p, struct err *e);
-/* Scheduler, I/O priority and personality. */
+/* Scheduler, I/O priority, personality and memory policy. */
 int process_apply_scheduler(const struct process_spec *p, struct err *e);
+/* A list of processors, "0-3,7". */
+int process_check_cpus(const char *list, struct err *e);
+/* execCPUAffinity.initial, before the cgroup is joined: for the caller and what it clones. */
+int process_enter_cpus(const struct process_spec *p, struct err *e);
+/* In the cgroup: execCPUAffinity.final; without any affinity of its own all processors that the cgroup allows, however few
+ * the runtime itself was given. */
+int process_settle_cpus(const struct process_spec *p, struct err *e);
 /* setgroups, setgid, setuid, umask. In a user namespace where setgroups is denied an empty list is kept. */
 int process_apply_user(const struct process_spec *p, struct err *e);
 /* stdin, stdout and stderr belong to the user who will use them, as far as they are his to have: not null, not

@@ -67,7 +67,7 @@ static int remove_container(struct startup *s, struct err *e)
 		return -1;
 	if (gone)
 		return 0;
-	if (cgroup_remove(s->c.cgroup, REMOVE_WAIT_MS, e) < 0)
+	if (cgroup_remove(s->c.cgroup, REMOVE_WAIT_MS, e) < 0 || rdt_remove(&s->rdt, e) < 0)
 		return -1;
 	poststop(s);
 	return state_dir_remove(s->c.root_fd, s->c.dir_fd, s->args->id, e);

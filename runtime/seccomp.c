@@ -12,10 +12,30 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/util.h"
 #include "runtime/seccomp_impl.h"
 
 enum { MAX_CANONICAL = 4 << 20 };
+
+unsigned filter_flags_supported(void)
+{
+	/* Without a program the kernel gets as far as reading it (EFAULT) only when it knows the flag. */
+	static const unsigned all[] = {
+		SECCOMP_FILTER_FLAG_TSYNC,
+		SECCOMP_FILTER_FLAG_LOG,
+		SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+		FILTER_FLAG_WAIT_KILLABLE | SECCOMP_FILTER_FLAG_NEW_LISTENER,
+	};
+	unsigned known = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, all[i], NULL) < 0 &&
+		    errno == EFAULT)
+			known |= all[i];
+	}
+	return known & ~(unsigned) SECCOMP_FILTER_FLAG_NEW_LISTENER;
+}
 
 void filter_program_fini(struct filter_program *p)
 {
@@ -110,7 +130,12 @@ int filter_compile(const struct filter_spec *s, int cache_fd, struct filter_prog
 		filter_cache_write(cache_fd, &canonical, &p);
 	/* There is one thread: nothing to synchronise with, and a listener excludes it. */
 	p.flags = s->flags & ~(unsigned) SECCOMP_FILTER_FLAG_TSYNC;
+	/* Means something only with a listener; without one the kernel refuses it. */
+	if (!notifies)
+		p.flags &= ~FILTER_FLAG_WAIT_KILLABLE;
 	p.notifies = notifies;
+	log_debug("seccomp filter flags: %u",
+		  p.flags | (notifies ? (unsigned) SECCOMP_FILTER_FLAG_NEW_LISTENER : 0));
 	*out = p;
 	return 0;
 }

@@ -28,6 +28,11 @@ struct filter_rule {
 	size_t n_args;
 };
 
+/* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, since Linux 5.19; older headers lack the name. */
+#define FILTER_FLAG_WAIT_KILLABLE (1u << 5)
+/* What is loaded with a profile that says nothing about flags, as the other runtimes do. */
+#define FILTER_FLAGS_DEFAULT (1u << 2) /* SECCOMP_FILTER_FLAG_SPEC_ALLOW */
+
 struct filter_spec {
 	bool set; /* linux.seccomp was given */
 	uint32_t default_action;
@@ -59,6 +64,8 @@ const char *const *filter_action_names(void);
 const char *const *filter_op_names(void);
 const char *const *filter_arch_names(void);
 const char *const *filter_flag_names(void);
+/* The flags that the running kernel knows. */
+unsigned filter_flags_supported(void);
 
 /* cache_fd: a directory, or -1 for none. Names that exist on no listed architecture are left out, as runc
  * does, unless the rule is stricter than the default action: then the filter would silently be weaker. */

@@ -72,12 +72,11 @@ static const struct word *find(const struct word *v, size_t n, const char *name)
 	X("SCMP_ARCH_PARISC64",    SCMP_ARCH_PARISC64) \
 	X("SCMP_ARCH_RISCV64",     SCMP_ARCH_RISCV64)
 
-/* WAIT_KILLABLE_RECV is 1 << 5 since Linux 5.19; older headers lack the name. */
 #define FLAGS(X) \
 	X("SECCOMP_FILTER_FLAG_TSYNC",              SECCOMP_FILTER_FLAG_TSYNC) \
 	X("SECCOMP_FILTER_FLAG_LOG",                SECCOMP_FILTER_FLAG_LOG) \
 	X("SECCOMP_FILTER_FLAG_SPEC_ALLOW",         SECCOMP_FILTER_FLAG_SPEC_ALLOW) \
-	X("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 1u << 5)
+	X("SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", FILTER_FLAG_WAIT_KILLABLE)
 /* clang-format on */
 
 static const struct word actions[] = { ACTIONS(ROW_OF) };

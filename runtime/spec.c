@@ -358,3 +358,10 @@ int spec_from_resources(struct json_doc *doc, const struct json *node, struct sp
 	return from_part(doc, node, spec_decode_resources, offsetof(struct spec, cgroup.res),
 			 "resources", out, e);
 }
+
+int spec_add_inherited(struct spec *s, const struct json *node, struct err *e)
+{
+	const struct spec_root root = { .at.name = "linux", .spec = s };
+
+	return node ? spec_decode_inherited(node, &root.at, s, e) : 0;
+}

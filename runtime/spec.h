@@ -17,6 +17,7 @@
 #include "runtime/mount.h"
 #include "runtime/ns.h"
 #include "runtime/process.h"
+#include "runtime/rdt.h"
 #include "runtime/rootfs.h"
 #include "runtime/seccomp.h"
 #include "runtime/sysctl.h"
@@ -40,6 +41,7 @@ struct spec {
 	size_t n_devices;
 	struct cgroup_spec cgroup; /* id and driver are the caller's to fill in */
 	struct filter_spec seccomp;
+	struct rdt_spec rdt;
 	struct sysctl_pair *sysctl;
 	size_t n_sysctl;
 	const char *mount_label;	/* or NULL */
@@ -63,6 +65,9 @@ int spec_from_process(struct json_doc *doc, const struct json *node, struct spec
 /* The hooks object of a state file alone, in the same way. */
 int spec_from_hooks(struct json_doc *doc, const struct json *node, struct spec **out,
 		    struct err *e);
+/* What exec takes over from `linux`: personality and memoryPolicy of a state file, into s->process. The node's
+ * document must outlive s. */
+int spec_add_inherited(struct spec *s, const struct json *node, struct err *e);
 /* linux.resources alone, in the same way (for update). */
 int spec_from_resources(struct json_doc *doc, const struct json *node, struct spec **out,
 			struct err *e);

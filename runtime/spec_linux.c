@@ -213,6 +213,63 @@ static int decode_personality(const struct json *v, const struct json_at *at, vo
 	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);
 }
 
+static int decode_mode(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+	struct err why = ERR_NONE;
+	const char *s;
+
+	if (json_decode_str(v, at, &s, e) < 0)
+		return -1;
+	return mempolicy_mode_parse(s, out, &why) < 0 ? json_err(at, e, "%s", why.msg) : 0;
+}
+
+static int decode_policy_flags(const struct json *v, const struct json_at *at, void *out,
+			       struct err *e)
+{
+	size_t i = 0;
+
+	if (v->type != JSON_ARRAY)
+		return json_err(at, e, "must be an array of strings");
+	json_each (m, v) {
+		const struct json_at here = { .up = at, .index = i++ };
+		struct err why = ERR_NONE;
+		const char *s;
+
+		if (json_decode_str(m, &here, &s, e) < 0)
+			return -1;
+		if (mempolicy_flag_parse(s, out, &why) < 0)
+			return json_err(&here, e, "%s", why.msg);
+	}
+	return 0;
+}
+
+static int decode_policy(const struct json *v, const struct json_at *at, void *out,
+			 struct err *e)
+{
+#define ROW(n, fn, m)                                                                          \
+	{                                                                                      \
+		n, fn, offsetof(struct mempolicy_spec, m), SPEC_OPTIONAL                       \
+	}
+	static const struct json_field fields[] = {
+		ROW("mode", decode_mode, mode),
+		ROW("nodes", json_decode_str, nodes),
+		ROW("flags", decode_policy_flags, flags),
+	};
+#undef ROW
+	struct mempolicy_spec *m = &((struct process_spec *) out)->mempolicy;
+	struct err why = ERR_NONE;
+
+	m->mode = -1;
+	if (json_decode_object(v, at, SPEC_FIELDS(fields), m, e) < 0)
+		return -1;
+	if (m->mode < 0)
+		return json_err(at, e, "invalid memory policy mode: it is missing");
+	if (mempolicy_check(m, &why) < 0)
+		return json_err(at, e, "%s", why.msg);
+	m->set = true;
+	return 0;
+}
+
 static int decode_label(const struct json *v, const struct json_at *at, void *out,
 			struct err *e)
 {
@@ -222,6 +279,58 @@ static int decode_label(const struct json *v, const struct json_at *at, void *ou
 		return -1;
 	*(const char **) out = s[0] ? s : NULL;
 	return 0;
+}
+
+static int decode_monitoring(const struct json *v, const struct json_at *at, void *out,
+			     struct err *e)
+{
+	bool b;
+
+	if (json_decode_bool(v, at, &b, e) < 0)
+		return -1;
+	*(bool *) out |= b;
+	return 0;
+}
+
+static int decode_rdt(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+#define ROW(n, fn, m)                                                                          \
+	{                                                                                      \
+		n, fn, offsetof(struct rdt_spec, m), SPEC_OPTIONAL                             \
+	}
+	static const struct json_field fields[] = {
+		ROW("closID", decode_label, clos_id),
+		ROW("schemata", spec_strv, schemata),
+		ROW("l3CacheSchema", decode_label, l3_cache),
+		ROW("memBwSchema", decode_label, mem_bw),
+		ROW("enableMonitoring", decode_monitoring, monitoring),
+		/* What version 1.2 and older had for it. */
+		ROW("enableCMT", decode_monitoring, monitoring),
+		ROW("enableMBM", decode_monitoring, monitoring),
+	};
+#undef ROW
+	struct rdt_spec *r = out;
+	struct err why = ERR_NONE;
+
+	if (v->type == JSON_OBJECT && v->count == 0)
+		return 0;
+	if (json_decode_object(v, at, SPEC_FIELDS(fields), r, e) < 0)
+		return -1;
+	if (rdt_check(r, &why) < 0)
+		return json_err(at, e, "%s", why.msg);
+	r->set = true;
+	return 0;
+}
+
+static const struct json_field inherited[] = {
+	{ "personality", decode_personality, offsetof(struct spec, process), SPEC_OPTIONAL },
+	{ "memoryPolicy", decode_policy, offsetof(struct spec, process), SPEC_OPTIONAL },
+};
+
+int spec_decode_inherited(const struct json *v, const struct json_at *at, void *out,
+			  struct err *e)
+{
+	return json_decode_object(v, at, SPEC_FIELDS(inherited), out, e);
 }
 
 int spec_decode_linux(const struct json *v, const struct json_at *at, void *out, struct err *e)
@@ -249,9 +358,9 @@ int spec_decode_linux(const struct json *v, const struct json_at *at, void *out,
 		ROW("readonlyPaths", spec_strv, root.ro),
 		ROW("mountLabel", decode_label, mount_label),
 		ROW("personality", decode_personality, process),
-		REFUSED("intelRdt"),
+		ROW("intelRdt", decode_rdt, rdt),
 		REFUSED("netDevices"),
-		REFUSED("memoryPolicy"),
+		ROW("memoryPolicy", decode_policy, process),
 	};
 #undef REFUSED
 #undef ROW

@@ -60,6 +60,8 @@ int spec_decode_hooks(const struct json *v, const struct json_at *at, void *out,
 		      struct err *e); /* struct hooks_spec */
 int spec_decode_linux(const struct json *v, const struct json_at *at, void *out,
 		      struct err *e); /* struct spec */
+int spec_decode_inherited(const struct json *v, const struct json_at *at, void *out,
+			  struct err *e); /* struct spec */
 int spec_decode_resources(const struct json *v, const struct json_at *at, void *out,
 			  struct err *e); /* struct cgroup_resources */
 int spec_decode_seccomp(const struct json *v, const struct json_at *at, void *out,

@@ -316,6 +316,33 @@ static int decode_scheduler(const struct json *v, const struct json_at *at, void
 	return 0;
 }
 
+static int decode_cpus(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+	struct err why = ERR_NONE;
+	const char *list;
+
+	if (json_decode_str(v, at, &list, e) < 0)
+		return -1;
+	if (process_check_cpus(list, &why) < 0)
+		return json_err(at, e, "%s", why.msg);
+	if (list[strspn(list, " ,")])
+		*(const char **) out = list;
+	return 0;
+}
+
+static int decode_affinity(const struct json *v, const struct json_at *at, void *out,
+			   struct err *e)
+{
+	static const struct json_field fields[] = {
+		{ "initial", decode_cpus, offsetof(struct process_spec, cpus_initial),
+		  SPEC_OPTIONAL },
+		{ "final", decode_cpus, offsetof(struct process_spec, cpus_final),
+		  SPEC_OPTIONAL },
+	};
+
+	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);
+}
+
 static int decode_cwd(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
 	if (json_decode_str(v, at, out, e) < 0)
@@ -374,7 +401,7 @@ int spec_decode_process(const struct json *v, const struct json_at *at, void *ou
 		{ "oomScoreAdj", decode_oom_score, 0, SPEC_OPTIONAL },
 		ROW("scheduler", decode_scheduler, scheduler),
 		{ "ioPriority", decode_io_priority, 0, SPEC_OPTIONAL },
-		{ "execCPUAffinity", spec_unsupported, 0, SPEC_OPTIONAL },
+		{ "execCPUAffinity", decode_affinity, 0, SPEC_OPTIONAL },
 		{ "commandLine", spec_unsupported, 0, SPEC_OPTIONAL },
 	};
 #undef ROW

@@ -141,6 +141,7 @@ static int decode_flags(const struct json *v, const struct json_at *at, void *ou
 
 	if (v->type != JSON_ARRAY)
 		return json_err(at, e, "must be an array of strings");
+	*(unsigned *) out = 0;
 	json_each (m, v) {
 		const struct json_at here = { .up = at, .index = i++ };
 		struct err why = ERR_NONE;
@@ -181,7 +182,7 @@ int spec_decode_seccomp(const struct json *v, const struct json_at *at, void *ou
 		ROW("listenerMetadata", json_decode_str, listener_metadata),
 	};
 #undef ROW
-	struct raw_default raw = { 0 };
+	struct raw_default raw = { .f.flags = FILTER_FLAGS_DEFAULT };
 
 	if (json_decode_object(v, at, SPEC_FIELDS(fields), &raw, e) < 0)
 		return -1;

@@ -21,6 +21,8 @@ struct startup {
 	struct spec *spec;
 	struct container c; /* state stays NULL: it was written, not read */
 	struct filter_program filter;
+	struct rdt_place rdt;
+	int rdt_tasks[RDT_TASKS];
 	int *source_fds;
 	struct buf cgroup_text; /* what the state says of it */
 	struct buf state_text, notify_text;

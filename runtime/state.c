@@ -167,6 +167,36 @@ static void write_hooks(struct json_writer *w, const struct spec *s)
 		jw_node(w, "hooks", json_get(json_root(s->doc), "hooks"));
 }
 
+/* Of `linux`, what a process of exec is to have as well. */
+static void write_inherited(struct json_writer *w, const struct spec *s)
+{
+	static const char *const fields[] = { "personality", "memoryPolicy" };
+	const struct json *linux_part;
+
+	if (!s->process.has_personality && !s->process.mempolicy.set)
+		return;
+	linux_part = json_get(json_root(s->doc), "linux");
+	jw_object(w, "linux");
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		const struct json *v = json_get(linux_part, fields[i]);
+
+		if (v)
+			jw_node(w, fields[i], v);
+	}
+	jw_close(w);
+}
+
+static void write_rdt(struct json_writer *w, const struct rdt_place *p)
+{
+	if (!p || !p->set)
+		return;
+	jw_object(w, "rdt");
+	jw_str(w, "class", p->clos);
+	jw_bool(w, "own", p->own);
+	jw_bool(w, "monitoring", p->monitoring);
+	jw_close(w);
+}
+
 static int render_file(const struct spec *s, const struct state_facts *f, struct buf *out,
 		       struct err *e)
 {
@@ -190,6 +220,8 @@ static int render_file(const struct spec *s, const struct state_facts *f, struct
 		jw_str(w, "listenerPath", s->seccomp.listener_path);
 	if (s->seccomp.listener_metadata)
 		jw_str(w, "listenerMetadata", s->seccomp.listener_metadata);
+	write_inherited(w, s);
+	write_rdt(w, f->rdt);
 	write_hooks(w, s);
 	if (s->annotations)
 		jw_node(w, "annotations", s->annotations);
@@ -307,6 +339,21 @@ void state_free_ptr(struct state **ps)
 	*ps = NULL;
 }
 
+static void decode_rdt(struct state *s, const struct json *rdt)
+{
+	const char *clos = json_str_or(rdt, "class", NULL);
+
+	if (!clos)
+		return;
+	s->rdt = (struct rdt_place){
+		.set = true,
+		.clos = clos,
+		.id = s->id,
+		.own = json_bool_or(rdt, "own", false),
+		.monitoring = json_bool_or(rdt, "monitoring", false),
+	};
+}
+
 static int decode(struct state *s, struct err *e)
 {
 	const struct json *r = json_root(s->doc);
@@ -327,6 +374,8 @@ static int decode(struct state *s, struct err *e)
 	s->listener_metadata = json_str_or(r, "listenerMetadata", NULL);
 	s->annotations = json_get(r, "annotations");
 	s->hooks = json_get(r, "hooks");
+	s->linux_part = json_get(r, "linux");
+	decode_rdt(s, json_get(r, "rdt"));
 	s->owner = (uint32_t) json_int_or(r, "owner", 0);
 	s->namespaces = (unsigned) json_int_or(r, "namespaces", 0);
 	s->has_filter = json_bool_or(r, "filter", false);

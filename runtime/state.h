@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "base/util.h"
+#include "runtime/rdt.h"
 
 struct buf;
 struct cgroup;
@@ -50,7 +51,9 @@ struct state {
 	const char *cgroup; /* cgroup_save's text */
 	const char *listener_path, *listener_metadata; /* linux.seccomp's, or NULL */
 	const struct json *annotations, *hooks;	       /* or NULL */
-	uint32_t owner;				       /* uid of the creator */
+	const struct json *linux_part; /* what exec takes over (spec_add_inherited), or NULL */
+	struct rdt_place rdt;
+	uint32_t owner;	     /* uid of the creator */
 	unsigned namespaces; /* 1 << enum ns_kind: the container's own, made or joined */
 	bool has_filter;
 
@@ -80,6 +83,7 @@ struct state_facts {
 	const char *id, *bundle, *rootfs, *cgroup;
 	const char *config; /* or NULL */
 	bool has_filter;
+	const struct rdt_place *rdt;
 };
 int state_write(int dir_fd, const struct spec *s, const struct state_facts *f, struct err *e);
 /* By init itself, as its first act: however early its runtime is killed, `delete --force` finds it, or it finds that

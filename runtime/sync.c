@@ -4,13 +4,15 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/sock.h"
 #include "base/util.h"
 
 static const char *const labels[SYNC_COUNT] = {
-	[SYNC_MAPPED] = "mapped",   [SYNC_HOOKS] = "hooks", [SYNC_RESUME] = "resume",
-	[SYNC_CREATED] = "created", [SYNC_START] = "start", [SYNC_FAILED] = "failed",
+	[SYNC_MAPPED] = "mapped", [SYNC_IDMAP] = "idmap",     [SYNC_HOOKS] = "hooks",
+	[SYNC_RESUME] = "resume", [SYNC_CREATED] = "created", [SYNC_START] = "start",
+	[SYNC_FAILED] = "failed",
 };
 
 const char *sync_label(enum sync_name n)
@@ -18,10 +20,10 @@ const char *sync_label(enum sync_name n)
 	return (unsigned) n < SYNC_COUNT ? labels[n] : "unknown";
 }
 
-static int send_msg(int fd, const struct sync_msg *m, size_t n, struct err *e)
+static int send_msg(int fd, const struct sync_msg *m, size_t n, int sent, struct err *e)
 {
 	log_debug("sync: send %s", sync_label(m->name));
-	if (sock_send(fd, m, n, NULL, 0, e) < 0)
+	if (sock_send(fd, m, n, &sent, sent >= 0, e) < 0)
 		return err_wrap(e, "handshake: send %s", sync_label(m->name));
 	return 0;
 }
@@ -31,21 +33,30 @@ int sync_send(int fd, enum sync_name n, struct err *e)
 	struct sync_msg m = { .name = n };
 
 	/* Only a failure carries the long part. */
-	return send_msg(fd, &m, offsetof(struct sync_msg, err), e);
+	return send_msg(fd, &m, offsetof(struct sync_msg, err), -1, e);
+}
+
+int sync_send_fd(int fd, enum sync_name n, int sent, struct err *e)
+{
+	const struct sync_msg m = { .name = n };
+
+	return send_msg(fd, &m, offsetof(struct sync_msg, err), sent, e);
 }
 
 int sync_send_failed(int fd, const struct err *why, struct err *e)
 {
 	struct sync_msg m = { .name = SYNC_FAILED, .err = *why };
 
-	return send_msg(fd, &m, sizeof(m), e);
+	return send_msg(fd, &m, sizeof(m), -1, e);
 }
 
-/* 1: a message is in *m; 0: end of file. */
-static int receive(int fd, struct sync_msg *m, struct err *e)
+/* 1: a message is in *m; 0: end of file. came: for the one descriptor that may come with it; NULL: none may. */
+static int receive(int fd, struct sync_msg *m, int *came, struct err *e)
 {
+	size_t n_came = came ? 1 : 0;
+
 	*m = (struct sync_msg){ 0 };
-	const ssize_t n = sock_recv(fd, m, sizeof(*m), NULL, NULL, e);
+	const ssize_t n = sock_recv(fd, m, sizeof(*m), came, came ? &n_came : NULL, e);
 	if (n < 0)
 		return -1;
 	if (n == 0)
@@ -60,10 +71,10 @@ static int receive(int fd, struct sync_msg *m, struct err *e)
 	return 1;
 }
 
-int sync_expect_either(int fd, enum sync_name a, enum sync_name b, struct err *e)
+static int expect(int fd, enum sync_name a, enum sync_name b, int *came, struct err *e)
 {
 	struct sync_msg m;
-	const int r = receive(fd, &m, e);
+	const int r = receive(fd, &m, came, e);
 
 	if (r < 0)
 		return err_wrap(e, "awaiting %s", sync_label(a));
@@ -79,6 +90,23 @@ int sync_expect_either(int fd, enum sync_name a, enum sync_name b, struct err *e
 		       sync_label(a));
 }
 
+int sync_expect_either(int fd, enum sync_name a, enum sync_name b, struct err *e)
+{
+	return expect(fd, a, b, NULL, e);
+}
+
+int sync_expect_fd(int fd, enum sync_name n, struct err *e)
+{
+	auto_close int came = FD_NONE;
+
+	if (expect(fd, n, n, &came, e) < 0)
+		return -1;
+	if (came < 0)
+		return err_set(e, EPROTO, "handshake: %s came without its descriptor",
+			       sync_label(n));
+	return take_fd(&came);
+}
+
 int sync_expect(int fd, enum sync_name n, struct err *e)
 {
 	return sync_expect_either(fd, n, n, e) < 0 ? -1 : 0;
@@ -87,7 +115,7 @@ int sync_expect(int fd, enum sync_name n, struct err *e)
 int sync_expect_eof(int fd, struct err *e)
 {
 	struct sync_msg m;
-	const int r = receive(fd, &m, e);
+	const int r = receive(fd, &m, NULL, e);
 
 	if (r <= 0)
 		return r;

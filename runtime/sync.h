@@ -8,6 +8,9 @@
  *                                                   joins init_args.ns_fds, waits
  *   writes uid and gid maps
  *   SYNC_MAPPED ----------------------------------> becomes root of its namespace, mounts, devices
+ *                                <---------------- SYNC_IDMAP   \  this pair for each bind of the container's own
+ *   idmaps the tree                                              |  files that is to be idmapped in a new user
+ *   SYNC_RESUME ----------------------------------> attaches it /   namespace: init has no rights to
  *                                <---------------- SYNC_HOOKS   \  this pair only when prestart or
  *   runs those hooks                                             |  createRuntime hooks exist
  *   SYNC_RESUME ----------------------------------> goes on     /
@@ -17,7 +20,7 @@
  *
  *   carrel-runtime start
  *   connects to the start socket, removes its name
- *   SYNC_START -----------------------------------> startContainer hooks, user, capabilities, seccomp
+ *   SYNC_START -----------------------------------> user, capabilities, seccomp, startContainer hooks
  *                                <---------------- SYNC_FAILED with the error, or end of file by exec
  *   poststart hooks
  *
@@ -41,6 +44,7 @@
 
 enum sync_name {
 	SYNC_MAPPED,
+	SYNC_IDMAP,
 	SYNC_HOOKS,
 	SYNC_RESUME,
 	SYNC_CREATED,
@@ -57,6 +61,10 @@ struct sync_msg {
 const char *sync_label(enum sync_name n);
 int sync_send(int fd, enum sync_name n, struct err *e);
 int sync_send_failed(int fd, const struct err *why, struct err *e);
+/* With a descriptor: SYNC_IDMAP's tree (borrowed). */
+int sync_send_fd(int fd, enum sync_name n, int sent, struct err *e);
+/* Returns the descriptor that comes with it. */
+int sync_expect_fd(int fd, enum sync_name n, struct err *e);
 /* Waits for exactly this message; the peer's SYNC_FAILED becomes *e. */
 int sync_expect(int fd, enum sync_name n, struct err *e);
 /* Waits for either; returns the one that came. */

@@ -11,3 +11,10 @@ $(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
 UNIT += test_runtime_inside
 test_runtime_inside_LINK := runtime base
 test_runtime_inside_LIBS := -lseccomp -lcap -lyajl
+
+# The runtime with a resctrl that tests can look into.
+EXTRA += $(O)/tests/runtime-rdt
+$(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fake.c) $(O)/lib/libruntime.a $(O)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat -o $@ $^ -lseccomp -l:libyajl_s.a

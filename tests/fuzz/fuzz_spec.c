@@ -22,6 +22,29 @@ static void touch_all(const char *const *v)
 		touch(*v);
 }
 
+/* A list that was accepted must be one for whoever reads it again. */
+static void walk_placement(const struct process_spec *p)
+{
+	struct err e = ERR_NONE;
+
+	if ((p->cpus_initial && process_check_cpus(p->cpus_initial, &e) < 0) ||
+	    (p->cpus_final && process_check_cpus(p->cpus_final, &e) < 0) ||
+	    (p->mempolicy.set && mempolicy_check(&p->mempolicy, &e) < 0))
+		abort();
+}
+
+static void walk_rdt(const struct rdt_spec *r)
+{
+	struct err e = ERR_NONE;
+
+	touch(r->clos_id);
+	touch(r->l3_cache);
+	touch(r->mem_bw);
+	touch_all(r->schemata);
+	if (r->clos_id && (strchr(r->clos_id, '/') || rdt_check(r, &e) < 0))
+		abort();
+}
+
 static void walk_process(const struct process_spec *p)
 {
 	touch(p->cwd);
@@ -31,11 +54,13 @@ static void walk_process(const struct process_spec *p)
 		touched += p->user.groups[i];
 	for (size_t i = 0; i < p->n_rlimits; i++)
 		touch(p->rlimits[i].name);
+	walk_placement(p);
 }
 
 static void walk(const struct spec *s)
 {
 	walk_process(&s->process);
+	walk_rdt(&s->rdt);
 	touch(s->root.path);
 	touch_all(s->root.masked);
 	touch_all(s->root.ro);

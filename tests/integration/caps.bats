@@ -75,3 +75,13 @@ caps_are() { # INH PRM EFF BND AMB, in hex without leading zeros
 	guest caps
 	caps_are 0 1200000 1200000 1200000 0
 }
+
+@test "exec --cap is passed on where the container's configuration made it inheritable, and only there" {
+	config '.process.capabilities = {bounding: ["CAP_KILL", "CAP_CHOWN"], permitted: ["CAP_KILL"], effective: ["CAP_KILL"],
+		inheritable: ["CAP_CHOWN"]}'
+	start_sleeper
+	run rt exec --cap CAP_CHOWN --cap CAP_KILL "$ID" grep Cap /proc/self/status
+	says 'CapInh:	0000000000000001'
+	says 'CapAmb:	0000000000000001'
+	says 'CapEff:	0000000000000021'
+}

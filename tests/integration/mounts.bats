@@ -329,3 +329,52 @@ host_tmpfs() { # DIR OPTIONS
 		fails_with "no $call;" "$CARREL_BIN/../tests/forbid" "$call" -- "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
 	done
 }
+
+@test "a read-only tmpfs takes the mounts that lie in it first" {
+	config '(.mounts[] | select(.destination == "/dev")).options += ["ro"]'
+	mount_at /tmp/ro tmpfs tmpfs ro mode=755
+	mount_at /tmp/ro/inner/deep tmpfs tmpfs mode=755
+	inside sh -c 'touch /dev/x; touch /tmp/ro/x; touch /tmp/ro/inner/deep/x && ls /dev/pts/ptmx'
+	says '/dev/x: Read-only file system'
+	says '/tmp/ro/x: Read-only file system'
+	says /dev/pts/ptmx
+}
+
+@test "a tmpfs whose directory was not there has the filesystem's own mode" {
+	mount_at /tmp/new/a tmpfs tmpfs
+	inside stat -c %a /tmp/new/a /tmp/new
+	[ "$output" = $'1777\n755' ]
+}
+
+@test "a bind whose source is the container's own shows what earlier mounts have put there" {
+	mkdir -p "$WORK/a" "$ROOTFS/mnt/to" "$ROOTFS/mnt/from" "$ROOTFS/mnt/rel"
+	echo shown > "$WORK/a/file"
+	echo outside > "$WORK/secret"
+	mount_at /mnt/from '' "$WORK/a" bind
+	# A target below the root's path is the container's as well.
+	mount_at "$ROOTFS/mnt/to" '' "$ROOTFS/mnt/from" rbind
+	mount_at /mnt/rel '' rootfs/mnt/from bind ro
+	inside sh -c 'cat /mnt/to/file /mnt/rel/file; touch /mnt/rel/x'
+	says $'shown\nshown'
+	says 'Read-only file system'
+	# A link in it resolves inside, as every path of the container does.
+	ln -s "$WORK/secret" "$ROOTFS/mnt/link"
+	touch "$ROOTFS/mnt/file"
+	mount_at /mnt/file '' "$ROOTFS/mnt/link" bind
+	fails_with 'No such file or directory' rt run -b "$BUNDLE" "$ID"
+}
+
+@test "a bind of the container's own files can be idmapped, also in a user namespace" {
+	mkdir -p "$WORK/a" "$ROOTFS/mnt/to" "$ROOTFS/mnt/from"
+	touch "$WORK/a/file"
+	mount_at /mnt/from '' "$WORK/a" bind
+	mount_at /mnt/to '' "$ROOTFS/mnt/from" rbind
+	config '.mounts[-1] += {uidMappings: [{containerID: 0, hostID: 100000, size: 65536}],
+		gidMappings: [{containerID: 0, hostID: 100000, size: 65536}]}'
+	inside stat -c %u /mnt/from/file /mnt/to/file
+	[[ $output != *'does not support'* ]] || skip "the test's filesystem cannot be idmapped"
+	[ "$output" = $'0\n100000' ]
+	userns
+	inside stat -c %u /mnt/from/file /mnt/to/file
+	[ "$output" = $'65534\n0' ]
+}

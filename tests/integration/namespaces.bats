@@ -136,3 +136,29 @@ hold() {
 	for k in user mnt pid net ipc uts cgroup time; do fact "ns $k" "$(host_ns $k "$pid" | sed 's/[][]/\\&/g')"; done
 	fact uid '0 0 0'
 }
+
+@test "a network that the user namespace does not own is joined, the user namespace being new or joined" {
+	hold --net
+	edit --arg p "/proc/$HOLDER/ns/net" '(.linux.namespaces[] | select(.type == "network")).path = $p'
+	# sysfs belongs to the network's owner: not to this container.
+	config 'del(.mounts[] | select(.destination == "/sys"))'
+	cp "$BUNDLE/config.json" "$WORK/before.json"
+	userns 200000
+	guest ns -- ids
+	fact 'ns net' "$(host_ns net "$HOLDER" | sed 's/[][]/\\&/g')"
+	fact uid '0 0 0'
+
+	local net=$HOLDER
+	unshare --user sleep 1000 < /dev/null > /dev/null 2>&1 3>&- &
+	local user=$!
+	wait_for '[ "$(readlink /proc/'$user'/ns/user)" != "$(readlink /proc/self/ns/user)" ]'
+	echo '0 200000 65536' > "/proc/$user/uid_map"
+	echo '0 200000 65536' > "/proc/$user/gid_map"
+	cp "$WORK/before.json" "$BUNDLE/config.json"
+	edit --arg p "/proc/$user/ns/user" '.linux.namespaces += [{type: "user", path: $p}]'
+	inside /bin/guest ns -- ids
+	kill "$user"
+	ok
+	fact 'ns net' "$(host_ns net "$net" | sed 's/[][]/\\&/g')"
+	fact uid '0 0 0'
+}

@@ -200,3 +200,29 @@ SH
 	fi
 	[[ $output != *'python failed'* && $output != *'Bad system call'* ]]
 }
+
+@test "a startContainer hook runs under the filter, as the program's user" {
+	config '.process.user = {uid: 1000, gid: 1000} | .hooks = {startContainer: [{path: "/bin/sh", env: ["PATH=/bin"],
+		args: ["sh", "-c", "id -u > /tmp/who; mkdir /tmp/x; exit $?"]}]}'
+	inside cat /tmp/who
+	says 1000
+	deny mkdir SCMP_ACT_KILL_PROCESS
+	inside true
+	says 'error running startContainer hook #0'
+	deny mkdir SCMP_ACT_ERRNO
+	inside true
+	says 'Operation not permitted'
+}
+
+@test "flags: what is said, and the default of a profile that says nothing" {
+	flags() { rt --debug run -b "$BUNDLE" "$ID" 2>&1 | grep -o 'seccomp filter flags: [0-9]*'; }
+	deny swapon SCMP_ACT_ERRNO
+	[ "$(flags)" = 'seccomp filter flags: 4' ]
+	config '.linux.seccomp.flags = []'
+	[ "$(flags)" = 'seccomp filter flags: 0' ]
+	config '.linux.seccomp.flags = ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_TSYNC"]'
+	[ "$(flags)" = 'seccomp filter flags: 2' ]
+	# There is nobody to wait for.
+	config '.linux.seccomp.flags = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]'
+	[ "$(flags)" = 'seccomp filter flags: 0' ]
+}

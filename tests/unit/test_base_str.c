@@ -179,6 +179,44 @@ static void durations_name_their_unit(void **state)
 	}
 }
 
+static void lists_become_bits(void **state)
+{
+	static const struct {
+		const char *s;
+		int code;
+		unsigned long bits;
+	} rows[] = {
+		{ "", 0, 0 },
+		{ "0", 0, 1 },
+		{ "1-3,5", 0, 0x2e },
+		{ " 0 , 2 - 2 ", 0, 5 },
+		{ ",1,,", 0, 2 },
+		{ "63", 0, 1UL << 63 },
+		{ "64", ERANGE, 0 },
+		{ "0-64", ERANGE, 0 },
+		{ "0-9876543210", ERANGE, 0 },
+		{ "3-1", EINVAL, 0 },
+		{ "1-", EINVAL, 0 },
+		{ "-1", EINVAL, 0 },
+		{ "1 2", EINVAL, 0 },
+		{ "0x1", EINVAL, 0 },
+		{ "a", EINVAL, 0 },
+		{ "1-2-3", EINVAL, 0 },
+		{ "99999999999999999999", ERANGE, 0 },
+		{ "0-99999999999999999999", ERANGE, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct err e = ERR_NONE;
+		unsigned long bits[1] = { 0 };
+		const int r = str_to_bits(rows[i].s, "list", bits, 64, &e);
+
+		if (r != (rows[i].code ? -1 : 0) || e.code != rows[i].code ||
+		    (!r && bits[0] != rows[i].bits))
+			fail_msg("\"%s\": %d, %#lx: %s", rows[i].s, e.code, bits[0], e.msg);
+	}
+}
+
 static void prefixes_and_copies(void **state)
 {
 	struct err e = ERR_NONE;
@@ -305,6 +343,7 @@ int main(void)
 		cmocka_unit_test(ids_exclude_minus_one),
 		cmocka_unit_test(sizes_are_powers_of_1024),
 		cmocka_unit_test(durations_name_their_unit),
+		cmocka_unit_test(lists_become_bits),
 		cmocka_unit_test(prefixes_and_copies),
 		cmocka_unit_test(hex_there_and_back),
 		cmocka_unit_test(base64url_has_no_padding),
