@@ -1,0 +1,87 @@
+# make conformance: runs a suite that it is given, in namespaces and cgroups of its own, and tells what did not pass.
+load lib
+
+TOOL=$BATS_TEST_DIRNAME/../tools/conformance
+
+setup() {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	WORK=$BATS_TEST_TMPDIR
+	SUITE=$WORK/suite
+	mkdir -p "$SUITE/tests/integration"
+	# bats would take these for tests of this file: so their mark is put in here.
+	sed 's/^TEST/@test/' > "$SUITE/tests/integration/first.bats" << 'BATS'
+TEST "passes" { [ -x "$RUNC" ] && "$RUNC" --version; }
+TEST "fails" { false; }
+TEST "is skipped" { skip "for a reason"; }
+BATS
+	sed 's/^TEST/@test/' > "$SUITE/tests/integration/where.bats" << 'BATS'
+TEST "where" {
+	{
+		readlink /proc/self/ns/mnt /proc/self/ns/cgroup /proc/self/ns/pid
+		cat /proc/self/cgroup
+		[ -t 0 ] && echo terminal
+		sleep 300 > /dev/null 2>&1 < /dev/null 3>&- &
+		go env GOARCH
+		mount -t tmpfs none /mnt
+		d=/sys/fs/cgroup
+		[ ! -d $d/pids ] || d=$d/pids
+		mkdir $d/made-by-the-suite
+	} > "$SUITE/seen"
+}
+BATS
+}
+
+conformance() { OUT=$WORK/out RUNTIME=$RUNTIME timeout 200 "$TOOL" "$@"; }
+
+@test "a table, what did not pass, what was skipped and why, and an exit status" {
+	run conformance "$SUITE" first
+	[ "$status" -eq 1 ]
+	[[ $output =~ first\ +2\ passed\ +1\ failed\ +1\ skipped ]]
+	says 'first: fails'
+	says 'first: is skipped (for a reason)'
+	[[ $output =~ In\ all:\ +2\ passed\ +1\ failed ]]
+	grep -q '^ok 1 passes' "$WORK/out/first.tap"
+	FILTER=passes run conformance "$SUITE" first
+	ok
+}
+
+@test "the suite has namespaces, cgroups and a terminal of its own, and nothing of it is left" {
+	run conformance "$SUITE" where.bats
+	ok
+	for ns in mnt cgroup pid; do
+		! grep -qF "$(readlink "/proc/self/ns/$ns")" "$SUITE/seen"
+	done
+	grep -qx terminal "$SUITE/seen"
+	grep -qxE 'amd64|arm64|armhf|riscv64' "$SUITE/seen"
+	# In its own root of every hierarchy.
+	! grep -E '^[0-9]+:.*:/.+' "$SUITE/seen"
+	! grep -q ' /mnt tmpfs' /proc/self/mounts
+	[ -z "$(find /sys/fs/cgroup -maxdepth 3 -name 'carrel-conformance.*' -o -maxdepth 3 -name made-by-the-suite)" ]
+	[ -z "$(find /tmp -maxdepth 1 -name 'carrel-conformance.*' -newer "$SUITE")" ]
+}
+
+@test "what cannot run is said at once" {
+	run conformance "$WORK/nothing"
+	[ "$status" -eq 2 ]
+	says 'no checkout with tests/integration'
+	run conformance "$SUITE" nosuch
+	[ "$status" -eq 2 ]
+	says 'nosuch.bats is not there'
+	echo 'not a test file' > "$SUITE/tests/integration/broken.bats"
+	run conformance "$SUITE" broken
+	[ "$status" -eq 1 ]
+	says 'broken: '
+	RUNTIME=$WORK/nothing run conformance "$SUITE"
+	[ "$status" -eq 2 ]
+	says 'no carrel-runtime'
+	run make -C "$BATS_TEST_DIRNAME/../.." conformance
+	[ "$status" -ne 0 ]
+	says 'SUITE=dir'
+}
+
+@test "a file that takes too long is stopped" {
+	printf '@test "slow" { sleep 100; }\n' > "$SUITE/tests/integration/slow.bats"
+	LIMIT=3 run conformance "$SUITE" slow
+	[ "$status" -eq 1 ]
+	says 'the file took longer than 3 seconds'
+}
