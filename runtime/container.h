@@ -36,9 +36,11 @@ struct create_args {
 	const char *pid_file;	    /* path or NULL */
 	const char *config;	    /* instead of the bundle's config.json, or NULL */
 	bool no_pivot, no_new_keyring;
-	unsigned preserve_fds;
-	bool detach; /* run only */
-	bool keep;   /* run only: the stopped container is not deleted */
+	unsigned preserve_fds; /* with those of listen_fds */
+	unsigned
+		listen_fds; /* of these the first so many are announced to the program as LISTEN_FDS */
+	bool detach;	    /* run only */
+	bool keep;	    /* run only: the stopped container is not deleted */
 };
 
 int container_create(const struct container_env *env, const struct create_args *a,

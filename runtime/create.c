@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/sock.h"
+#include "base/str.h"
 #include "runtime/sync.h"
 
 enum { TEXT_MAX = 1 << 20, REMOVE_WAIT_MS = 10000 };
@@ -284,6 +285,21 @@ static bool makes_userns(const struct startup *s)
 	return ns_is_new(&s->spec->ns, NS_USER);
 }
 
+/* Sockets that a service manager gave to our caller, and it to us, go on to the program with their announcement. Here,
+ * because only the child knows which pid it has in its namespace. */
+static void announce_sockets(struct startup *s)
+{
+	struct process_spec *p = &s->spec->process;
+	const size_t n = strv_len((char *const *) p->env);
+	const char **env = xalloc((n + 3) * sizeof(*env));
+
+	if (n)
+		memcpy(env, p->env, n * sizeof(*env));
+	env[n] = xasprintf("LISTEN_FDS=%u", s->args->listen_fds);
+	env[n + 1] = xasprintf("LISTEN_PID=%d", (int) getpid());
+	p->env = env; /* until exec */
+}
+
 /* The child's side of the clone: only init's own descriptors stay. */
 static _Noreturn void become_init(struct startup *s)
 {
@@ -293,6 +309,8 @@ static _Noreturn void become_init(struct startup *s)
 		(void) sync_send_failed(s->init.sync_fd, &e, &ignored);
 		_exit(1);
 	}
+	if (s->args->listen_fds)
+		announce_sockets(s);
 	fd_close(&s->sync_fd);
 	fd_close(&s->console_fd);
 	fd_close(&s->pidfd_sock_fd);

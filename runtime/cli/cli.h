@@ -33,6 +33,8 @@ int cli_print(const struct cli *c, const char *command, struct buf *out);
 /* For commands that enter a container: checks --preserve-fds, and executes the program again from where a container
  * cannot reach its file. */
 int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e);
+/* How many sockets a service manager has given to this process (LISTEN_FDS, LISTEN_PID): 3 and what follows. */
+unsigned cli_listen_fds(void);
 
 /* Handlers: their result is the exit code. */
 int cli_create(void *global, const char **operands, int n, void *opts);

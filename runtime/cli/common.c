@@ -1,11 +1,13 @@
 /* What several commands share. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "runtime/cli/cli.h"
 #include "runtime/sdbus.h"
 #include "runtime/seal.h"
@@ -36,6 +38,19 @@ static int check_preserved(uint64_t n, struct err *e)
 				       (unsigned long long) n, fd);
 	}
 	return 0;
+}
+
+unsigned cli_listen_fds(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *n = getenv("LISTEN_FDS");
+	struct err ignored = ERR_NONE; /* then they are meant for somebody else */
+	uint64_t value;
+
+	if (!pid || !n || str_to_u64(pid, UINT32_MAX, "LISTEN_PID", &value, &ignored) < 0 ||
+	    value != (uint64_t) getpid() ||
+	    str_to_u64(n, PRESERVE_MAX, "LISTEN_FDS", &value, &ignored) < 0)
+		return 0;
+	return (unsigned) value;
 }
 
 int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e)

@@ -116,6 +116,15 @@ static int help(const struct opt_cmd *cmd)
 	return 0;
 }
 
+/* An engine looks for the reason in its log, also when the command line is the reason. */
+static void log_usage(struct cli *c, const struct err *why)
+{
+	struct err ignored = ERR_NONE;
+
+	if (c->log && open_log(c, &ignored) == 0)
+		log_error("carrel-runtime: %s", why->msg);
+}
+
 static bool wants_exec(int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
@@ -150,6 +159,7 @@ int main(int argc, char **argv)
 			code = p.cmd->run(&c, p.operands, p.n_operands, p.opts);
 		break;
 	default:
+		log_usage(&c, &e);
 		fprintf(stderr, "carrel-runtime: %s\n", e.msg);
 		code = wants_exec(argc, argv) ? 255 : 1;
 	}

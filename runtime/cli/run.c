@@ -14,7 +14,7 @@
 	C("pidfd-socket", 0, OPT_STRING, pidfd_socket, "SOCKET", "unix socket that receives a descriptor of init (a pidfd)"), \
 	C("config", 0, OPT_STRING, config, "FILE", "instead of the bundle's config.json"), \
 	C("pid-file", 0, OPT_STRING, pid_file, "FILE", "write init's pid to this file"), \
-	C("preserve-fds", 0, OPT_UINT, preserve_fds, "N", "hand descriptors 3 to 3+N-1 to the container's process"), \
+	C("preserve-fds", 0, OPT_UINT, preserve_fds, "N", "hand N descriptors from 3 on (behind those of LISTEN_FDS) to the container's process"), \
 	C("no-pivot", 0, OPT_SWITCH, no_pivot, NULL, "chroot instead of pivot_root, for a root on a ramdisk"), \
 	C("no-new-keyring", 0, OPT_SWITCH, no_new_keyring, NULL, "keep the caller's session keyring")
 
@@ -30,6 +30,8 @@ const struct opt cli_run_opts[] = {
 
 static struct create_args create_args(const char *id, const struct opts_create *o)
 {
+	const unsigned listening = cli_listen_fds();
+
 	return (struct create_args){
 		.id = id,
 		.bundle = o->bundle,
@@ -39,7 +41,8 @@ static struct create_args create_args(const char *id, const struct opts_create *
 		.pid_file = o->pid_file,
 		.no_pivot = o->no_pivot,
 		.no_new_keyring = o->no_new_keyring,
-		.preserve_fds = (unsigned) o->preserve_fds,
+		.preserve_fds = (unsigned) o->preserve_fds + listening,
+		.listen_fds = listening,
 		.detach = o->detach,
 		.keep = o->keep,
 	};
@@ -52,7 +55,7 @@ int cli_create(void *global, const char **operands, int n, void *opts)
 	const struct create_args a = create_args(operands[0], o);
 	struct err e = ERR_NONE;
 
-	if (cli_enter(c, o->preserve_fds, &e) < 0 || container_create(&c->env, &a, &e) < 0)
+	if (cli_enter(c, a.preserve_fds, &e) < 0 || container_create(&c->env, &a, &e) < 0)
 		return cli_fail(c, "create", &e, 1);
 	return 0;
 }
@@ -65,8 +68,7 @@ int cli_run(void *global, const char **operands, int n, void *opts)
 	struct err e = ERR_NONE;
 	int code = 0;
 
-	if (cli_enter(c, o->preserve_fds, &e) == 0 &&
-	    container_run(&c->env, &a, &code, &e) == 0)
+	if (cli_enter(c, a.preserve_fds, &e) == 0 && container_run(&c->env, &a, &code, &e) == 0)
 		return code;
 	/* To who called run, the program that cannot be executed speaks for itself, as in a shell. */
 	if (!c->log && !c->log_format && str_has_prefix(e.msg, "exec /")) {

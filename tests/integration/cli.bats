@@ -64,6 +64,32 @@ teardown() { runtime_teardown; }
 	[[ $output =~ ^time=\"20.*\"\ level=error\ msg= ]]
 }
 
+@test "a wrong command line is in the log as well" {
+	fails_with 'unknown option --nosuch' "$RUNTIME" --log "$WORK/log" --log-format json run --nosuch x
+	tail -n 1 "$WORK/log" | jq -e '.level == "error" and (.msg | startswith("carrel-runtime: run: unknown option --nosuch"))'
+	run "$RUNTIME" --log "$WORK/log" exec --nosuch x
+	[ "$status" -eq 255 ]
+}
+
+@test "sockets of a service manager are handed on and announced" {
+	args sh -c 'echo $LISTEN_FDS $LISTEN_PID $$; cat <&3; cat <&4'
+	echo first > "$WORK/3" && echo second > "$WORK/4"
+	run bash -c 'exec 3< "$1/3" 4< "$1/4"; export LISTEN_FDS=1 LISTEN_PID=$$; shift; exec "$@"' with "$WORK" \
+		"$RUNTIME" --root "$ROOT" run --preserve-fds 1 -b "$BUNDLE" "$ID"
+	ok
+	[ "$output" = $'1 1 1\nfirst\nsecond' ]
+	config '.linux.namespaces |= map(select(.type != "pid"))'
+	args sh -c 'echo $LISTEN_FDS; [ $LISTEN_PID = $$ ] && echo mine'
+	run bash -c 'exec 3< "$1/3"; export LISTEN_FDS=1 LISTEN_PID=$$; shift; exec "$@"' with "$WORK" \
+		"$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	[ "$output" = $'1\nmine' ]
+	# Meant for another process: neither announced nor handed on.
+	args sh -c 'echo "<$LISTEN_FDS>"; ls /proc/self/fd | grep -c "^3$"'
+	run bash -c 'exec 4< "$1/4"; export LISTEN_FDS=2 LISTEN_PID=1; shift; exec "$@"' with "$WORK" \
+		"$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	[ "${lines[0]}" = '<>' ]
+}
+
 @test "--debug logs the handshake" {
 	run rt --debug run -b "$BUNDLE" "$ID"
 	ok
