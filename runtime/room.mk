@@ -17,7 +17,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/
 PROGRAMS += carrel-runtime
 carrel-runtime_STATIC := 1
 runtime_cli := runtime/cli/main.c runtime/cli/commands.c runtime/cli/common.c runtime/cli/about.c runtime/cli/exec.c \
-	runtime/cli/lifecycle.c runtime/cli/list.c runtime/cli/ps.c runtime/cli/run.c runtime/cli/update.c
+	runtime/cli/lifecycle.c runtime/cli/list.c runtime/cli/ps.c runtime/cli/run.c runtime/cli/texts.c runtime/cli/update.c
 
 # The program is started once or twice for each thing that is done to a container, so what a start costs decides: with
 # musl a fifth of what static glibc takes. Its objects are made apart. With clang, sanitizers or no musl-gcc: glibc.

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "runtime/cli/cli.h"
+#include "runtime/cli/texts.h"
 
 #define G(n, l, k, m, arg, help)                                                               \
 	{                                                                                      \
@@ -22,31 +23,31 @@ static const struct opt global_opts[] = {
 
 #define ONE_ID .operands = "ID", .min_operands = 1, .max_operands = 1
 static const struct opt_cmd commands[] = {
-	{ .name = "create", ONE_ID, .opts = cli_create_opts, .run = cli_create, .opts_size = sizeof(struct opts_create),
+	{ .name = "create", .text = cli_text_create, ONE_ID, .opts = cli_create_opts, .run = cli_create, .opts_size = sizeof(struct opts_create),
 	  .help = "make a container; its program waits for start" },
-	{ .name = "start", ONE_ID, .run = cli_start, .help = "execute the program of a created container" },
-	{ .name = "run", ONE_ID, .opts = cli_run_opts, .run = cli_run, .opts_size = sizeof(struct opts_create),
+	{ .name = "start", .text = cli_text_start, ONE_ID, .run = cli_start, .help = "execute the program of a created container" },
+	{ .name = "run", .text = cli_text_run, ONE_ID, .opts = cli_run_opts, .run = cli_run, .opts_size = sizeof(struct opts_create),
 	  .help = "create, start, wait and delete" },
-	{ .name = "exec", .operands = "ID [COMMAND [ARG...]]", .min_operands = 1, .max_operands = -1, .fixed_operands = 1,
+	{ .name = "exec", .text = cli_text_exec, .operands = "ID [COMMAND [ARG...]]", .min_operands = 1, .max_operands = -1, .fixed_operands = 1,
 	  .opts = cli_exec_opts, .flags = OPT_STOP_AT_OPERAND, .run = cli_exec, .opts_size = sizeof(struct opts_exec),
 	  .help = "one more process in a container" },
-	{ .name = "state", ONE_ID, .run = cli_state, .help = "print the state as JSON" },
-	{ .name = "kill", .operands = "ID [SIGNAL]", .min_operands = 1, .max_operands = 2, .opts = cli_kill_opts,
+	{ .name = "state", .text = cli_text_state, ONE_ID, .run = cli_state, .help = "print the state as JSON" },
+	{ .name = "kill", .text = cli_text_kill, .operands = "ID [SIGNAL]", .min_operands = 1, .max_operands = 2, .opts = cli_kill_opts,
 	  .run = cli_kill, .opts_size = sizeof(struct opts_kill), .help = "send a signal (default: SIGTERM)" },
-	{ .name = "delete", ONE_ID, .opts = cli_delete_opts, .run = cli_delete, .opts_size = sizeof(struct opts_delete),
+	{ .name = "delete", .text = cli_text_delete, ONE_ID, .opts = cli_delete_opts, .run = cli_delete, .opts_size = sizeof(struct opts_delete),
 	  .help = "remove what is left of a container" },
-	{ .name = "list", .operands = "", .max_operands = 0, .opts = cli_list_opts, .run = cli_list,
+	{ .name = "list", .text = cli_text_list, .operands = "", .max_operands = 0, .opts = cli_list_opts, .run = cli_list,
 	  .opts_size = sizeof(struct opts_list), .help = "list containers" },
-	{ .name = "ps", .operands = "ID [PS-OPTION...]", .min_operands = 1, .max_operands = -1, .fixed_operands = 1,
+	{ .name = "ps", .text = cli_text_ps, .operands = "ID [PS-OPTION...]", .min_operands = 1, .max_operands = -1, .fixed_operands = 1,
 	  .opts = cli_ps_opts, .flags = OPT_STOP_AT_OPERAND, .run = cli_ps, .opts_size = sizeof(struct opts_ps),
 	  .help = "list the processes of a container" },
-	{ .name = "pause", ONE_ID, .run = cli_pause, .help = "freeze all processes" },
+	{ .name = "pause", .text = cli_text_pause, ONE_ID, .run = cli_pause, .help = "freeze all processes" },
 	{ .name = "resume", ONE_ID, .run = cli_resume, .help = "thaw them" },
 	{ .name = "update", ONE_ID, .opts = cli_update_opts, .run = cli_update, .opts_size = sizeof(struct opts_update),
 	  .help = "change the limits of a container" },
-	{ .name = "spec", .operands = "", .max_operands = 0, .opts = cli_spec_opts, .run = cli_spec,
+	{ .name = "spec", .text = cli_text_spec, .operands = "", .max_operands = 0, .opts = cli_spec_opts, .run = cli_spec,
 	  .opts_size = sizeof(struct opts_spec), .help = "write a config.json to start from" },
-	{ .name = "features", .operands = "", .max_operands = 0, .run = cli_features,
+	{ .name = "features", .text = cli_text_features, .operands = "", .max_operands = 0, .run = cli_features,
 	  .help = "print what this build can do as JSON" },
 	{ .name = "version", .operands = "", .max_operands = 0, .run = cli_version, .help = "print versions" },
 	{ 0 },

@@ -110,3 +110,16 @@ teardown() { runtime_teardown; }
 	says " created "
 	says " running "
 }
+
+@test "kill --all KILL ends a paused container" {
+	start_sleeper
+	rt pause "$ID"
+	rt kill --all "$ID" KILL
+	wait_for '[ "$(status_of)" = stopped ]'
+	start_again
+	rt pause "$ID"
+	rt kill "$ID" KILL
+	wait_for '[ "$(status_of)" = stopped ]'
+}
+
+start_again() { rt delete "$ID" && start_sleeper; }
