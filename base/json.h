@@ -135,7 +135,9 @@ struct json_field {
 	unsigned flags;
 };
 
-enum json_unknown { JSON_UNKNOWN_IGNORE, JSON_UNKNOWN_REJECT };
+/* ANY_CASE: as Go's decoders, whose input this is: unknown members are ignored, but one that is a field's name but for
+ * the case of its letters is that field; of two the later counts. */
+enum json_unknown { JSON_UNKNOWN_IGNORE, JSON_UNKNOWN_REJECT, JSON_ANY_CASE };
 
 /* v must be an object. Runs the table's rows over its members; `out` must be initialised by the
  * caller with the defaults of absent members. */

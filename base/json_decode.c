@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/json.h"
@@ -47,11 +48,28 @@ static int wrong_type(const struct json *v, const struct json_at *at, const char
 }
 
 static const struct json_field *find_field(const struct json_field *fields, size_t n,
-					   const char *key)
+					   const char *key, bool any_case)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (fields[i].name[0] == key[0] && strcmp(fields[i].name, key) == 0)
 			return &fields[i];
+	}
+	for (size_t i = 0; any_case && i < n; i++) {
+		if (strcasecmp(fields[i].name, key) == 0)
+			return &fields[i];
+	}
+	return NULL;
+}
+
+static const struct json *find_member(const struct json *v, const char *name, bool any_case)
+{
+	const struct json *found = json_get(v, name);
+
+	if (found || !any_case)
+		return found;
+	json_each (m, v) {
+		if (strcasecmp(m->key, name) == 0)
+			return m;
 	}
 	return NULL;
 }
@@ -62,7 +80,8 @@ static bool skipped(const struct json_field *f, const struct json *v)
 }
 
 static int require_fields(const struct json *v, const struct json_at *at,
-			  const struct json_field *fields, size_t n, struct err *e)
+			  const struct json_field *fields, size_t n, bool any_case,
+			  struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct json *m;
@@ -70,7 +89,7 @@ static int require_fields(const struct json *v, const struct json_at *at,
 
 		if (!(fields[i].flags & JSON_REQUIRED))
 			continue;
-		m = json_get(v, fields[i].name);
+		m = find_member(v, fields[i].name, any_case);
 		if (!m || skipped(&fields[i], m))
 			return json_err(&here, e, "required, but missing");
 	}
@@ -81,10 +100,12 @@ int json_decode_object(const struct json *v, const struct json_at *at,
 		       const struct json_field *fields, size_t n_fields,
 		       enum json_unknown unknown, void *out, struct err *e)
 {
+	const bool any_case = unknown == JSON_ANY_CASE;
+
 	if (v->type != JSON_OBJECT)
 		return wrong_type(v, at, "an object", e);
 	json_each (m, v) {
-		const struct json_field *f = find_field(fields, n_fields, m->key);
+		const struct json_field *f = find_field(fields, n_fields, m->key, any_case);
 		struct json_at here = { .up = at, .name = m->key };
 
 		if (!f && unknown == JSON_UNKNOWN_REJECT)
@@ -94,7 +115,7 @@ int json_decode_object(const struct json *v, const struct json_at *at,
 		if (f->decode(m, &here, (char *) out + f->offset, e) < 0)
 			return -1;
 	}
-	return require_fields(v, at, fields, n_fields, e);
+	return require_fields(v, at, fields, n_fields, any_case, e);
 }
 
 int json_decode_list(const struct json *v, const struct json_at *at, size_t elem_size,

@@ -31,10 +31,16 @@ const char *const cgroup_ctrl_names[CTRL_COUNT] = {
 };
 
 static const char *const ctrl_fields[CTRL_COUNT] = {
-	[CTRL_CPUSET] = "cpu.cpus", [CTRL_DEVICES] = "devices",
-	[CTRL_MEMORY] = "memory",   [CTRL_PIDS] = "pids",
-	[CTRL_BLKIO] = "blockIO",   [CTRL_HUGETLB] = "hugepageLimits",
+	[CTRL_CPUSET] = "cpu.cpus",
+	[CTRL_DEVICES] = "devices",
+	[CTRL_MEMORY] = "memory",
+	[CTRL_PIDS] = "pids",
+	[CTRL_BLKIO] = "blockIO",
+	[CTRL_HUGETLB] = "hugepageLimits",
 	[CTRL_CPU] = "cpu",
+	[CTRL_NET_CLS] = "network.classID",
+	[CTRL_NET_PRIO] = "network.priorities",
+	[CTRL_RDMA] = "rdma",
 };
 
 const char *cgroup_ctrl_field(enum cgroup_ctrl c)
@@ -63,8 +69,8 @@ unsigned cgroup_needs(const struct cgroup_resources *r)
 {
 	const struct cgroup_memory *m = &r->memory;
 	const struct cgroup_cpu *c = &r->cpu;
-	const int64_t memory[] = { m->limit,  m->swap,	     m->reservation,
-				   m->kernel, m->kernel_tcp, m->swappiness };
+	const int64_t memory[] = { m->limit, m->swap, m->reservation, m->kernel_tcp,
+				   m->swappiness };
 	const int64_t cpu[] = { c->shares, c->quota,	  c->period,   c->burst,
 				c->idle,   c->rt_runtime, c->rt_period };
 	unsigned need = 0;
@@ -84,12 +90,18 @@ unsigned cgroup_needs(const struct cgroup_resources *r)
 		need |= 1u << CTRL_PIDS;
 	if (r->n_hugetlb)
 		need |= 1u << CTRL_HUGETLB;
-	if (r->blkio_weight != CGROUP_UNSET && r->blkio_weight != 0)
+	if (cgroup_blkio_given(&r->blkio))
 		need |= 1u << CTRL_BLKIO;
+	if (r->n_rdma)
+		need |= 1u << CTRL_RDMA;
+	if (r->network.class_id != CGROUP_UNSET && r->network.class_id != 0)
+		need |= 1u << CTRL_NET_CLS;
+	if (r->network.n_priorities)
+		need |= 1u << CTRL_NET_PRIO;
 	return need;
 }
 
-int cgroup_check_memory(const struct cgroup_memory *m, struct err *e)
+int cgroup_check_memory(const struct cgroup_memory *m, bool fresh, struct err *e)
 {
 	bool limited = m->limit != CGROUP_UNSET && m->limit != 0 && m->limit != -1;
 
@@ -98,6 +110,8 @@ int cgroup_check_memory(const struct cgroup_memory *m, struct err *e)
 	if (m->swap < 0)
 		return err_set(e, EINVAL, "linux.resources.memory.swap: %lld is no amount",
 			       (long long) m->swap);
+	if (!fresh && m->limit == CGROUP_UNSET)
+		return 0;
 	if (!limited)
 		return err_set(e, EINVAL,
 			       "linux.resources.memory.swap: unable to set swap limit without "
@@ -107,6 +121,22 @@ int cgroup_check_memory(const struct cgroup_memory *m, struct err *e)
 			       "linux.resources.memory.swap: memory+swap limit should be >= "
 			       "memory limit (%lld < %lld)",
 			       (long long) m->swap, (long long) m->limit);
+	return 0;
+}
+
+int cgroup_check_usage(const struct cgroup_memory *m, int64_t usage, int64_t with_swap,
+		       struct err *e)
+{
+	if (m->swap > 0 && m->swap <= with_swap)
+		return err_set(e, EBUSY,
+			       "linux.resources.memory.swap: rejecting memory+swap limit %lld: "
+			       "%lld are in use",
+			       (long long) m->swap, (long long) with_swap);
+	if (m->limit > 0 && m->limit <= usage)
+		return err_set(e, EBUSY,
+			       "linux.resources.memory.limit: rejecting memory limit %lld: "
+			       "%lld are in use",
+			       (long long) m->limit, (long long) usage);
 	return 0;
 }
 
@@ -252,17 +282,6 @@ static int fill(const struct cgroup_spec *s, const char *path, struct cgroup *cg
 	return cg->be->set(cg, &s->res, true, e);
 }
 
-static int check_unified(enum cgroup_mode mode, const struct cgroup_resources *r, struct err *e)
-{
-	if (mode != CGROUP_V1 || !r->n_unified)
-		return 0;
-	return err_set(
-		e, EINVAL,
-		"invalid configuration: linux.resources.unified: \"%s\" needs cgroup v2, "
-		"this host uses v1",
-		r->unified[0].key);
-}
-
 int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e)
 {
 	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
@@ -272,7 +291,7 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
 	enum cgroup_mode mode;
 
 	if (s->driver == CGROUP_DRIVER_NONE) {
-		if (cgroup_needs(&s->res))
+		if (cgroup_needs(&s->res) || s->res.n_unified)
 			return err_set(e, EINVAL,
 				       "linux.resources: cannot set limits without cgroups "
 				       "(the cgroup manager is \"disabled\")");
@@ -281,9 +300,9 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
 	}
 	if (choose_path(s, &names, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
 		return -1;
-	if (check_unified(mode, &s->res, e) < 0 || cgroup_check_memory(&s->res.memory, e) < 0)
-		return -1;
 	cg = cgroup_new(mode);
+	if (cg->be->check(&s->res, e) < 0 || cgroup_check_memory(&s->res.memory, true, e) < 0)
+		return -1;
 	if (names.unit && cgroup_systemd_start(s, &names, path, cg, &in_files.res, e) < 0)
 		return -1;
 	if (fill(&in_files, path, cg, e) < 0) {
@@ -318,11 +337,11 @@ int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e)
 int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
 {
 	if (!cg->be) {
-		if (!cgroup_needs(r))
+		if (!cgroup_needs(r) && !r->n_unified)
 			return 0;
 		return err_set(e, EINVAL, "cannot set limits: the container has no cgroup");
 	}
-	if (check_unified(cg->mode, r, e) < 0 || cgroup_check_memory(&r->memory, e) < 0)
+	if (cg->be->check(r, e) < 0 || cgroup_check_memory(&r->memory, false, e) < 0)
 		return -1;
 	if (!cg->unit)
 		return cg->be->set(cg, r, false, e);

@@ -52,6 +52,47 @@ struct cgroup_pair {
 	const char *key, *value;
 };
 
+/* Weights 10 to 1000, CGROUP_UNSET where not given. Leaf weights were CFQ's, which is gone since Linux 5.0. */
+struct cgroup_weight_device {
+	int64_t major, minor, weight, leaf_weight;
+};
+struct cgroup_throttle {
+	int64_t major, minor;
+	uint64_t rate; /* bytes or operations in a second; 0 = no limit */
+};
+enum cgroup_throttle_kind {
+	THROTTLE_READ_BPS,
+	THROTTLE_WRITE_BPS,
+	THROTTLE_READ_IOPS,
+	THROTTLE_WRITE_IOPS,
+	THROTTLE_KINDS
+};
+struct cgroup_throttles {
+	const struct cgroup_throttle *v;
+	size_t n;
+};
+struct cgroup_blkio {
+	int64_t weight, leaf_weight;
+	const struct cgroup_weight_device *weights;
+	size_t n_weights;
+	struct cgroup_throttles throttle[THROTTLE_KINDS];
+};
+
+struct cgroup_rdma {
+	const char *device;
+	int64_t handles, objects; /* CGROUP_UNSET */
+};
+
+struct cgroup_priority {
+	const char *interface;
+	uint32_t priority;
+};
+struct cgroup_network {
+	int64_t class_id; /* CGROUP_UNSET */
+	const struct cgroup_priority *priorities;
+	size_t n_priorities;
+};
+
 struct cgroup_resources {
 	struct cgroup_memory memory;
 	struct cgroup_cpu cpu;
@@ -62,7 +103,10 @@ struct cgroup_resources {
 	size_t n_hugetlb;
 	const struct cgroup_pair *unified;
 	size_t n_unified;
-	int64_t blkio_weight;
+	struct cgroup_blkio blkio;
+	const struct cgroup_rdma *rdma;
+	size_t n_rdma;
+	struct cgroup_network network;
 };
 #define CGROUP_RESOURCES_UNSET                                                                 \
 	((struct cgroup_resources){                                                            \
@@ -71,7 +115,8 @@ struct cgroup_resources {
 		.cpu = { CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET, CGROUP_UNSET, \
 			 CGROUP_UNSET, CGROUP_UNSET, NULL, NULL },                             \
 		.pids = CGROUP_UNSET,                                                          \
-		.blkio_weight = CGROUP_UNSET })
+		.blkio = { .weight = CGROUP_UNSET, .leaf_weight = CGROUP_UNSET },              \
+		.network = { .class_id = CGROUP_UNSET } })
 
 struct cgroup_spec {
 	const char *id;	  /* the container's */
@@ -126,6 +171,7 @@ void cgroup_free(struct cgroup *cg);
 void cgroup_free_ptr(struct cgroup **cg);
 enum cgroup_mode cgroup_mode(const struct cgroup *cg);
 
+/* The limits that are given, the others stay. Device rules are not touched, whatever r says of them. */
 int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e);
 int cgroup_freeze(struct cgroup *cg, bool frozen, struct err *e);
 int cgroup_is_frozen(struct cgroup *cg, bool *out, struct err *e);

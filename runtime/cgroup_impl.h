@@ -69,8 +69,12 @@ struct cgroup_hier *cgroup_main_hier(const struct cgroup *cg);
 unsigned cgroup_needs(const struct cgroup_resources *r);
 /* "linux.resources.memory" and the like: the field whose limit needs the controller. */
 const char *cgroup_ctrl_field(enum cgroup_ctrl c);
-/* Swap as memory + swap against the limit: what cannot be meant is an error. */
-int cgroup_check_memory(const struct cgroup_memory *m, struct err *e);
+/* Swap as memory + swap against the limit: what cannot be meant is an error. An update may give one of the two: the
+ * other is the kernel's to compare. */
+int cgroup_check_memory(const struct cgroup_memory *m, bool fresh, struct err *e);
+/* checkBeforeUpdate: "rejecting memory limit", "rejecting memory+swap limit" where they are below what is used. */
+int cgroup_check_usage(const struct cgroup_memory *m, int64_t usage, int64_t with_swap,
+		       struct err *e);
 /* "2MB", "1GB", "64KB". */
 int cgroup_check_page_size(const char *s, struct err *e);
 
@@ -109,6 +113,8 @@ int cgroup_rmdir_tree(const char *path, struct err *e);
 
 struct cgroup_backend {
 	enum cgroup_mode mode;
+	/* What this version does not have is an error that names the field. */
+	int (*check)(const struct cgroup_resources *r, struct err *e);
 	/* Names and paths of what `open` would make, into an empty cg; nothing is made. */
 	int (*plan)(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
 		    struct err *e);
@@ -129,6 +135,16 @@ int cgroup_v1_set(const struct cgroup *cg, const struct cgroup_resources *r, boo
 		  struct err *e);
 int cgroup_v2_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
 		  struct err *e);
+/* Limits that name a device (cgroup_perdev.c). */
+int cgroup_v1_set_blkio(const struct cgroup *cg, const struct cgroup_blkio *b, struct err *e);
+int cgroup_v2_set_io(const struct cgroup_hier *h, const struct cgroup_blkio *b, struct err *e);
+int cgroup_set_rdma(const struct cgroup *cg, const struct cgroup_resources *r, struct err *e);
+int cgroup_v1_set_network(const struct cgroup *cg, const struct cgroup_network *n,
+			  struct err *e);
+/* blkio's weight (10..1000) as io.weight (1..10000). */
+uint64_t cgroup_v2_io_weight(uint64_t weight);
+bool cgroup_blkio_given(const struct cgroup_blkio *b);
+int cgroup_v2_check(const struct cgroup_resources *r, struct err *e);
 /* cpu.shares (2..262144) as cpu.weight (1..10000): a curve through 2 -> 1, 1024 -> 100, 262144 -> 10000. */
 uint64_t cgroup_v2_weight(uint64_t shares);
 

@@ -248,7 +248,7 @@ int unit_put_limits(const struct cgroup_resources *r, bool v2, enum unit_part pa
 {
 	if (part != UNIT_TASKS &&
 	    (put_memory(&r->memory, v2, out, e) < 0 || put_cpu(&r->cpu, v2, out, e) < 0 ||
-	     put_io(r->blkio_weight, v2, out, e) < 0))
+	     put_io(r->blkio.weight, v2, out, e) < 0))
 		return -1;
 	if (part != UNIT_ALL_BUT_TASKS && put_tasks(r->pids, out, e) < 0)
 		return -1;

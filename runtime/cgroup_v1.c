@@ -369,8 +369,20 @@ static int v1_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
 	return 0;
 }
 
+static int v1_check(const struct cgroup_resources *r, struct err *e)
+{
+	if (!r->n_unified)
+		return 0;
+	return err_set(
+		e, EINVAL,
+		"invalid configuration: linux.resources.unified: \"%s\" needs cgroup v2, "
+		"this host uses v1",
+		r->unified[0].key);
+}
+
 const struct cgroup_backend cgroup_v1 = {
 	.mode = CGROUP_V1,
+	.check = v1_check,
 	.plan = v1_plan,
 	.open = v1_open,
 	.set = cgroup_v1_set,

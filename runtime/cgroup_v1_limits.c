@@ -93,6 +93,19 @@ static int set_limit_and_swap(const struct cgroup_hier *h, const struct cgroup_m
 	return write_swap(h, want_swap, e);
 }
 
+static int check_usage(const struct cgroup_hier *h, const struct cgroup_memory *m,
+		       struct err *e)
+{
+	int64_t usage, with_swap;
+	struct err ignored = ERR_NONE;
+
+	if (cgroup_read_int(h, "memory.usage_in_bytes", &usage, e) < 0)
+		return -1;
+	if (cgroup_read_int(h, "memory.memsw.usage_in_bytes", &with_swap, &ignored) < 0)
+		with_swap = usage;
+	return cgroup_check_usage(m, usage, with_swap, e);
+}
+
 static int set_memory(const struct cgroup *cg, const struct cgroup_memory *m, bool fresh,
 		      struct err *e)
 {
@@ -100,15 +113,13 @@ static int set_memory(const struct cgroup *cg, const struct cgroup_memory *m, bo
 
 	if (!h)
 		return 0;
+	if (m->check_before_update && check_usage(h, m, e) < 0)
+		return -1;
 	if (set_limit_and_swap(h, m, fresh && h->made, e) < 0)
 		return -1;
 	if (given_nonzero(m->reservation) &&
 	    cgroup_write_int(h, "memory.reservation", "memory.soft_limit_in_bytes",
 			     m->reservation, e) < 0)
-		return -1;
-	if (given_nonzero(m->kernel) &&
-	    cgroup_write_int(h, "memory.kernel", "memory.kmem.limit_in_bytes", m->kernel, e) <
-		    0)
 		return -1;
 	if (given_nonzero(m->kernel_tcp) &&
 	    cgroup_write_int(h, "memory.kernelTCP", "memory.kmem.tcp.limit_in_bytes",
@@ -131,46 +142,81 @@ static int set_memory(const struct cgroup *cg, const struct cgroup_memory *m, bo
 
 enum { DEFAULT_PERIOD_US = 100000 };
 
+/*
+ * Three files of which each is checked against the others as they are at that moment: period and burst may be refused
+ * (EINVAL) by the old quota and accepted by the new one. They are written before it, and again after it where that was so.
+ */
+static int write_twice(const struct cgroup_hier *h, const char *field, const char *file,
+		       int64_t value, bool later, bool *again, struct err *e)
+{
+	struct err own = ERR_NONE;
+
+	if (cgroup_write_int(h, field, file, value, &own) == 0) {
+		*again = false;
+		return 0;
+	}
+	*again = true;
+	if (later && own.code == EINVAL)
+		return 0;
+	*e = own;
+	return -1;
+}
+
 static int set_quota(const struct cgroup_hier *h, const struct cgroup_cpu *c, bool fresh,
 		     struct err *e)
 {
-	bool again = false;
+	const bool quota = given_nonzero(c->quota);
+	bool period_again = false, burst_again = false;
 
 	/* A new group has the default, which is what almost everybody writes. */
-	if (given_nonzero(c->period) && !(fresh && c->period == DEFAULT_PERIOD_US)) {
-		struct err own = ERR_NONE;
-
-		if (cgroup_write_int(h, "cpu.period", "cpu.cfs_period_us", c->period, &own) <
-		    0) {
-			/* The old quota may be too much for the new period; the new one may not. */
-			if (own.code != EINVAL || !given_nonzero(c->quota)) {
-				*e = own;
-				return -1;
-			}
-			again = true;
-		}
-	}
-	if (given_nonzero(c->quota)) {
-		if (cgroup_write_int(h, "cpu.quota", "cpu.cfs_quota_us", c->quota, e) < 0)
-			return -1;
-		if (again &&
-		    cgroup_write_int(h, "cpu.period", "cpu.cfs_period_us", c->period, e) < 0)
-			return -1;
-	}
-	if (given(c->burst))
+	if (given_nonzero(c->period) && !(fresh && c->period == DEFAULT_PERIOD_US) &&
+	    write_twice(h, "cpu.period", "cpu.cfs_period_us", c->period, quota, &period_again,
+			e) < 0)
+		return -1;
+	if (given(c->burst) && write_twice(h, "cpu.burst", "cpu.cfs_burst_us", c->burst, quota,
+					   &burst_again, e) < 0)
+		return -1;
+	if (quota && cgroup_write_int(h, "cpu.quota", "cpu.cfs_quota_us", c->quota, e) < 0)
+		return -1;
+	if (period_again &&
+	    cgroup_write_int(h, "cpu.period", "cpu.cfs_period_us", c->period, e) < 0)
+		return -1;
+	if (burst_again)
 		return cgroup_write_int(h, "cpu.burst", "cpu.cfs_burst_us", c->burst, e);
 	return 0;
 }
 
 static int set_realtime(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
 {
+	const bool runtime = given_nonzero(c->rt_runtime);
+	bool again = false;
+
+	if (!given_nonzero(c->rt_period) && !runtime)
+		return 0;
+	if (!cgroup_has_file(h, "cpu.rt_runtime_us"))
+		return err_set(e, ENOTSUP,
+			       "linux.resources.cpu.%s: this kernel has no groups of realtime "
+			       "tasks; it needs CONFIG_RT_GROUP_SCHED",
+			       runtime ? "realtimeRuntime" : "realtimePeriod");
 	if (given_nonzero(c->rt_period) &&
-	    cgroup_write_int(h, "cpu.realtimePeriod", "cpu.rt_period_us", c->rt_period, e) < 0)
+	    write_twice(h, "cpu.realtimePeriod", "cpu.rt_period_us", c->rt_period, runtime,
+			&again, e) < 0)
 		return -1;
-	if (given_nonzero(c->rt_runtime))
-		return cgroup_write_int(h, "cpu.realtimeRuntime", "cpu.rt_runtime_us",
-					c->rt_runtime, e);
+	if (runtime && cgroup_write_int(h, "cpu.realtimeRuntime", "cpu.rt_runtime_us",
+					c->rt_runtime, e) < 0)
+		return -1;
+	if (again)
+		return cgroup_write_int(h, "cpu.realtimePeriod", "cpu.rt_period_us",
+					c->rt_period, e);
 	return 0;
+}
+
+static int set_idle(const struct cgroup_hier *h, int64_t idle, struct err *e)
+{
+	/* Absent on kernels before 5.15, where 0 is what they do. */
+	if (!given(idle) || (idle == 0 && !cgroup_has_file(h, "cpu.idle")))
+		return 0;
+	return cgroup_write_int(h, "cpu.idle", "cpu.idle", idle, e);
 }
 
 static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, bool fresh,
@@ -180,6 +226,9 @@ static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, bool fre
 
 	if (!h)
 		return 0;
+	/* An idle group has no shares to set: it stops being one before, and becomes one after. */
+	if (c->idle == 0 && set_idle(h, 0, e) < 0)
+		return -1;
 	if (given_nonzero(c->shares)) {
 		/* The kernel would round silently to these bounds. */
 		if (c->shares < 2 || c->shares > 262144)
@@ -194,10 +243,7 @@ static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, bool fre
 	}
 	if (set_quota(h, c, fresh && h->made, e) < 0 || set_realtime(h, c, e) < 0)
 		return -1;
-	/* Absent on kernels before 5.15, where 0 is what they do. */
-	if (given(c->idle) && (c->idle != 0 || cgroup_has_file(h, "cpu.idle")))
-		return cgroup_write_int(h, "cpu.idle", "cpu.idle", c->idle, e);
-	return 0;
+	return c->idle == 0 ? 0 : set_idle(h, c->idle, e);
 }
 
 static int set_cpuset(const struct cgroup *cg, const struct cgroup_cpu *c, struct err *e)
@@ -251,18 +297,6 @@ static int set_hugetlb(const struct cgroup *cg, const struct cgroup_resources *r
 	return 0;
 }
 
-static int set_blkio(const struct cgroup *cg, int64_t weight, struct err *e)
-{
-	const struct cgroup_hier *h = cgroup_hier_of(cg, CTRL_BLKIO);
-	const char *file = "blkio.weight";
-
-	if (!h || !given_nonzero(weight))
-		return 0;
-	if (!cgroup_has_file(h, file))
-		file = "blkio.bfq.weight";
-	return cgroup_write_int(h, "blockIO.weight", file, weight, e);
-}
-
 static int missing(const struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
 {
 	unsigned need = cgroup_needs(r);
@@ -285,7 +319,7 @@ int cgroup_v1_set(const struct cgroup *cg, const struct cgroup_resources *r, boo
 	if (set_cpuset(cg, &r->cpu, e) < 0 || set_memory(cg, &r->memory, fresh, e) < 0 ||
 	    set_cpu(cg, &r->cpu, fresh, e) < 0 || set_pids(cg, r->pids, e) < 0)
 		return -1;
-	if (set_hugetlb(cg, r, e) < 0)
+	if (set_hugetlb(cg, r, e) < 0 || cgroup_v1_set_blkio(cg, &r->blkio, e) < 0)
 		return -1;
-	return set_blkio(cg, r->blkio_weight, e);
+	return cgroup_set_rdma(cg, r, e) < 0 ? -1 : cgroup_v1_set_network(cg, &r->network, e);
 }

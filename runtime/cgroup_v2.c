@@ -23,7 +23,7 @@
 /* What a container gets when the host has it, limits or not: engines read usage from these. */
 enum {
 	WANTED = 1u << CTRL_CPU | 1u << CTRL_MEMORY | 1u << CTRL_PIDS | 1u << CTRL_BLKIO |
-		 1u << CTRL_CPUSET | 1u << CTRL_HUGETLB
+		 1u << CTRL_CPUSET | 1u << CTRL_HUGETLB | 1u << CTRL_RDMA | 1u << CTRL_MISC
 };
 
 /* Controllers by their names on v2; those without one need none (devices, freezer) or are v1's. */
@@ -279,6 +279,7 @@ static int v2_is_frozen(const struct cgroup *cg, bool *out, struct err *e)
 
 const struct cgroup_backend cgroup_v2 = {
 	.mode = CGROUP_V2,
+	.check = cgroup_v2_check,
 	.plan = v2_plan,
 	.open = v2_open,
 	.set = cgroup_v2_set,

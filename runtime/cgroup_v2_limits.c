@@ -20,11 +20,6 @@ static bool given_nonzero(int64_t v)
 	return v != CGROUP_UNSET && v != 0;
 }
 
-static int absent_on_v2(const char *field, struct err *e)
-{
-	return err_set(e, ENOTSUP, "linux.resources.%s: cgroup v2 has no such limit", field);
-}
-
 /* -1 is "max". */
 static int write_amount(const struct cgroup_hier *h, const char *field, const char *file,
 			int64_t value, struct err *e)
@@ -36,39 +31,45 @@ static int write_amount(const struct cgroup_hier *h, const char *field, const ch
 
 /* ---- memory ---- */
 
-/* With checkBeforeUpdate a limit below what is used now is refused instead of enforced by the OOM killer. */
+/* A limit below what is used now would be enforced by the OOM killer. */
 static int check_usage(const struct cgroup_hier *h, const struct cgroup_memory *m,
 		       struct err *e)
 {
 	int64_t usage, swap = 0;
 	struct err ignored = ERR_NONE;
 
-	if (!m->check_before_update || (m->limit <= 0 && m->swap <= 0))
-		return 0;
 	if (cgroup_read_int(h, "memory.current", &usage, e) < 0)
 		return -1;
-	if (m->limit > 0 && m->limit < usage)
-		return err_set(e, EBUSY,
-			       "linux.resources.memory.limit: rejecting memory limit %" PRId64
-			       ": usage is %" PRId64,
-			       m->limit, usage);
 	(void) cgroup_read_int(h, "memory.swap.current", &swap, &ignored);
-	if (m->swap > 0 && m->swap < usage + swap)
-		return err_set(
-			e, EBUSY,
-			"linux.resources.memory.swap: rejecting memory+swap limit %" PRId64
-			": usage is %" PRId64,
-			m->swap, usage + swap);
+	return cgroup_check_usage(m, usage, usage + swap, e);
+}
+
+/* What is left for swap. An update that gives the sum alone takes the memory limit that is set. */
+static int swap_part(const struct cgroup_hier *h, const struct cgroup_memory *m, int64_t *out,
+		     struct err *e)
+{
+	int64_t limit = m->limit;
+
+	if (limit == CGROUP_UNSET && cgroup_read_int(h, "memory.max", &limit, e) < 0)
+		return -1;
+	if (limit == INT64_MAX || limit > m->swap)
+		return err_set(e, EINVAL,
+			       "linux.resources.memory.swap: %" PRId64 " counts memory + swap, "
+			       "but the memory limit is %s; give memory.limit with it",
+			       m->swap, limit == INT64_MAX ? "not set" : "larger");
+	*out = m->swap - limit;
 	return 0;
 }
 
 static int set_swap(const struct cgroup_hier *h, const struct cgroup_memory *m, struct err *e)
 {
 	bool unlimited = m->swap == -1 || (m->limit == -1 && !given_nonzero(m->swap));
-	int64_t value = unlimited ? -1 : m->swap - m->limit;
+	int64_t value = -1;
 
 	if (!unlimited && !given_nonzero(m->swap))
 		return 0;
+	if (!unlimited && swap_part(h, m, &value, e) < 0)
+		return -1;
 	if (cgroup_has_file(h, "memory.swap.max"))
 		return write_amount(h, "memory.swap", "memory.swap.max", value, e);
 	/* Without swap accounting there is none to give out and none to forbid. */
@@ -82,15 +83,9 @@ static int set_swap(const struct cgroup_hier *h, const struct cgroup_memory *m, 
 
 static int set_memory(const struct cgroup_hier *h, const struct cgroup_memory *m, struct err *e)
 {
-	if (given_nonzero(m->kernel))
-		return absent_on_v2("memory.kernel", e);
-	if (given_nonzero(m->kernel_tcp))
-		return absent_on_v2("memory.kernelTCP", e);
-	if (m->disable_oom_killer > 0)
-		return absent_on_v2("memory.disableOOMKiller", e);
-	if (m->swappiness != CGROUP_UNSET && m->swappiness != -1)
-		return absent_on_v2("memory.swappiness", e);
-	if (check_usage(h, m, e) < 0 || set_swap(h, m, e) < 0)
+	if (m->check_before_update && check_usage(h, m, e) < 0)
+		return -1;
+	if (set_swap(h, m, e) < 0)
 		return -1;
 	if (given_nonzero(m->limit) &&
 	    write_amount(h, "memory.limit", "memory.max", m->limit, e) < 0)
@@ -182,22 +177,41 @@ static int set_bandwidth(const struct cgroup_hier *h, const struct cgroup_cpu *c
 	return cgroup_write(h, "cpu.quota", "cpu.max", text, e);
 }
 
-static int set_cpu(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
+static int set_idle(const struct cgroup_hier *h, int64_t idle, struct err *e)
 {
-	if (given_nonzero(c->rt_period))
-		return absent_on_v2("cpu.realtimePeriod", e);
-	if (given_nonzero(c->rt_runtime))
-		return absent_on_v2("cpu.realtimeRuntime", e);
-	/* idle and weight exclude each other in the kernel: idle comes last and wins. */
-	if (set_shares(h, c->shares, e) < 0)
-		return -1;
-	if (c->idle != CGROUP_UNSET && (c->idle != 0 || cgroup_has_file(h, "cpu.idle")) &&
-	    cgroup_write_int(h, "cpu.idle", "cpu.idle", c->idle, e) < 0)
-		return -1;
+	/* Absent on kernels before 5.15, where 0 is what they do. */
+	if (idle == CGROUP_UNSET || (idle == 0 && !cgroup_has_file(h, "cpu.idle")))
+		return 0;
+	return cgroup_write_int(h, "cpu.idle", "cpu.idle", idle, e);
+}
+
+/* The kernel refuses a burst above the quota: it goes first where that is allowed, else after the new quota. */
+static int set_quota(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
+{
+	struct err own = ERR_NONE;
+	bool again = false;
+
+	if (c->burst != CGROUP_UNSET &&
+	    cgroup_write_int(h, "cpu.burst", "cpu.max.burst", c->burst, &own) < 0) {
+		if (own.code != EINVAL || !given_nonzero(c->quota)) {
+			*e = own;
+			return -1;
+		}
+		again = true;
+	}
 	if (set_bandwidth(h, c, e) < 0)
 		return -1;
-	if (c->burst != CGROUP_UNSET &&
-	    cgroup_write_int(h, "cpu.burst", "cpu.max.burst", c->burst, e) < 0)
+	return again ? cgroup_write_int(h, "cpu.burst", "cpu.max.burst", c->burst, e) : 0;
+}
+
+static int set_cpu(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
+{
+	/* An idle group has no weight to set: it stops being one before, and becomes one after. */
+	if (c->idle == 0 && set_idle(h, 0, e) < 0)
+		return -1;
+	if (set_shares(h, c->shares, e) < 0 || set_quota(h, c, e) < 0)
+		return -1;
+	if (c->idle != 0 && set_idle(h, c->idle, e) < 0)
 		return -1;
 	if (c->cpus && *c->cpus && cgroup_write(h, "cpu.cpus", "cpuset.cpus", c->cpus, e) < 0)
 		return -1;
@@ -207,20 +221,6 @@ static int set_cpu(const struct cgroup_hier *h, const struct cgroup_cpu *c, stru
 }
 
 /* ---- the rest ---- */
-
-static int set_io_weight(const struct cgroup_hier *h, int64_t weight, struct err *e)
-{
-	if (!given_nonzero(weight))
-		return 0;
-	if (weight < 10 || weight > 1000)
-		return err_set(e, EINVAL,
-			       "linux.resources.blockIO.weight: %" PRId64 " is not 10 to 1000",
-			       weight);
-	if (cgroup_has_file(h, "io.bfq.weight"))
-		return cgroup_write_int(h, "blockIO.weight", "io.bfq.weight", weight, e);
-	return cgroup_write_int(h, "blockIO.weight", "io.weight",
-				1 + (weight - 10) * 9999 / 990, e);
-}
 
 static int set_hugetlb(const struct cgroup_hier *h, const struct cgroup_resources *r,
 		       struct err *e)
@@ -279,6 +279,31 @@ static int set_unified(const struct cgroup_hier *h, const struct cgroup_resource
 	return 0;
 }
 
+int cgroup_v2_check(const struct cgroup_resources *r, struct err *e)
+{
+	const struct cgroup_memory *m = &r->memory;
+	const struct {
+		const char *field;
+		bool given;
+	} gone[] = {
+		{ "memory.kernelTCP", given_nonzero(m->kernel_tcp) },
+		{ "memory.disableOOMKiller", m->disable_oom_killer > 0 },
+		{ "memory.swappiness", m->swappiness != CGROUP_UNSET && m->swappiness != -1 },
+		{ "cpu.realtimePeriod", given_nonzero(r->cpu.rt_period) },
+		{ "cpu.realtimeRuntime", given_nonzero(r->cpu.rt_runtime) },
+		{ "blockIO.leafWeight", given_nonzero(r->blkio.leaf_weight) },
+		{ "network.classID", given_nonzero(r->network.class_id) },
+		{ "network.priorities", r->network.n_priorities > 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		if (gone[i].given)
+			return err_set(e, ENOTSUP,
+				       "linux.resources.%s: cgroup v2 has no such limit",
+				       gone[i].field);
+	return 0;
+}
+
 int cgroup_v2_set(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
 		  struct err *e)
 {
@@ -290,7 +315,8 @@ int cgroup_v2_set(const struct cgroup *cg, const struct cgroup_resources *r, boo
 	if (r->pids != CGROUP_UNSET && write_amount(h, "pids.limit", "pids.max",
 						    r->pids < 0 ? -1 : MAX(r->pids, 1), e) < 0)
 		return -1;
-	if (set_io_weight(h, r->blkio_weight, e) < 0 || set_hugetlb(h, r, e) < 0)
+	if (cgroup_v2_set_io(h, &r->blkio, e) < 0 || set_hugetlb(h, r, e) < 0 ||
+	    cgroup_set_rdma(cg, r, e) < 0)
 		return -1;
 	/* Last: what names a file outranks what was translated into one. */
 	return set_unified(h, r, e);

@@ -94,9 +94,14 @@ int container_pids(const struct container_env *env, const char *id, pid_t **out,
 int container_freeze(const struct container_env *env, const char *id, bool frozen,
 		     struct err *e);
 
-/* Changes the limits that the file (an OCI resources object; "-": stdin) gives, and leaves the others. */
-int container_update(const struct container_env *env, const char *id, const char *file,
-		     struct err *e);
+struct update_args {
+	const char *file; /* an OCI resources object, "-": stdin; or NULL and: */
+	struct cgroup_resources limits;
+	const char *l3_cache_schema, *mem_bw_schema; /* Intel RDT, or NULL */
+};
+/* Changes the limits that are given, and leaves the others. */
+int container_update(const struct container_env *env, const char *id,
+		     const struct update_args *a, struct err *e);
 
 /* "spec: 1.3.0" and what else --version says below the program's own line. */
 int container_versions(struct buf *out, struct err *e);

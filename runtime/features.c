@@ -57,7 +57,7 @@ static void linux_features(struct json_writer *w)
 	jw_bool(w, "v2", true);
 	jw_bool(w, "systemd", true);
 	jw_bool(w, "systemdUser", true);
-	jw_bool(w, "rdma", false);
+	jw_bool(w, "rdma", true);
 	jw_close(w);
 
 	jw_object(w, "seccomp");

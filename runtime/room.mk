@@ -1,6 +1,6 @@
 LIBS += runtime
 runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_file.c \
-	runtime/cgroup_kill.c runtime/cgroup_sub.c runtime/cgroup_systemd.c runtime/cgroup_systemd_name.c \
+	runtime/cgroup_kill.c runtime/cgroup_perdev.c runtime/cgroup_sub.c runtime/cgroup_systemd.c runtime/cgroup_systemd_name.c \
 	runtime/cgroup_systemd_props.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \
 	runtime/cgroup_v2.c runtime/cgroup_v2_limits.c runtime/console.c runtime/container.c runtime/copytree.c \
 	runtime/create.c runtime/delete.c runtime/dev.c runtime/exec.c runtime/exec_process.c runtime/features.c \
@@ -11,7 +11,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/
 	runtime/seccomp.c runtime/seccomp_cache.c \
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
 	runtime/spec.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
-	runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/state.c runtime/sync.c \
+	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/state.c runtime/sync.c \
 	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c
 
 PROGRAMS += carrel-runtime

@@ -44,7 +44,7 @@ struct spec_name {
 int spec_name_decode(const struct json *v, const struct json_at *at,
 		     const struct spec_name *names, size_t n, uint64_t *out, struct err *e);
 
-#define SPEC_FIELDS(t) (t), ARRAY_SIZE(t), JSON_UNKNOWN_IGNORE
+#define SPEC_FIELDS(t) (t), ARRAY_SIZE(t), JSON_ANY_CASE
 #define SPEC_OPTIONAL  JSON_NULL_IS_ABSENT
 #define SPEC_STR(n, s, m)                                                                      \
 	{                                                                                      \
@@ -64,6 +64,14 @@ int spec_decode_inherited(const struct json *v, const struct json_at *at, void *
 			  struct err *e); /* struct spec */
 int spec_decode_resources(const struct json *v, const struct json_at *at, void *out,
 			  struct err *e); /* struct cgroup_resources */
+int spec_decode_blkio(const struct json *v, const struct json_at *at, void *out,
+		      struct err *e); /* struct cgroup_blkio */
+int spec_decode_rdma(const struct json *v, const struct json_at *at, void *out,
+		     struct err *e); /* struct cgroup_resources */
+int spec_decode_network(const struct json *v, const struct json_at *at, void *out,
+			struct err *e); /* struct cgroup_network */
+/* int64 that 0 leaves unset. */
+int spec_decode_limit(const struct json *v, const struct json_at *at, void *out, struct err *e);
 int spec_decode_seccomp(const struct json *v, const struct json_at *at, void *out,
 			struct err *e); /* struct filter_spec */
 int spec_decode_idmap(const struct json *v, const struct json_at *at, void *out,

@@ -6,9 +6,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/spec_parts.h"
 
-/* int64, and 0 leaves it unset. */
-static int decode_i64_or_unset(const struct json *v, const struct json_at *at, void *out,
-			       struct err *e)
+int spec_decode_limit(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
 	int64_t n;
 
@@ -66,6 +64,19 @@ static int decode_hierarchy(const struct json *v, const struct json_at *at, void
 	return json_decode_bool(v, at, &b, e);
 }
 
+/* Nothing has come of it since Linux 5.16, which counts kernel memory with the rest. */
+static int decode_kernel(const struct json *v, const struct json_at *at, void *out,
+			 struct err *e)
+{
+	int64_t n;
+
+	if (json_decode_i64(v, at, &n, e) < 0)
+		return -1;
+	if (n != 0 && n != -1)
+		spec_warn(at, "is ignored: kernels count kernel memory with memory.limit");
+	return 0;
+}
+
 static int decode_memory(const struct json *v, const struct json_at *at, void *out,
 			 struct err *e)
 {
@@ -74,11 +85,11 @@ static int decode_memory(const struct json *v, const struct json_at *at, void *o
 		n, fn, offsetof(struct cgroup_memory, m), SPEC_OPTIONAL                        \
 	}
 	static const struct json_field fields[] = {
-		ROW("limit", decode_i64_or_unset, limit),
-		ROW("swap", decode_i64_or_unset, swap),
-		ROW("reservation", decode_i64_or_unset, reservation),
-		ROW("kernel", decode_i64_or_unset, kernel),
-		ROW("kernelTCP", decode_i64_or_unset, kernel_tcp),
+		ROW("limit", spec_decode_limit, limit),
+		ROW("swap", spec_decode_limit, swap),
+		ROW("reservation", spec_decode_limit, reservation),
+		ROW("kernel", decode_kernel, kernel),
+		ROW("kernelTCP", spec_decode_limit, kernel_tcp),
 		ROW("swappiness", decode_u63, swappiness),
 		ROW("disableOOMKiller", decode_bool_int, disable_oom_killer),
 		ROW("checkBeforeUpdate", decode_bool_int, check_before_update),
@@ -110,10 +121,10 @@ static int decode_cpu(const struct json *v, const struct json_at *at, void *out,
 	}
 	static const struct json_field fields[] = {
 		ROW("shares", decode_u63_or_unset, shares),
-		ROW("quota", decode_i64_or_unset, quota),
+		ROW("quota", spec_decode_limit, quota),
 		ROW("period", decode_u63_or_unset, period),
 		ROW("burst", decode_u63, burst),
-		ROW("realtimeRuntime", decode_i64_or_unset, rt_runtime),
+		ROW("realtimeRuntime", spec_decode_limit, rt_runtime),
 		ROW("realtimePeriod", decode_u63_or_unset, rt_period),
 		ROW("idle", json_decode_i64, idle),
 		ROW("cpus", decode_set, cpus),
@@ -127,55 +138,8 @@ static int decode_cpu(const struct json *v, const struct json_at *at, void *out,
 static int decode_pids(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
 	static const struct json_field fields[] = {
-		{ "limit", json_decode_i64, 0, JSON_REQUIRED },
+		{ "limit", json_decode_i64, 0, SPEC_OPTIONAL },
 	};
-
-	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);
-}
-
-static int decode_weight(const struct json *v, const struct json_at *at, void *out,
-			 struct err *e)
-{
-	uint32_t w;
-
-	if (json_decode_u32(v, at, &w, e) < 0)
-		return -1;
-	if (w == 0)
-		return 0;
-	if (w < 10 || w > 1000)
-		return json_err(at, e, "%u is outside 10..1000", w);
-	*(int64_t *) out = w;
-	return 0;
-}
-
-/* No kernel since 5.0 has leaf weights. */
-static int decode_leaf_weight(const struct json *v, const struct json_at *at, void *out,
-			      struct err *e)
-{
-	uint32_t w;
-
-	if (json_decode_u32(v, at, &w, e) < 0)
-		return -1;
-	return w == 0 ? 0 : json_decode_unsupported(v, at, out, e);
-}
-
-static int decode_blkio(const struct json *v, const struct json_at *at, void *out,
-			struct err *e)
-{
-#define REFUSED(n)                                                                             \
-	{                                                                                      \
-		n, spec_unsupported, 0, SPEC_OPTIONAL                                          \
-	}
-	static const struct json_field fields[] = {
-		{ "weight", decode_weight, 0, SPEC_OPTIONAL },
-		{ "leafWeight", decode_leaf_weight, 0, SPEC_OPTIONAL },
-		REFUSED("weightDevice"),
-		REFUSED("throttleReadBpsDevice"),
-		REFUSED("throttleWriteBpsDevice"),
-		REFUSED("throttleReadIOPSDevice"),
-		REFUSED("throttleWriteIOPSDevice"),
-	};
-#undef REFUSED
 
 	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);
 }
@@ -195,6 +159,9 @@ static int decode_device_type(const struct json *v, const struct json_at *at, vo
 	return 0;
 }
 
+/* "a" is a type, not an access, but is met among them: it can only mean all of them, which is taken where it denies. */
+enum { ACCESS_ALL = 8 };
+
 static int decode_access(const struct json *v, const struct json_at *at, void *out,
 			 struct err *e)
 {
@@ -206,11 +173,11 @@ static int decode_access(const struct json *v, const struct json_at *at, void *o
 	if (!s[0])
 		return 0;
 	for (; *s; s++) {
-		const char *p = strchr("rwm", *s);
+		const char *p = strchr("rwma", *s);
 
 		if (!p)
 			return json_err(at, e, "\"%c\" is none of r, w, m", *s);
-		access |= 1u << (*p == 'r' ? 0 : *p == 'w' ? 1 : 2);
+		access |= *p == 'r' ? 1u : *p == 'w' ? 2u : *p == 'm' ? 4u : ACCESS_ALL;
 	}
 	*(unsigned *) out = access;
 	return 0;
@@ -248,7 +215,14 @@ static int decode_device(const struct json *v, const struct json_at *at, void *o
 	struct cgroup_device *d = out;
 
 	*d = (struct cgroup_device){ .type = 'a', .major = -1, .minor = -1, .access = 7 };
-	return json_decode_object(v, at, SPEC_FIELDS(fields), d, e);
+	if (json_decode_object(v, at, SPEC_FIELDS(fields), d, e) < 0)
+		return -1;
+	if (!(d->access & ACCESS_ALL))
+		return 0;
+	if (d->allow)
+		spec_warn(at, "access \"a\" is ignored: it is none of r, w, m");
+	d->access = d->allow ? d->access & 7u : 7u;
+	return d->access ? 0 : json_err(at, e, "access is none of r, w, m");
 }
 
 static int decode_devices(const struct json *v, const struct json_at *at, void *out,
@@ -338,12 +312,12 @@ int spec_decode_resources(const struct json *v, const struct json_at *at, void *
 		ROW("memory", decode_memory, memory),
 		ROW("cpu", decode_cpu, cpu),
 		ROW("pids", decode_pids, pids),
-		ROW("blockIO", decode_blkio, blkio_weight),
+		ROW("blockIO", spec_decode_blkio, blkio),
+		ROW("network", spec_decode_network, network),
 		{ "devices", decode_devices, 0, SPEC_OPTIONAL },
 		{ "hugepageLimits", decode_hugetlbs, 0, SPEC_OPTIONAL },
 		{ "unified", decode_unified, 0, SPEC_OPTIONAL },
-		{ "network", spec_unsupported, 0, SPEC_OPTIONAL },
-		{ "rdma", spec_unsupported, 0, SPEC_OPTIONAL },
+		{ "rdma", spec_decode_rdma, 0, SPEC_OPTIONAL },
 	};
 #undef ROW
 

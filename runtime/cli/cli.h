@@ -86,6 +86,12 @@ struct opts_ps {
 };
 struct opts_update {
 	const char *resources;
+	const char *memory, *memory_swap, *memory_reservation, *kernel_memory,
+		*kernel_memory_tcp;
+	const char *cpu_period, *cpu_quota, *cpu_share, *cpu_burst, *cpu_idle, *cpu_rt_period,
+		*cpu_rt_runtime;
+	const char *cpuset_cpus, *cpuset_mems, *pids_limit, *blkio_weight;
+	const char *l3_cache_schema, *mem_bw_schema;
 };
 struct opts_spec {
 	const char *bundle;

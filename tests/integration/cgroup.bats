@@ -11,6 +11,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
 	[ -z "${INTRUDER:-}" ] || { kill -9 "$INTRUDER" && wait "$INTRUDER"; } 2> /dev/null
 	runtime_teardown
 	# What a test made by hand below or beside the container's own.
@@ -325,6 +326,123 @@ resources() {
 		says "cgroup.controllers does not list it"
 	done
 	no_directory_left
+}
+
+@test "hugetlb: any case of a field's letters is that field, as engines written in Go take it" {
+	needs pids
+	config '.linux.resources.PIDS = {Limit: 33}'
+	start_sleeper
+	same "$(cat "$(dir pids)/pids.max")" 33
+}
+
+# A block device that is no partition: any disk of the host does, nothing is read or written.
+disk() {
+	local d
+	for d in /sys/block/*; do
+		[ -e "$d/dev" ] && [ ! -e "$d/loop" ] && [ "$(cat "$d/size")" -gt 0 ] && cat "$d/dev" && return
+	done
+	return 1
+}
+
+# row FILE DEVICE: the device's line in the container's blkio (v1) or io (v2) file.
+row() {
+	grep "^$2 " "$(dir blkio)/$1" | sed 's/^[^ ]* //'
+}
+
+@test "blockIO: bytes and operations per second, for each device" {
+	if [ "$VERSION" = 2 ]; then needs io; else needs blkio; fi
+	dev=$(disk) || skip "no disk on this host"
+	config --argjson a "${dev%:*}" --argjson i "${dev#*:}" '.linux.resources.blockIO = {
+		throttleReadBpsDevice: [{major: $a, minor: $i, rate: 4194304}, {major: $a, minor: $i, rate: 1048576}],
+		throttleWriteBpsDevice: [{major: $a, minor: $i, rate: 2097152}],
+		throttleReadIOPSDevice: [{major: $a, minor: $i, rate: 100}],
+		throttleWriteIOPSDevice: [{major: $a, minor: $i, rate: 200}]}'
+	start_sleeper
+	if [ "$VERSION" = 2 ]; then
+		same "$(row io.max "$dev")" 'rbps=1048576 wbps=2097152 riops=100 wiops=200'
+	else
+		same "$(row blkio.throttle.read_bps_device "$dev")" 1048576
+		same "$(row blkio.throttle.write_bps_device "$dev")" 2097152
+		same "$(row blkio.throttle.read_iops_device "$dev")" 100
+		same "$(row blkio.throttle.write_iops_device "$dev")" 200
+	fi
+	# 0 takes a limit away, the others stay.
+	echo "{\"blockIO\": {\"throttleReadBpsDevice\": [{\"major\": ${dev%:*}, \"minor\": ${dev#*:}, \"rate\": 0}]}}" |
+		rt update -r - "$ID"
+	if [ "$VERSION" = 2 ]; then
+		same "$(row io.max "$dev")" 'rbps=max wbps=2097152 riops=100 wiops=200'
+	else
+		same "$(row blkio.throttle.read_bps_device "$dev")" ''
+		same "$(row blkio.throttle.write_iops_device "$dev")" 200
+	fi
+}
+
+@test "blockIO: a device that is not there names field and file" {
+	if [ "$VERSION" = 2 ]; then needs io; else needs blkio; fi
+	resources '{blockIO: {throttleReadBpsDevice: [{major: 4000, minor: 1, rate: 1000}]}}'
+	fails_with 'linux.resources.blockIO.throttleReadBpsDevice: write "4000:1 ' rt run -b "$BUNDLE" "$ID"
+	no_directory_left
+}
+
+@test "blockIO: weights with BFQ, whole and for a device; without a scheduler that has them, an error" {
+	if [ "$VERSION" = 2 ]; then needs io; else needs blkio; fi
+	truncate -s 64M "$WORK/disk"
+	LOOP=$(losetup -f --show "$WORK/disk" 2> /dev/null) || skip "no loop devices here"
+	queue=/sys/block/${LOOP#/dev/}/queue/scheduler
+	if ! grep -qw bfq "$queue" || ! echo bfq > "$queue"; then
+		# The file exists where some other device has the scheduler, or the cost model is built in.
+		[ -z "$(find /sys/fs/cgroup -maxdepth 3 \( -name '*bfq.weight' -o -name io.weight \) -print -quit 2> /dev/null)" ] || skip "some device of this host has weights, but a loop device cannot have BFQ"
+		resources '{blockIO: {weight: 300}}'
+		fails_with 'linux.resources.blockIO.weight: no I/O scheduler with weights is in use' rt run -b "$BUNDLE" "$ID"
+		no_directory_left
+		return
+	fi
+	dev=$(cat "/sys/block/${LOOP#/dev/}/dev")
+	config --argjson a "${dev%:*}" --argjson i "${dev#*:}" '.linux.resources.blockIO = {weight: 300, weightDevice: [{major: $a, minor: $i, weight: 400}]}'
+	start_sleeper
+	if [ "$VERSION" = 2 ]; then file=io.bfq.weight; else file=blkio.bfq.weight_device; fi
+	same "$(row $file "$dev")" 400
+	same "$(row $file default)" 300
+	rt update "$ID" --blkio-weight 500
+	same "$(row $file default)" 500
+	same "$(row $file "$dev")" 400
+}
+
+@test "blockIO: leaf weights, RDMA and network classes: set, or an error that says what is missing" {
+	resources '{blockIO: {leafWeight: 100}}'
+	fails_with 'linux.resources.blockIO.leafWeight: ' rt run -b "$BUNDLE" "$ID"
+	if [ "$VERSION" = 2 ]; then says 'cgroup v2 has no such limit'; else says 'gone since Linux 5.0'; fi
+	config 'del(.linux.resources.blockIO)'
+	for row in 'rdma rdma {"mlx0":{"hcaHandles":1}}' 'net_cls network {"classID":7}' 'net_prio network {"priorities":[{"name":"lo","priority":3}]}'; do
+		read -r controller field value <<< "$row"
+		if [ "$VERSION" = 1 ] && mountpoint -q "/sys/fs/cgroup/$controller"; then continue; fi
+		if [ "$VERSION" = 2 ] && grep -qw "$controller" /sys/fs/cgroup/cgroup.controllers; then continue; fi
+		config "del(.linux.resources.rdma, .linux.resources.network) | .linux.resources.$field = $value"
+		fails_with "linux.resources.$field" rt run -b "$BUNDLE" "$ID"
+		if [ "$VERSION" = 1 ]; then
+			says "the cgroup v1 controller \"$controller\" is not mounted"
+		elif [ "$controller" = rdma ]; then
+			says 'the cgroup v2 controller "rdma" is not available'
+		else
+			says 'cgroup v2 has no such limit'
+		fi
+	done
+	no_directory_left
+}
+
+@test "memory.kernel is accepted with a warning, kernelTCP is v1's" {
+	needs memory
+	resources '{memory: {kernel: 100000000}}'
+	inside true
+	ok
+	says 'linux.resources.memory.kernel: is ignored'
+	resources '{memory: {kernelTCP: 100000000}}'
+	if [ "$VERSION" = 2 ]; then
+		fails_with 'linux.resources.memory.kernelTCP: cgroup v2 has no such limit' rt run -b "$BUNDLE" "$ID"
+		return
+	fi
+	start_sleeper
+	same "$(cat "$(dir memory)/memory.kmem.tcp.limit_in_bytes")" 99999744
 }
 
 @test "unified: files of v2, an error on v1" {

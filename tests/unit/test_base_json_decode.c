@@ -152,6 +152,38 @@ static void decoding_says_where(void **state)
 	}
 }
 
+static void names_in_any_case(void **state)
+{
+	static const struct json_field fields[] = {
+		{ "limit", json_decode_i64, 0, JSON_REQUIRED },
+	};
+	const struct {
+		const char *text;
+		int64_t want; /* 0: refused */
+	} rows[] = {
+		{ "{\"limit\":1}", 1 },
+		{ "{\"Limit\":2}", 2 },
+		{ "{\"LIMIT\":2,\"limit\":3}", 3 },
+		{ "{\"limit\":3,\"LIMIT\":4}", 4 },
+		{ "{\"limits\":5}", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = ERR_NONE;
+		int64_t n = 0;
+		auto_json struct json_doc *doc = parse(rows[i].text, &e);
+		int r = json_decode_object(json_root(doc), NULL, fields, 1, JSON_ANY_CASE, &n,
+					   &e);
+
+		assert_int_equal(r, rows[i].want ? 0 : -1);
+		assert_int_equal(n, rows[i].want);
+		n = 0;
+		r = json_decode_object(json_root(doc), NULL, fields, 1, JSON_UNKNOWN_IGNORE, &n,
+				       &e);
+		assert_int_equal(r, strstr(rows[i].text, "limit\"") ? 0 : -1);
+	}
+}
+
 static void a_hostile_name_stays_on_one_line(void **state)
 {
 	auto_json struct json_doc *doc = NULL;
@@ -232,6 +264,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tables_fill_structs),
 		cmocka_unit_test(decoding_says_where),
+		cmocka_unit_test(names_in_any_case),
 		cmocka_unit_test(a_hostile_name_stays_on_one_line),
 		cmocka_unit_test(paths_without_a_root_name),
 		cmocka_unit_test(long_paths_are_cut_not_overrun),

@@ -111,6 +111,9 @@ static void test_needs(void **state)
 {
 	struct cgroup_resources r = CGROUP_RESOURCES_UNSET;
 	const struct cgroup_hugetlb huge = { "2MB", 0 };
+	const struct cgroup_throttle throttle = { 8, 0, 1 };
+	const struct cgroup_priority prio = { "eth0", 1 };
+	const struct cgroup_rdma rdma = { "mlx", 1, CGROUP_UNSET };
 
 	(void) state;
 	assert_int_equal(cgroup_needs(&r), 0);
@@ -129,8 +132,54 @@ static void test_needs(void **state)
 	r = (struct cgroup_resources) CGROUP_RESOURCES_UNSET;
 	r.hugetlb = &huge;
 	r.n_hugetlb = 1;
-	r.blkio_weight = 100;
+	r.blkio.weight = 100;
 	assert_int_equal(cgroup_needs(&r), 1u << CTRL_HUGETLB | 1u << CTRL_BLKIO);
+	r = (struct cgroup_resources) CGROUP_RESOURCES_UNSET;
+	r.blkio.throttle[THROTTLE_WRITE_IOPS] = (struct cgroup_throttles){ &throttle, 1 };
+	r.network.class_id = 0;
+	assert_int_equal(cgroup_needs(&r), 1u << CTRL_BLKIO);
+	r.network.class_id = 7;
+	r.network.priorities = &prio;
+	r.network.n_priorities = 1;
+	r.rdma = &rdma;
+	r.n_rdma = 1;
+	assert_int_equal(cgroup_needs(&r), 1u << CTRL_BLKIO | 1u << CTRL_NET_CLS |
+						   1u << CTRL_NET_PRIO | 1u << CTRL_RDMA);
+}
+
+/* What v2 has not is told by its field's name, before anything is made. */
+static void test_v2_check(void **state)
+{
+	struct cgroup_resources r = CGROUP_RESOURCES_UNSET;
+	int64_t *const fields[] = { &r.memory.kernel_tcp, &r.memory.swappiness,
+				    &r.cpu.rt_period,	  &r.cpu.rt_runtime,
+				    &r.blkio.leaf_weight, &r.network.class_id };
+
+	(void) state;
+	assert_ok(cgroup_v2_check(&r, &e));
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		*fields[i] = 10;
+		assert_err(cgroup_v2_check(&r, &e), ENOTSUP);
+		*fields[i] = CGROUP_UNSET;
+	}
+	r.memory.disable_oom_killer = 1;
+	assert_err(cgroup_v2_check(&r, &e), ENOTSUP);
+}
+
+static void test_usage(void **state)
+{
+	struct cgroup_memory m = CGROUP_RESOURCES_UNSET.memory;
+
+	(void) state;
+	assert_ok(cgroup_check_usage(&m, 100, 200, &e));
+	m.limit = 100;
+	assert_err(cgroup_check_usage(&m, 100, 200, &e), EBUSY);
+	m.limit = 101;
+	assert_ok(cgroup_check_usage(&m, 100, 200, &e));
+	m.swap = 200;
+	assert_err(cgroup_check_usage(&m, 100, 200, &e), EBUSY);
+	m.swap = m.limit = -1;
+	assert_ok(cgroup_check_usage(&m, 100, 200, &e));
 }
 
 static void test_swap(void **state)
@@ -138,19 +187,25 @@ static void test_swap(void **state)
 	struct cgroup_resources r = CGROUP_RESOURCES_UNSET;
 
 	(void) state;
-	assert_ok(cgroup_check_memory(&r.memory, &e));
+	assert_ok(cgroup_check_memory(&r.memory, true, &e));
 	r.memory.swap = 100;
-	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+	assert_err(cgroup_check_memory(&r.memory, true, &e), EINVAL);
 	r.memory.limit = -1;
-	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+	assert_err(cgroup_check_memory(&r.memory, true, &e), EINVAL);
 	r.memory.limit = 101;
-	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+	assert_err(cgroup_check_memory(&r.memory, true, &e), EINVAL);
 	r.memory.limit = 100;
-	assert_ok(cgroup_check_memory(&r.memory, &e));
+	assert_ok(cgroup_check_memory(&r.memory, true, &e));
 	r.memory.swap = -1;
-	assert_ok(cgroup_check_memory(&r.memory, &e));
+	assert_ok(cgroup_check_memory(&r.memory, true, &e));
 	r.memory.swap = -2;
-	assert_err(cgroup_check_memory(&r.memory, &e), EINVAL);
+	assert_err(cgroup_check_memory(&r.memory, true, &e), EINVAL);
+	/* The limit that is set already is the kernel's to compare. */
+	r.memory.swap = 100;
+	r.memory.limit = CGROUP_UNSET;
+	assert_ok(cgroup_check_memory(&r.memory, false, &e));
+	r.memory.limit = 101;
+	assert_err(cgroup_check_memory(&r.memory, false, &e), EINVAL);
 }
 
 static void test_page_sizes(void **state)
@@ -173,6 +228,10 @@ static void test_weight(void **state)
 	uint64_t last = 0;
 
 	(void) state;
+	assert_int_equal(cgroup_v2_io_weight(10), 1);
+	assert_int_equal(cgroup_v2_io_weight(500), 4950);
+	assert_int_equal(cgroup_v2_io_weight(750), 7475);
+	assert_int_equal(cgroup_v2_io_weight(1000), 10000);
 	assert_int_equal(cgroup_v2_weight(2), 1);
 	assert_int_equal(cgroup_v2_weight(1024), 100);
 	assert_int_equal(cgroup_v2_weight(262144), 10000);
@@ -426,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths),	       cmocka_unit_test(test_state_text),
 		cmocka_unit_test(test_needs),	       cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_v2_check),       cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_page_sizes),     cmocka_unit_test(test_weight),
 		cmocka_unit_test(test_lists),	       cmocka_unit_test(test_device_defaults),
 		cmocka_unit_test(test_device_refused), cmocka_unit_test(test_device_forms),
