@@ -156,13 +156,9 @@ int ns_join_process(int pidfd, unsigned long flags, struct err *e)
 
 /* The pid namespace of a process cannot change, only that of its children to come: it is entered, the
  * child is made, and the runtime's own is put back. */
-static int clone_into_pid(uint64_t flags, int fds[NS_COUNT], int cgroup_fd, struct child *out,
-			  struct err *e)
+static int clone_into_pid(uint64_t flags, int fds[NS_COUNT], int own, int cgroup_fd,
+			  struct child *out, struct err *e)
 {
-	auto_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
-
-	if (own < 0)
-		return err_sys(e, "open /proc/self/ns/pid");
 	if (setns(fds[NS_PID], CLONE_NEWPID) < 0)
 		return err_sys(e, "join the pid namespace");
 
@@ -295,9 +291,17 @@ int ns_clone(const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd, struct c
 
 	if (fds[NS_USER] >= 0 || (ns_is_new(s, NS_USER) && joins_any(fds)))
 		return clone_via_user(flags, fds, cgroup_fd, out, e);
-	if (fds[NS_PID] >= 0)
-		return clone_into_pid(flags, fds, cgroup_fd, out, e);
-	return child_clone(flags, cgroup_fd, out, e);
+	if (fds[NS_PID] < 0)
+		return child_clone(flags, cgroup_fd, out, e);
+
+	auto_close int own = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+	if (own < 0)
+		return err_sys(e, "open /proc/self/ns/pid");
+	/* Root of a user namespace that does not own it (rootless podman calls us so) could not come back. */
+	if (setns(own, CLONE_NEWPID) < 0)
+		return errno == EPERM ? clone_via_user(flags, fds, cgroup_fd, out, e)
+				      : err_sys(e, "join the runtime's own pid namespace");
+	return clone_into_pid(flags, fds, own, cgroup_fd, out, e);
 }
 
 int ns_clone_at(int dir_fd, const struct ns_spec *s, int fds[NS_COUNT], int cgroup_fd,

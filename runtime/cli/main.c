@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -68,12 +69,21 @@ static int choose_driver(struct cli *c, struct err *e)
 	return 0;
 }
 
+/* The first user namespace has a number of its own. Without procfs: in the first. */
+static bool in_own_user_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFD;
+}
+
+/* Root of another user namespace (rootless podman calls us so) is an ordinary user to the host. */
 static int choose_rootless(struct cli *c, struct err *e)
 {
 	const char *v = c->rootless ? c->rootless : "auto";
 
 	if (strcmp(v, "auto") == 0)
-		c->env.rootless = geteuid() != 0;
+		c->env.rootless = geteuid() != 0 || in_own_user_namespace();
 	else if (strcmp(v, "true") == 0)
 		c->env.rootless = true;
 	else if (strcmp(v, "false") == 0)
@@ -85,12 +95,15 @@ static int choose_rootless(struct cli *c, struct err *e)
 
 static void choose_root(struct cli *c)
 {
-	const char *dir = getenv("XDG_RUNTIME_DIR");
+	const char *dir = getenv("XDG_RUNTIME_DIR"), *user = getenv("USER");
+	/* In a container where root logged in the variable may be a left-over. */
+	const bool own =
+		c->env.rootless && !(geteuid() == 0 && user && strcmp(user, "root") == 0);
 
 	c->env.root_given = c->root && c->root[0];
 	if (c->env.root_given)
 		c->env.root = c->root;
-	else if (c->env.rootless && dir && dir[0])
+	else if (own && dir && dir[0])
 		c->env.root = c->own_root = xasprintf("%s/carrel/runtime", dir);
 	else
 		c->env.root = default_root;
