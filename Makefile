@@ -146,7 +146,7 @@ fuzz: fuzz-build
 			-artifact_prefix=build-fuzz/ -print_final_stats=1 build-fuzz/corpus/$$f $$c 2>&1 | \
 			grep -E 'ERROR|SUMMARY|stat::number_of_executed|Test unit' ; done
 
-.PHONY: deps lint check conformance check-quick check-san check-fresh image run
+.PHONY: deps lint check conformance check-quick check-san check-clients check-fresh image run
 deps:
 	$(Q)tests/tools/need config/packages/build
 ## lint           the house rules, clang-format, clang-tidy, cppcheck
@@ -154,7 +154,7 @@ lint: all
 	$(Q)tests/tools/lint $(O)
 ## check          install what the tests need, build with -Werror, run everything; ends with "N passed, N failed, N skipped"
 check:
-	$(Q)tests/tools/need config/packages/build config/packages/run config/packages/check
+	$(Q)tests/tools/need config/packages/build config/packages/run config/packages/check config/packages/clients
 	$(Q)tests/tools/check $(CHECK)
 ## check-quick    the same without lint, sanitizers, browser and the slow attacks
 check-quick:
@@ -163,6 +163,10 @@ check-quick:
 conformance: all
 	$(Q)[ -n "$(SUITE)" ] || { echo 'usage: make conformance SUITE=dir [FILES="exec kill"]' >&2; exit 2; }
 	$(Q)RUNTIME=$(O)/bin/carrel-runtime OUT=$(O)/conformance tests/tools/conformance $(SUITE) $(FILES)
+## check-clients  podman, containerd and Docker, from Debian's packages, with this runtime
+check-clients:
+	$(Q)tests/tools/need config/packages/build config/packages/check config/packages/clients
+	$(Q)tests/tools/check build clients leftovers
 ## check-fresh    `make run` and `make check` in a fresh minimal Debian 12 root
 check-fresh:
 	$(Q)tests/tools/need config/packages/run
