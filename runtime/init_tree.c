@@ -66,7 +66,7 @@ static int clone_inside(const struct init *in, size_t i, struct err *e)
 		   mount_idmap_tree(m, tree, in->a->source_fds[i], e) < 0) {
 		return -1;
 	}
-	return mount_dress_tree(m, tree, e) < 0 ? -1 : take_fd(&tree);
+	return mount_dress_tree(m, init_has_userns(in), tree, e) < 0 ? -1 : take_fd(&tree);
 }
 
 static void keep_late(struct init *in, size_t i, int late)

@@ -26,6 +26,9 @@ enum mount_extra {
 	MOUNT_SRC_NOFOLLOW = 1 << 5, /* a source that is a symlink is itself bound */
 	MOUNT_REMOUNT = 1 << 6,	     /* change what is mounted at the target already */
 	MOUNT_FROM_INSIDE = 1 << 7,  /* the source is the container's own: mount_settle */
+	MOUNT_COPY_SYMLINK =
+		1 << 8,	      /* a source that is a symlink is made again at the target */
+	MOUNT_ATIME = 1 << 9, /* an option chose when access times are written */
 };
 
 /* Attributes in mount_setattr(2)'s terms (MOUNT_ATTR_*), with a separate set for the r* options. */
@@ -72,7 +75,7 @@ struct mount_origin {
 
 /* For a bind: the detached clone of its source with idmap, attributes and propagation applied; *out is FD_NONE
  * for others, and where the process may not clone mounts (rootless: init does it then). With MOUNT_FROM_INSIDE: the
- * user namespace of its maps, if it is to be idmapped, and nothing else. */
+ * user namespace of its maps, if it is to be idmapped, and nothing else. With MOUNT_COPY_SYMLINK: a link itself. */
 int mount_open_source(const struct mount_spec *m, const struct mount_origin *from, int *out,
 		      struct err *e);
 
@@ -80,7 +83,7 @@ int mount_open_source(const struct mount_spec *m, const struct mount_origin *fro
  * last attributes and propagation. */
 int mount_clone_inside(const struct mount_spec *m, int root_fd, struct err *e);
 int mount_idmap_tree(const struct mount_spec *m, int tree_fd, int userns_fd, struct err *e);
-int mount_dress_tree(const struct mount_spec *m, int tree_fd, struct err *e);
+int mount_dress_tree(const struct mount_spec *m, bool user_ns, int tree_fd, struct err *e);
 
 /* What mount_attach needs to know of its surroundings. */
 struct mount_place {

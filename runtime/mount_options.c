@@ -14,6 +14,7 @@
 enum option_kind {
 	IS_NOTHING, /* known and without effect */
 	IS_ATTR,    /* set / clear of this mount */
+	IS_ATIME,   /* likewise, and chooses among the ways of access times */
 	IS_RATTR,   /* of this mount and all below */
 	IS_SB,	    /* set / clear of the superblock's flags */
 	IS_PROPAGATE,
@@ -35,6 +36,7 @@ static const struct option options[] = {
 	{ "async",         IS_SB, 0, MS_SYNCHRONOUS },
 	{ "atime",         IS_ATTR, 0, ATIME },
 	{ "bind",          IS_EXTRA, MOUNT_BIND, MOUNT_RECURSIVE },
+	{ "copy-symlink",  IS_EXTRA, MOUNT_COPY_SYMLINK, 0 },
 	{ "defaults",      IS_NOTHING, 0, 0 },
 	{ "dev",           IS_ATTR, 0, MOUNT_ATTR_NODEV },
 	{ "diratime",      IS_ATTR, 0, MOUNT_ATTR_NODIRATIME },
@@ -46,9 +48,9 @@ static const struct option options[] = {
 	{ "loud",          IS_SB, 0, MS_SILENT },
 	{ "mand",          IS_SB, MS_MANDLOCK, 0 },
 	{ "noacl",         IS_SB, 0, MS_POSIXACL },
-	{ "noatime",       IS_ATTR, MOUNT_ATTR_NOATIME, ATIME },
+	{ "noatime",       IS_ATIME, MOUNT_ATTR_NOATIME, ATIME },
 	{ "nodev",         IS_ATTR, MOUNT_ATTR_NODEV, 0 },
-	{ "nodiratime",    IS_ATTR, MOUNT_ATTR_NODIRATIME, 0 },
+	{ "nodiratime",    IS_ATIME, MOUNT_ATTR_NODIRATIME, 0 },
 	{ "noexec",        IS_ATTR, MOUNT_ATTR_NOEXEC, 0 },
 	{ "noiversion",    IS_SB, 0, MS_I_VERSION },
 	{ "nolazytime",    IS_SB, 0, MS_LAZYTIME },
@@ -62,7 +64,7 @@ static const struct option options[] = {
 	{ "rbind",         IS_EXTRA, MOUNT_BIND | MOUNT_RECURSIVE, 0 },
 	{ "rdev",          IS_RATTR, 0, MOUNT_ATTR_NODEV },
 	{ "rdiratime",     IS_RATTR, 0, MOUNT_ATTR_NODIRATIME },
-	{ "relatime",      IS_ATTR, 0, ATIME },
+	{ "relatime",      IS_ATIME, 0, ATIME },
 	{ "remount",       IS_EXTRA, MOUNT_REMOUNT, 0 },
 	{ "rexec",         IS_RATTR, 0, MOUNT_ATTR_NOEXEC },
 	{ "ridmap",        IS_EXTRA, MOUNT_IDMAP | MOUNT_IDMAP_RECURSIVE, 0 },
@@ -90,7 +92,7 @@ static const struct option options[] = {
 	{ "silent",        IS_SB, MS_SILENT, 0 },
 	{ "slave",         IS_PROPAGATE, MS_SLAVE, 0 },
 	{ "src-nofollow",  IS_EXTRA, MOUNT_SRC_NOFOLLOW, 0 },
-	{ "strictatime",   IS_ATTR, MOUNT_ATTR_STRICTATIME, ATIME },
+	{ "strictatime",   IS_ATIME, MOUNT_ATTR_STRICTATIME, ATIME },
 	{ "suid",          IS_ATTR, 0, MOUNT_ATTR_NOSUID },
 	{ "symfollow",     IS_ATTR, 0, MOUNT_ATTR_NOSYMFOLLOW },
 	{ "sync",          IS_SB, MS_SYNCHRONOUS, 0 },
@@ -100,7 +102,7 @@ static const struct option options[] = {
 
 /* The same names for `features`: constant data, so that no table has to be built at run time. */
 static const char *const option_names[] = {
-	"acl", "async", "atime", "bind", "defaults", "dev", "diratime", "dirsync", "exec", "idmap",
+	"acl", "async", "atime", "bind", "copy-symlink", "defaults", "dev", "diratime", "dirsync", "exec", "idmap",
 	"iversion", "lazytime", "loud", "mand", "noacl", "noatime", "nodev", "nodiratime", "noexec",
 	"noiversion", "nolazytime", "nomand", "norelatime", "nostrictatime", "nosuid", "nosymfollow",
 	"private", "ratime", "rbind", "rdev", "rdiratime", "relatime", "remount", "rexec", "ridmap",
@@ -198,6 +200,10 @@ static int parse_one(const char *text, struct mount_spec *m, struct err *e)
 	switch (o->kind) {
 	case IS_NOTHING:
 		break;
+	case IS_ATIME:
+		m->extra |= MOUNT_ATIME;
+		change(&m->attrs, o);
+		break;
 	case IS_ATTR:
 		change(&m->attrs, o);
 		break;
@@ -240,6 +246,8 @@ static int check(const struct mount_spec *m, struct err *e)
 		return err_set(e, EINVAL, "uidMappings: only a bind can be idmapped");
 	if ((m->extra & MOUNT_SRC_NOFOLLOW) && !bind)
 		return err_set(e, EINVAL, "option src-nofollow: only a bind can have it");
+	if ((m->extra & MOUNT_COPY_SYMLINK) && (!bind || remount))
+		return err_set(e, EINVAL, "option copy-symlink: only a bind can have it");
 	if (bind && !remount && m->data)
 		return err_set(e, EINVAL, "option \"%s\" is unknown, or not for a bind",
 			       m->data);

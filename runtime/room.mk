@@ -5,7 +5,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/
 	runtime/cgroup_v2.c runtime/cgroup_v2_limits.c runtime/console.c runtime/container.c runtime/copytree.c \
 	runtime/create.c runtime/delete.c runtime/dev.c runtime/exec.c runtime/exec_process.c runtime/features.c \
 	runtime/foreground.c runtime/hooks.c runtime/idmap.c runtime/init.c runtime/init_exec.c runtime/init_tree.c runtime/kill.c \
-	runtime/label.c runtime/list.c runtime/mask.c runtime/mempolicy.c runtime/mount.c runtime/mount_fs.c runtime/mount_options.c \
+	runtime/label.c runtime/list.c runtime/mask.c runtime/mempolicy.c runtime/mount.c runtime/mount_bind.c runtime/mount_fs.c runtime/mount_options.c \
 	runtime/mount_target.c runtime/mountapi.c runtime/ns.c runtime/process.c runtime/procfs.c runtime/program.c \
 	runtime/rdt.c runtime/rdt_root.c runtime/relay.c runtime/rootfs.c runtime/run.c runtime/seal.c runtime/sdbus.c \
 	runtime/seccomp.c runtime/seccomp_cache.c \

@@ -104,13 +104,38 @@ host_tmpfs() { # DIR OPTIONS
 	fact mount '/mnt/d ro,nosuid,nodev,noexec,relatime .*'
 }
 
-@test "a bind keeps the flags of its source unless they are cleared by name" {
-	host_tmpfs "$WORK/vol" nosuid,nodev,noexec
+@test "a bind without options is as its source; with some it has these and no others, but for access times" {
+	host_tmpfs "$WORK/vol" ro,nosuid,nodev,noexec,noatime,nodiratime
 	mount_at /mnt/keep bind "$WORK/vol" bind
-	mount_at /mnt/clear bind "$WORK/vol" bind exec suid
-	guest mount /mnt/keep /mnt/clear
-	fact mount '/mnt/keep rw,nosuid,nodev,noexec,relatime .*'
-	fact mount '/mnt/clear rw,nodev,relatime .*'
+	mount_at /mnt/some bind "$WORK/vol" bind exec suid
+	mount_at /mnt/ro bind "$WORK/vol" bind ro norelatime
+	mount_at /mnt/times bind "$WORK/vol" bind rw relatime
+	mount_at /mnt/dir bind "$WORK/vol" bind nodiratime
+	mount_at /mnt/strict bind "$WORK/vol" bind strictatime
+	guest mount /mnt/keep /mnt/some /mnt/ro /mnt/times /mnt/dir /mnt/strict
+	fact mount '/mnt/keep ro,nosuid,nodev,noexec,noatime,nodiratime .*'
+	fact mount '/mnt/some rw,noatime,nodiratime .*'
+	fact mount '/mnt/ro ro,noatime,nodiratime .*'
+	fact mount '/mnt/times rw,relatime .*'
+	fact mount '/mnt/dir rw,nodiratime,relatime .*'
+	fact mount '/mnt/strict rw .*'
+}
+
+@test "in a user namespace a bind keeps the locks of its source, and may not ask for their opposite" {
+	host_tmpfs "$WORK/vol" nosuid,nodev,noexec,noatime
+	userns
+	cp "$BUNDLE/config.json" "$WORK/before.json"
+	mount_at /mnt/ro bind "$WORK/vol" bind ro
+	mount_at /mnt/same bind "$WORK/vol" bind noatime nosuid
+	guest mount /mnt/ro /mnt/same
+	fact mount '/mnt/ro ro,nosuid,nodev,noexec,noatime .*'
+	fact mount '/mnt/same rw,nosuid,nodev,noexec,noatime .*'
+	local o
+	for o in exec suid dev relatime strictatime nodiratime; do
+		cp "$WORK/before.json" "$BUNDLE/config.json"
+		mount_at /mnt/x bind "$WORK/vol" bind $o
+		fails_with 'operation not permitted: in a user namespace' rt run -b "$BUNDLE" "$ID"
+	done
 }
 
 @test "propagation: a slave by default, what is asked for otherwise, never the host's peer" {
@@ -377,4 +402,27 @@ host_tmpfs() { # DIR OPTIONS
 	userns
 	inside stat -c %u /mnt/from/file /mnt/to/file
 	[ "$output" = $'65534\n0' ]
+}
+
+@test "copy-symlink makes a link again and binds anything else" {
+	mkdir -p "$ROOTFS/mnt/l"
+	ln -s /etc/hostname "$WORK/link"
+	echo plain > "$WORK/plain"
+	mount_at /mnt/l/deep/link '' "$WORK/link" bind copy-symlink
+	mount_at /mnt/l/plain '' "$WORK/plain" bind copy-symlink
+	for _ in once again; do
+		inside sh -c 'readlink /mnt/l/deep/link; cat /mnt/l/plain'
+		[ "$output" = $'/etc/hostname\nplain' ]
+	done
+	ln -sfn /elsewhere "$ROOTFS/mnt/l/deep/link"
+	fails_with 'not this link' rt run -b "$BUNDLE" "$ID"
+	[ "$(readlink "$ROOTFS/mnt/l/deep/link")" = /elsewhere ]
+	# A link on the way stays inside.
+	rm -rf "$ROOTFS/mnt/l/deep"
+	ln -s /var/over "$ROOTFS/var/deep"
+	edit '(.mounts[] | select(.destination == "/mnt/l/deep/link")).destination = "/var/deep/link"'
+	inside true
+	ok
+	[ -L "$ROOTFS/var/over/link" ]
+	[ ! -e /var/over ]
 }

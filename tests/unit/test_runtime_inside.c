@@ -35,12 +35,21 @@ static const struct option_case option_cases[] = {
 	{ .options = { "rw", "ro" }, .type = "tmpfs", .set = RDONLY },
 	{ .options = { "noatime", "strictatime" },
 	  .type = "tmpfs",
+	  .extra = MOUNT_ATIME,
 	  .set = MOUNT_ATTR_STRICTATIME,
 	  .clear = ATIME },
-	{ .options = { "strictatime", "relatime" }, .type = "tmpfs", .clear = ATIME },
-	{ .options = { "noatime", "atime" }, .type = "tmpfs", .clear = ATIME },
+	{ .options = { "strictatime", "relatime" },
+	  .type = "tmpfs",
+	  .extra = MOUNT_ATIME,
+	  .clear = ATIME },
+	{ .options = { "noatime", "atime" },
+	  .type = "tmpfs",
+	  .extra = MOUNT_ATIME,
+	  .clear = ATIME },
+	{ .options = { "atime" }, .type = "tmpfs", .clear = ATIME },
 	{ .options = { "nodiratime", "noatime" },
 	  .type = "tmpfs",
+	  .extra = MOUNT_ATIME,
 	  .set = MOUNT_ATTR_NODIRATIME | MOUNT_ATTR_NOATIME,
 	  .clear = ATIME },
 	{ .options = { "rro", "rnoatime" },
@@ -72,6 +81,7 @@ static const struct option_case option_cases[] = {
 	  .type = "overlay",
 	  .set = RDONLY,
 	  .data = "lowerdir=/a:/b" },
+	{ .options = { "bind", "copy-symlink" }, .extra = MOUNT_BIND | MOUNT_COPY_SYMLINK },
 	{ .options = { "remount", "size=2m" },
 	  .type = "tmpfs",
 	  .extra = MOUNT_REMOUNT,
@@ -100,6 +110,34 @@ static void test_mount_options(void **state)
 		else
 			assert_null(m.data);
 		mount_spec_fini(&m);
+	}
+}
+
+static void test_mount_settle(void **state)
+{
+	static const struct {
+		const char *source, *target, *new_source, *new_target;
+	} rows[] = {
+		{ "/b/rootfs/a", "/x", "/a", "/x" },
+		{ "/b/rootfs", "/b/rootfs/x", "/", "/x" },
+		{ "rootfs/a", "/x", "/a", "/x" },
+		{ "rootfsa", "/b/rootfsx", NULL, "/b/rootfsx" },
+		{ "/b/rootfs/../secret", "/b/rootfs/../x", NULL, "/b/rootfs/../x" },
+		{ "rootfs/..", "/x", NULL, "/x" },
+		{ "/b/rootfs/..a", "/x", "/..a", "/x" },
+		{ "other", "/x", NULL, "/x" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mount_spec m = { .source = rows[i].source,
+					.target = rows[i].target,
+					.extra = MOUNT_BIND };
+		const char *want = rows[i].new_source ? rows[i].new_source : rows[i].source;
+
+		mount_settle(&m, "/b", "/b/rootfs");
+		assert_string_equal(m.source, want);
+		assert_string_equal(m.target, rows[i].new_target);
+		assert_int_equal(!!(m.extra & MOUNT_FROM_INSIDE), !!rows[i].new_source);
 	}
 }
 
@@ -596,6 +634,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mount_options),
+		cmocka_unit_test(test_mount_settle),
 		cmocka_unit_test(test_mount_options_refused),
 		cmocka_unit_test(test_mount_option_names_are_known),
 		cmocka_unit_test(test_mount_data),
