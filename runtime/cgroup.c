@@ -353,19 +353,28 @@ int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct er
 	return cgroup_systemd_update(cg, &rounded, e);
 }
 
-int cgroup_clone_fd(const struct cgroup *cg)
+int cgroup_clone_fd(const struct cgroup *cg, int *fd, struct err *e)
 {
-	struct err ignored = ERR_NONE;
 	const struct cgroup_hier *h = NULL;
+	struct err why = ERR_NONE;
+
+	*fd = -1;
 
 	if (cg && cg->mode == CGROUP_V2 && cg->n) {
 		if (cg->unit && !cgroup_systemd_may_clone(cg))
-			return -1;
+			return 0;
 		h = &cg->h[0];
 	} else if (cg && cg->mode == CGROUP_V1) {
 		h = cgroup_hier_of(cg, CTRL_UNIFIED);
 	}
-	return h ? cgroup_dir(h, &ignored) : -1;
+	if (!h)
+		return 0;
+	*fd = cgroup_dir(h, &why);
+	/* Beside v1 it may be planned and never made, as for cgroup_join_self. */
+	if (*fd >= 0 || (cg->mode == CGROUP_V1 && why.code == ENOENT))
+		return 0;
+	*e = why;
+	return -1;
 }
 
 enum cgroup_mode cgroup_mode(const struct cgroup *cg)

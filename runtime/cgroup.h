@@ -141,10 +141,10 @@ int cgroup_host_mode(enum cgroup_mode *out, struct err *e);
 /* Makes the directories and sets every limit. A cgroup of that path that holds processes is "container's
  * cgroup is not empty", a frozen one "container's cgroup unexpectedly frozen". */
 int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e);
-/* v2 and hybrid: the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. A cgroup namespace is rooted where its
+/* v2 and hybrid: *fd is the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. A cgroup namespace is rooted where its
  * maker is: CLONE_NEWCGROUP in the same clone3 would see the parent's cgroup, so the child unshares it itself
  * once it is inside (v2: born there; v1: after cgroup_join_self). */
-int cgroup_clone_fd(const struct cgroup *cg);
+int cgroup_clone_fd(const struct cgroup *cg, int *fd, struct err *e);
 /* The systemd driver: whether cgroup_settle has to be called after the clone, while the child waits for a message of
  * ours. It sees to it that the child is inside, and sets what had to wait for that. */
 bool cgroup_settles(const struct cgroup *cg);

@@ -22,6 +22,15 @@
 
 enum { MAX_DEPTH = 200, MAX_PID_TEXT = 64 << 20, PARENT_TRIES = 16 };
 
+/* What cannot be completed is not left behind. */
+static int complete(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
+{
+	if (!made || made(root_fd, path, e) == 0)
+		return 1;
+	(void) unlinkat(root_fd, path, AT_REMOVEDIR);
+	return -1;
+}
+
 /* One level of the slow way. Returns 1 made, 0 was there. */
 static int make_one(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
 {
@@ -30,9 +39,7 @@ static int make_one(int root_fd, const char *path, cgroup_made_fn made, struct e
 			return 0;
 		return err_sys(e, "make cgroup %s", path);
 	}
-	if (made && made(root_fd, path, e) < 0)
-		return -1;
-	return 1;
+	return complete(root_fd, path, made, e);
 }
 
 static int make_all(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
@@ -57,7 +64,7 @@ int cgroup_mkdirs(int root_fd, const char *path, cgroup_made_fn made, struct err
 	int r = mkdirat(root_fd, path, 0755);
 
 	if (r == 0)
-		return made && made(root_fd, path, e) < 0 ? -1 : 1;
+		return complete(root_fd, path, made, e);
 	if (errno == EEXIST)
 		return 0;
 	if (errno != ENOENT)

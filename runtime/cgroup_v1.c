@@ -30,9 +30,16 @@
 
 /* ---- which hierarchies there are ---- */
 
+/* Not there, or not for us. Any other error is one: a hierarchy that was overlooked is one that limits nothing. */
+static bool is_absent(void)
+{
+	return errno == ENOENT || errno == ENOTDIR || errno == EACCES;
+}
+
 /* "cpu" may be a link to "cpu,cpuacct": the name that links lead to is the hierarchy's. Returns 1 when the
  * controller has a name here. */
-static int hierarchy_name(int top_fd, enum cgroup_ctrl c, char name[NAME_MAX + 1])
+static int hierarchy_name(int top_fd, enum cgroup_ctrl c, char name[NAME_MAX + 1],
+			  struct err *e)
 {
 	const char *ctrl = cgroup_ctrl_names[c];
 	ssize_t n = readlinkat(top_fd, ctrl, name, NAME_MAX);
@@ -42,13 +49,14 @@ static int hierarchy_name(int top_fd, enum cgroup_ctrl c, char name[NAME_MAX + 1
 		return strchr(name, '/') == NULL;
 	}
 	if (errno != EINVAL)
-		return 0;
+		return is_absent() ? 0 : err_sys(e, "%s/%s", CGROUP_ROOT, ctrl);
 	snprintf(name, NAME_MAX + 1, "%s", ctrl);
 	return 1;
 }
 
 /* Adds the controller's hierarchy to cg; `opened`: when something is mounted there, with its root as dir_fd. */
-static void add_hierarchy(int top_fd, enum cgroup_ctrl c, bool opened, struct cgroup *cg)
+static int add_hierarchy(int top_fd, enum cgroup_ctrl c, bool opened, struct cgroup *cg,
+			 struct err *e)
 {
 	char name[NAME_MAX + 1];
 	struct statfs fs;
@@ -58,23 +66,29 @@ static void add_hierarchy(int top_fd, enum cgroup_ctrl c, bool opened, struct cg
 
 	/* v2 alone, a step further down than usual, is no v1 host. */
 	if (c == CTRL_UNIFIED && cg->n == 0)
-		return;
-	if (!hierarchy_name(top_fd, c, name))
-		return;
+		return 0;
+	const int named = hierarchy_name(top_fd, c, name, e);
+	if (named <= 0)
+		return named;
 	for (size_t i = 0; i < cg->n; i++)
 		if (strcmp(cg->h[i].name, name) == 0) {
 			cg->h[i].ctrls |= 1u << c;
-			return;
+			return 0;
 		}
 	if (opened)
 		fd = openat(top_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (opened && fd < 0 && is_absent())
+		return 0;
+	if (opened && (fd < 0 || fstatfs(fd, &fs) < 0))
+		return err_sys(e, "%s/%s", CGROUP_ROOT, name);
 	/* A directory that nothing is mounted on is not a hierarchy. */
-	if (opened && (fd < 0 || fstatfs(fd, &fs) < 0 || (uint32_t) fs.f_type != want))
-		return;
+	if (opened && (uint32_t) fs.f_type != want)
+		return 0;
 	h = &cg->h[cg->n++];
 	h->name = xstrdup(name);
 	h->ctrls = 1u << c;
 	h->dir_fd = take_fd(&fd);
+	return 0;
 }
 
 static int find_hierarchies(struct cgroup *cg, bool opened, struct err *e)
@@ -84,7 +98,8 @@ static int find_hierarchies(struct cgroup *cg, bool opened, struct err *e)
 	if (top < 0)
 		return err_sys(e, "open %s", CGROUP_ROOT);
 	for (int c = 0; c < CTRL_COUNT; c++)
-		add_hierarchy(top, (enum cgroup_ctrl) c, opened, cg);
+		if (add_hierarchy(top, (enum cgroup_ctrl) c, opened, cg, e) < 0)
+			return -1;
 	/* cpu joins last: with cpuacct it may share a hierarchy that was found earlier. */
 	for (size_t i = 0; i + 1 < cg->n; i++)
 		if (cg->h[i].ctrls & (1u << CTRL_CPU)) {

@@ -323,6 +323,8 @@ static _Noreturn void become_init(struct startup *s)
 
 static int clone_init(struct startup *s, struct err *e)
 {
+	int cgroup_fd;
+
 	s->init.spec = s->spec;
 	s->init.id = s->args->id;
 	s->init.bundle = s->bundle;
@@ -334,8 +336,10 @@ static int clone_init(struct startup *s, struct err *e)
 	    sync_send(s->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
 	log_debug("nsexec container setup: clone init into its namespaces");
-	const int r = ns_clone_at(s->rootfs_fd, &s->spec->ns, s->init.ns_fds,
-				  cgroup_clone_fd(s->c.cgroup), &s->child, e);
+	if (cgroup_clone_fd(s->c.cgroup, &cgroup_fd, e) < 0)
+		return -1;
+	const int r = ns_clone_at(s->rootfs_fd, &s->spec->ns, s->init.ns_fds, cgroup_fd,
+				  &s->child, e);
 	if (r == 0)
 		become_init(s);
 	if (r < 0)

@@ -287,19 +287,20 @@ static _Noreturn void become_process(struct entry *x)
 static int clone_in_cgroup(struct entry *x, struct err *e)
 {
 	const bool v2 = cgroup_mode(x->c.cgroup) == CGROUP_V2;
-	int fd = cgroup_clone_fd(x->c.cgroup), r = -1;
+	int fd, r = cgroup_clone_fd(x->c.cgroup, &fd, e);
 
-	if (!v2 || fd >= 0)
+	if (r == 0)
 		r = ns_clone(&x->ns, x->ns_fds, fd, &x->child, e);
-	if (r >= 0 || !v2 || (fd >= 0 && e->code != EBUSY))
+	if (r >= 0 || !v2 || e->code != (fd >= 0 ? EBUSY : ENOENT))
 		return r;
 	if (x->args->cgroups && x->args->cgroups[0])
 		return err_wrap(e, "adding pid of the new process to cgroups");
 	*e = ERR_NONE;
 	if (cgroup_follow(x->c.cgroup, x->c.state->pid, e) < 0)
 		return err_wrap(e, "the cgroup of init");
-	fd = cgroup_clone_fd(x->c.cgroup);
-	r = ns_clone(&x->ns, x->ns_fds, fd, &x->child, e);
+	r = cgroup_clone_fd(x->c.cgroup, &fd, e);
+	if (r == 0)
+		r = ns_clone(&x->ns, x->ns_fds, fd, &x->child, e);
 	return r < 0 ? err_wrap(e, "adding pid of the new process to cgroups") : r;
 }
 

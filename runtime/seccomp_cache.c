@@ -165,6 +165,25 @@ int filter_cache_read(int cache_fd, const struct buf *canonical, struct filter_p
 	return take(&file, canonical, out);
 }
 
+/* The file has no name before it is whole: nothing of a runtime that is killed meanwhile stays, and nobody would ever
+ * look for it here. Where a filesystem has no such files it is a rename. */
+static int write_whole(int cache_fd, const char *name, const struct buf *file, struct err *e)
+{
+	auto_close int fd = openat(cache_fd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	char path[32];
+
+	if (fd < 0)
+		return fd_write_atomic(cache_fd, name, buf_bytes(file), buf_len(file), 0600,
+				       false, e);
+	if (fd_write_all(fd, buf_bytes(file), buf_len(file), e) < 0)
+		return -1;
+	(void) unlinkat(cache_fd, name, 0); /* another profile's, or a damaged one */
+	(void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if (linkat(AT_FDCWD, path, cache_fd, name, AT_SYMLINK_FOLLOW) < 0)
+		return err_sys(e, "link");
+	return 0;
+}
+
 void filter_cache_write(int cache_fd, const struct buf *canonical,
 			const struct filter_program *p)
 {
@@ -179,7 +198,6 @@ void filter_cache_write(int cache_fd, const struct buf *canonical,
 	if (buf_append(&file, &h, sizeof(h), &why) < 0 ||
 	    buf_append(&file, buf_bytes(canonical), buf_len(canonical), &why) < 0 ||
 	    buf_append(&file, p->insns, p->n * sizeof(*p->insns), &why) < 0 ||
-	    fd_write_atomic(cache_fd, name.s, buf_bytes(&file), buf_len(&file), 0600, false,
-			    &why) < 0)
+	    write_whole(cache_fd, name.s, &file, &why) < 0)
 		log_debug("seccomp cache not written: %s", why.msg);
 }

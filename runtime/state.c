@@ -113,9 +113,11 @@ int state_dir_make(int root_fd, const char *id, struct err *e)
 	auto_close int fd =
 		openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, "open the state directory");
-	if (lock(fd, STATE_EXCLUSIVE, &gone, e) < 0)
+		(void) err_sys(e, "open the state directory");
+	if (fd < 0 || lock(fd, STATE_EXCLUSIVE, &gone, e) < 0) {
+		(void) unlinkat(root_fd, id, AT_REMOVEDIR); /* empty still */
 		return -1;
+	}
 	if (gone)
 		return err_set(e, ENOENT, "the state directory was removed by another call");
 	return take_fd(&fd);

@@ -1,12 +1,13 @@
 # Programs that only tests use, static in every build and never sanitized: guest runs inside containers, forbid takes system
-# calls away, idmount prepares roots.
-TEST_PROGRAMS := $(O)/tests/guest $(O)/tests/forbid $(O)/tests/idmount $(O)/tests/attacks/syscalls $(O)/tests/attacks/hijack
+# calls away, idmount prepares roots, step breaks one call of a process.
+TEST_PROGRAMS := $(O)/tests/guest $(O)/tests/forbid $(O)/tests/idmount $(O)/tests/attacks/syscalls $(O)/tests/attacks/hijack $(O)/tests/crash/step
 EXTRA += $(TEST_PROGRAMS)
+step_LIBS := -lseccomp
 
 $(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $<
+	$(Q)gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $< $($(@F)_LIBS)
 
 UNIT += test_runtime_inside
 test_runtime_inside_LINK := runtime base
@@ -18,3 +19,8 @@ $(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fak
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat -o $@ $^ -lseccomp -l:libyajl_s.a
+
+.PHONY: check-crash
+## check-crash    kill -9 of the runtime at each system call, and each call made to fail with four errors
+check-crash: all
+	$(Q)CRASH_EVERY=1 CRASH_SECONDS=7200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/crash.bats

@@ -77,19 +77,23 @@ static void test_state_text(void **state)
 	};
 	auto_buf struct buf out = BUF_LIMIT(4096);
 	struct cgroup *cg = NULL;
+	int fd;
 
 	(void) state;
 	assert_ok(cgroup_load(v1, &cg, &e));
 	assert_int_equal(cgroup_mode(cg), CGROUP_V1);
 	assert_ptr_equal(cgroup_hier_of(cg, CTRL_CPU), cgroup_hier_of(cg, CTRL_CPUACCT));
 	assert_null(cgroup_hier_of(cg, CTRL_PIDS));
-	assert_int_equal(cgroup_clone_fd(cg), -1);
+	assert_ok(cgroup_clone_fd(cg, &fd, &e));
+	assert_int_equal(fd, -1);
 	assert_ok(cgroup_save(cg, &out, &e));
 	assert_string_equal(buf_str(&out), v1);
 	cgroup_free_ptr(&cg);
 
 	assert_ok(cgroup_load(v2, &cg, &e));
 	assert_int_equal(cgroup_mode(cg), CGROUP_V2);
+	/* Outside of it nothing is ever started. */
+	assert_err(cgroup_clone_fd(cg, &fd, &e), ENOENT);
 	cgroup_free_ptr(&cg);
 	assert_ok(cgroup_load(hybrid, &cg, &e));
 	assert_int_equal(cgroup_mode(cg), CGROUP_V1);

@@ -1,0 +1,440 @@
+"""Breaks the runtime at each of its system calls and looks at what is left. For crash.bats.
+
+  crash.py kill WORK EVERY OFFSET   SIGKILL at the entry of a call: `delete --force` must remove everything, and the same id
+                                    must be free for a new container
+  crash.py fail WORK EVERY OFFSET   the call fails with some errno: either the container is whole, as read from inside, or there
+                                    is an error with a text and nothing is left
+  crash.py planted WORK             the control: leaks of every kind and weaker containers must be seen
+
+The calls OFFSET, OFFSET + EVERY, ... of each operation are taken; EVERY 1 is all of them, with each errno. WORK holds the
+bundles: whole and user, whose program shows what it sees of itself, and sleep. CARREL_BIN is in the environment. Prints one line
+per operation, and what is wrong.
+"""
+import collections
+import ctypes
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+BIN = os.environ["CARREL_BIN"]
+RUNTIME, STEP = BIN + "/carrel-runtime", BIN + "/../tests/crash/step"
+ERRORS = ["EPERM", "ENOSYS", "ENOMEM", "EIO"]
+SLOW = 4 if os.environ.get("CARREL_SAN") else 1
+ONLY = os.environ.get("CRASH_ONLY", "")
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Wrong(Exception):
+    pass
+
+
+def read(path):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read()
+    except OSError:
+        return ""
+
+
+def children():
+    return [int(p) for p in read("/proc/self/task/%d/children" % os.getpid()).split()]
+
+
+class Box:
+    """One container: its name, bundle and state directory, and everything of it that may be left on the machine."""
+
+    def __init__(self, work, bundle):
+        self.work, self.bundle = work, "%s/%s" % (work, bundle)
+        self.root = work + "/state"
+        self.id = "crash-%d" % os.getpid()
+        self.shown, self.out, self.err = work + "/shown", work + "/out", work + "/err"
+        self.configure(lambda config: config["linux"].update(cgroupsPath="/carrel-test/" + self.id))
+
+    def configure(self, edit):
+        path = self.bundle + "/config.json"
+        config = json.loads(read(path))
+        edit(config)
+        with open(path, "w") as f:
+            json.dump(config, f)
+
+    def command(self, argv, out, err):
+        """The exit code. Output goes to files, for a container's process may hold it for long."""
+        with open(out, "w") as o, open(err, "w") as e:
+            p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=o, stderr=e)
+        # What it leaves is reaped meanwhile: until then it would keep its pid namespace from ending.
+        end = time.monotonic() + 60 * SLOW
+        while time.monotonic() < end:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == p.pid:
+                p.returncode = os.waitstatus_to_exitcode(status)
+                return p.returncode
+            if pid == 0:
+                time.sleep(0.001)
+        p.kill()
+        p.wait()
+        return "timeout"
+
+    def rt(self, *args):
+        out = self.shown if args[0] in ("create", "run", "exec") else self.out
+        return self.command([RUNTIME, "--root", self.root, *args], out, self.err)
+
+    def must(self, *args):
+        code = self.rt(*args)
+        if code != 0:
+            raise Wrong("%s ended with %s: %s" % (" ".join(args), code, read(self.err).strip()))
+
+    def step(self, how, args):
+        """The exit code and the call. Sets hit, and what was said."""
+        report = self.work + "/report"
+        with open(report, "w"):
+            pass
+        out = self.shown if args[0] in ("create", "run", "exec") else self.out
+        code = self.command([STEP, *how, "--report", report, "--", RUNTIME, "--root", self.root, *args], out, self.err)
+        kind, _, call = read(report).strip().partition(" ")
+        self.hit, self.said = kind == "hit", read(self.err).strip()
+        return code, call
+
+    def init(self):
+        return int(os.readlink("%s/%s/init" % (self.root, self.id)).split(":")[0])
+
+    def status(self):
+        self.must("state", self.id)
+        return json.loads(read(self.out))["status"]
+
+    def until(self, what, true):
+        end = time.monotonic() + 10 * SLOW
+        while not true():
+            if time.monotonic() > end:
+                raise Wrong("waited for " + what)
+            time.sleep(0.005)
+
+    def orphans(self):
+        """Once what is ending has ended: this process is the reaper of all."""
+        end = time.monotonic() + 5 * SLOW
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return []
+            if pid == 0 and time.monotonic() > end:
+                return ["process " + read("/proc/%d/cmdline" % p).replace("\0", " ") for p in children()]
+            if pid == 0:
+                time.sleep(0.002)
+
+    def left(self):
+        found = self.orphans()
+        for top, dirs, files in os.walk(self.root):
+            known = r"@seccomp|[0-9a-f]{2}\.bpf"
+            found += ["file " + os.path.join(top, n) for n in dirs + files if not re.fullmatch(known, n)]
+        for parent in [g + "/carrel-test" for g in cgroup_roots()]:
+            found += ["cgroup " + os.path.join(top, d) for top, dirs, _ in os.walk(parent) for d in dirs if d.startswith(self.id)]
+        return found + ["mount " + line for line in read("/proc/self/mountinfo").splitlines() if self.work in line]
+
+
+def cgroup_roots():
+    return [line.split()[4] for line in read("/proc/self/mountinfo").splitlines() if " - cgroup" in line]
+
+
+# ---- operations: what is there before, and the command ----
+
+
+def nothing(box):
+    return []
+
+
+def no_filter(box):
+    """The compiled filter is not there yet."""
+    shutil.rmtree(box.root + "/@seccomp", ignore_errors=True)
+    return []
+
+
+def created(box):
+    box.must("create", "-b", box.bundle, box.id)
+    return []
+
+
+def its_init(box):
+    created(box)
+    return ["--pid", str(box.init())]
+
+
+def running(box):
+    created(box)
+    box.must("start", box.id)
+    return []
+
+
+def paused(box):
+    running(box)
+    box.must("pause", box.id)
+    return []
+
+
+def stopped(box):
+    created(box)
+    box.must("kill", box.id, "KILL")
+    box.until("the end", lambda: box.status() == "stopped")
+    return []
+
+
+Operation = collections.namedtuple("Operation", "name bundle before step command")
+CHILD = ["--who", "child"]
+OPERATIONS = [
+    Operation("create", "whole", nothing, [], ["create", "-b", "BUNDLE", "ID"]),
+    Operation("create, first filter", "whole", no_filter, [], ["create", "-b", "BUNDLE", "ID"]),
+    Operation("create, init", "whole", nothing, CHILD, ["create", "-b", "BUNDLE", "ID"]),
+    Operation("create, user namespace", "user", nothing, [], ["create", "-b", "BUNDLE", "ID"]),
+    Operation("create, user namespace, init", "user", nothing, CHILD, ["create", "-b", "BUNDLE", "ID"]),
+    Operation("start", "whole", created, [], ["start", "ID"]),
+    Operation("start, init", "whole", its_init, [], ["start", "ID"]),
+    Operation("run", "whole", nothing, [], ["run", "-b", "BUNDLE", "ID"]),
+    Operation("run, init", "whole", nothing, CHILD, ["run", "-b", "BUNDLE", "ID"]),
+    Operation("run, user namespace, init", "user", nothing, CHILD, ["run", "-b", "BUNDLE", "ID"]),
+    Operation("exec", "sleep", running, [], ["exec", "ID", "/bin/sh", "/show"]),
+    Operation("exec, its process", "sleep", running, CHILD, ["exec", "ID", "/bin/sh", "/show"]),
+    Operation("pause", "sleep", running, [], ["pause", "ID"]),
+    Operation("resume", "sleep", paused, [], ["resume", "ID"]),
+    Operation("kill", "sleep", running, [], ["kill", "ID", "KILL"]),
+    Operation("delete", "whole", stopped, [], ["delete", "ID"]),
+    Operation("delete --force", "sleep", running, [], ["delete", "--force", "ID"]),
+    Operation("delete --force, paused", "sleep", paused, [], ["delete", "--force", "ID"]),
+]
+
+
+def words(box, op):
+    known = {"ID": box.id, "BUNDLE": box.bundle}
+    return [known.get(w, w) for w in op.command]
+
+
+def delete_and_look(box, after):
+    began = time.monotonic()
+    box.must("delete", "--force", box.id)
+    if time.monotonic() - began > 9 * SLOW:
+        raise Wrong("delete --force took %.1f s" % (time.monotonic() - began))
+    left = box.left()
+    if left:
+        raise Wrong("%s left: %s" % (after, "; ".join(left)))
+
+
+# ---- kill ----
+
+
+def kill_one(box, op, at, tally):
+    more = op.before(box)
+    _, call = box.step([*op.step, *more, "--at", str(at)], words(box, op))
+    try:
+        box.must("list", "-q")
+        delete_and_look(box, "delete --force")
+        if box.hit:
+            tally["killed"] += 1
+            box.must("create", "-b", box.bundle, box.id)
+            delete_and_look(box, "a second container")
+    except Wrong as w:
+        raise Wrong("killed at call %d, %s: %s" % (at, call, w))
+
+
+# ---- fail ----
+
+
+def normal(text):
+    """What may differ between two runs of one container is taken out."""
+    lines = []
+    for line in text.splitlines():
+        # Counts the user's signals in all of the machine.
+        if line.startswith("SigQ:"):
+            continue
+        ns = re.match(r"ns (\w+) (.*)", line)
+        mount = re.match(r"\d+ \d+ \d+:\d+ (/.*)", line)
+        if ns:
+            host = os.readlink("/proc/self/ns/" + ns.group(1)) == ns.group(2)
+            line = "ns %s %s" % (ns.group(1), "host" if host else "own")
+        if mount:
+            line = re.sub(r"\b(master|shared):\d+", r"\1", mount.group(1))
+        # The default when /etc/passwd cannot be read.
+        lines.append("env HOME" if line in ("env HOME=/", "env HOME=/home/user") else line)
+    return lines
+
+
+def whole(box, reference):
+    got = normal(read(box.shown))
+    if got != reference:
+        more = ["-" + x for x in reference if x not in got] + ["+" + x for x in got if x not in reference]
+        raise Wrong("not the same container as without the fault: " + "; ".join(more[:12]))
+
+
+def error_text(box):
+    if not box.said or "Success" in box.said or "(null)" in box.said or box.said.endswith(":"):
+        raise Wrong("no error with a text: %r" % box.said)
+
+
+def after_success(box, verb, reference):
+    if verb == "create":
+        box.must("start", box.id)
+    if verb in ("create", "start"):
+        box.until("the end of the program", lambda: box.status() == "stopped")
+    if verb in ("create", "start", "run", "exec"):
+        whole(box, reference)
+    if verb in ("run", "delete"):
+        left = box.left()
+        if left:
+            raise Wrong("left: " + "; ".join(left))
+    if verb in ("pause", "resume"):
+        wanted = {"pause": "paused", "resume": "running"}[verb]
+        if box.status() != wanted:
+            raise Wrong("%s succeeded, and it is %s" % (verb, box.status()))
+
+
+def after_error(box, verb, reference):
+    error_text(box)
+    # A fault in the removal after the program's end may leave what is to be removed, since it is told.
+    if verb == "create" or (verb == "run" and normal(read(box.shown)) != reference):
+        left = box.left()
+        if left:
+            raise Wrong("%s, and left: %s" % (box.said, "; ".join(left)))
+    if verb == "exec":
+        box.until("the end of exec's process", lambda: len(pids(box)) == 1)
+
+
+def pids(box):
+    box.must("ps", "--format", "json", box.id)
+    return json.loads(read(box.out))
+
+
+def fail_one(box, op, at, error, reference, tally):
+    more = op.before(box)
+    code, call = box.step([*op.step, *more, "--at", str(at), "--errno", error], words(box, op))
+    verb = op.command[0]
+    try:
+        if code == "timeout":
+            raise Wrong("hangs")
+        if code == 0:
+            after_success(box, verb, reference)
+        else:
+            after_error(box, verb, reference)
+        delete_and_look(box, "delete --force")
+    except Wrong as w:
+        raise Wrong("call %d, %s, fails with %s: %s" % (at, call, error, w))
+    if box.hit:
+        tally["succeeded" if code == 0 else "refused"] += 1
+
+
+def reference_of(box, op):
+    """What the program shows without a fault, which must be the same each time."""
+    seen = []
+    for _ in range(2):
+        op.before(box)
+        box.must(*words(box, op))
+        if op.command[0] == "create":
+            box.must("start", box.id)
+        if op.command[0] in ("create", "start"):
+            box.until("the end", lambda: box.status() == "stopped")
+        seen.append(normal(read(box.shown)))
+        delete_and_look(box, "without a fault")
+    if op.command[0] in ("create", "start", "run", "exec") and (len(seen[0]) < 50 or seen[0] != seen[1]):
+        raise Wrong("the program shows %d lines, and %d" % (len(seen[0]), len(seen[1])))
+    return seen[0]
+
+
+# ---- all ----
+
+
+def sweep(work, op, mode, every, offset):
+    """What was wrong."""
+    box, tally, wrong = Box(work, op.bundle), collections.Counter(), []
+    reference = reference_of(box, op)
+    at, began, box.hit = offset, time.monotonic(), True
+    while box.hit and len(wrong) <= 200:
+        for error in [None] if mode == "kill" else ERRORS if every == 1 else [ERRORS[at // every % 4]]:
+            try:
+                if mode == "kill":
+                    kill_one(box, op, at, tally)
+                else:
+                    fail_one(box, op, at, error, reference, tally)
+            except Wrong as w:
+                wrong.append("%s: %s" % (op.name, w))
+                clean(box)
+        at += every
+    counts = ", ".join("%d %s" % (n, what) for what, n in sorted(tally.items()))
+    print("%-30s %s; %d wrong; %.1f s" % (op.name, counts, len(wrong), time.monotonic() - began), flush=True)
+    if every == 1 and not tally:
+        wrong.append("%s: no call was met" % op.name)
+    return wrong
+
+
+def clean(box):
+    """What is wrong once shall not be counted again."""
+    for p in children():
+        os.kill(p, signal.SIGKILL)
+    box.orphans()
+    box.rt("delete", "--force", box.id)
+    for line in box.left():
+        if line.startswith("cgroup "):
+            os.rmdir(line.split(" ", 1)[1])
+
+
+def planted(work):
+    """Every kind of leak, and containers that are weaker by one thing each."""
+    box = Box(work, "whole")
+    op = next(o for o in OPERATIONS if o.name == "run")
+    reference = reference_of(box, op)
+    group = [g for g in cgroup_roots() if os.access(g, os.W_OK)][0] + "/carrel-test/" + box.id
+    process = subprocess.Popen(["sleep", "100"])
+    os.makedirs(group)
+    os.makedirs(box.root + "/x")
+    subprocess.check_call(["mount", "-t", "tmpfs", "leak", box.root + "/x"])
+    seen = box.left()
+    subprocess.check_call(["umount", box.root + "/x"])
+    os.rmdir(box.root + "/x")
+    os.rmdir(group)
+    os.kill(children()[0], signal.SIGKILL)
+    process.wait()
+    for kind in ("process", "cgroup", "file", "mount"):
+        if not any(line.startswith(kind) for line in seen):
+            raise Wrong("a leak is not seen: " + kind)
+    weaker = {
+        "seccomp": lambda c: c["linux"].pop("seccomp"),
+        "no_new_privs": lambda c: c["process"].update(noNewPrivileges=False),
+        "capabilities": lambda c: [c["process"]["capabilities"][k].append("CAP_FOWNER") for k in ("bounding", "effective", "permitted")],
+        "mask": lambda c: c["linux"]["maskedPaths"].remove("/proc/keys"),
+        "read-only path": lambda c: c["linux"]["readonlyPaths"].remove("/proc/sys"),
+        "memory": lambda c: c["linux"]["resources"]["memory"].pop("limit"),
+        "pids": lambda c: c["linux"]["resources"].pop("pids"),
+        "namespace": lambda c: c["linux"]["namespaces"].remove({"type": "cgroup"}),
+        "rlimit": lambda c: c["process"].pop("rlimits"),
+        "read-only root": lambda c: c["root"].update(readonly=False),
+        "mount option": lambda c: c["mounts"][0].update(options=[]),
+        "user": lambda c: c["process"].update(user={"uid": 0, "gid": 0}),
+    }
+    for what, edit in weaker.items():
+        config = read(box.bundle + "/config.json")
+        box.configure(edit)
+        box.must("run", "-b", box.bundle, box.id)
+        with open(box.bundle + "/config.json", "w") as f:
+            f.write(config)
+        if normal(read(box.shown)) == reference:
+            raise Wrong("a weaker container is not seen: " + what)
+    print("%d leaks and %d weaker containers were seen" % (len(seen), len(weaker)))
+
+
+def main():
+    mode, work = sys.argv[1:3]
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if mode == "planted":
+        planted(work)
+        return
+    every, offset = int(sys.argv[3]), int(sys.argv[4])
+    wrong = []
+    for op in OPERATIONS:
+        if ONLY in op.name:
+            wrong += sweep(work, op, mode, every, offset)
+    if wrong:
+        print("\n".join(wrong))
+        sys.exit(1)
+
+
+main()

@@ -1,0 +1,58 @@
+#!/usr/bin/env bats
+# The runtime is killed at its system calls, and its system calls fail: tests/crash/crash.py. Here every CRASH_EVERY-th call, from
+# a random one on; `make check-crash` takes all.
+
+load guest
+
+setup() {
+	guest_setup
+	mkdir -p "$ROOTFS/sys/fs/cgroup" "$WORK/whole" "$WORK/user" "$WORK/sleep"
+	show > "$ROOTFS/show"
+	edit --argjson p "$(cat "$BATS_TEST_DIRNAME/../../config/seccomp.json")" '.linux.seccomp = $p
+		| .root.path = "'"$ROOTFS"'" | .process.user = {uid: 1000, gid: 1000, additionalGids: [2000]}
+		| .process.args = ["/bin/sh", "/show"] | .process.oomScoreAdj = 500
+		| .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 100, hard: 200}, {type: "RLIMIT_CORE", soft: 0, hard: 0}]
+		| .linux.resources += {memory: {limit: 67108864}, pids: {limit: 50}, cpu: {shares: 512}}
+		| .linux.sysctl = {"net.ipv4.ip_forward": "1", "kernel.msgmax": "4096"}
+		| .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "noexec", "nodev", "ro"]},
+			{destination: "/mnt", type: "bind", source: "'"$ROOTFS"'/etc", options: ["rbind", "ro", "nosuid"]}]'
+	cp "$BUNDLE/config.json" "$WORK/whole/"
+	jq '.process.args = ["/bin/sleep", "1000"]' "$BUNDLE/config.json" > "$WORK/sleep/config.json"
+	userns
+	cp "$BUNDLE/config.json" "$WORK/user/"
+	every=${CRASH_EVERY:-23}
+	offset=${CRASH_OFFSET:-$((RANDOM % every + 1))}
+}
+teardown() { runtime_teardown; }
+
+# What the program of the container shows: all that was asked for, as it is seen from inside.
+show() {
+	cat << 'SH'
+/bin/guest ids -- caps -- sched -- limits -- env -- signals -- fds -- cwd -- ns -- names -- loopback -- unshare-user \
+	-- read /proc/kcore /proc/keys /proc/timer_list /etc/passwd -- stat /dev/null /dev/zero /dev/tty /dev/ptmx /proc/keys \
+	-- write /proc/sys/kernel/shmmax 1 -- make /etc/x -- make /tmp/x -- mknod /tmp/y c 1 3
+cat /proc/self/mountinfo /proc/self/cgroup /proc/self/uid_map /proc/self/oom_score_adj
+cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax
+cd /sys/fs/cgroup
+for f in memory/memory.limit_in_bytes pids/pids.max cpu/cpu.shares devices/devices.list memory.max pids.max cpu.weight; do
+	[ ! -e $f ] || { echo $f; cat $f; }
+done
+SH
+}
+
+crash() {
+	CARREL_BIN=$CARREL_BIN timeout "${CRASH_SECONDS:-500}" python3 "$BATS_TEST_DIRNAME/../crash/crash.py" "$1" "$WORK" "${@:2}" 3>&- || {
+		echo "again: CRASH_EVERY=$every CRASH_OFFSET=$offset"
+		return 1
+	}
+}
+
+@test "the control: leaks and weaker containers are seen" { crash planted; }
+
+@test "kill -9 at a system call: delete --force removes everything, and the id is free again" {
+	crash kill "$every" "$offset"
+}
+
+@test "a system call fails: the container is whole, or there is an error and nothing is left" {
+	crash fail "$every" "$offset"
+}
