@@ -288,10 +288,11 @@ static int clone_in_cgroup(struct entry *x, struct err *e)
 {
 	const bool v2 = cgroup_mode(x->c.cgroup) == CGROUP_V2;
 	int fd, r = cgroup_clone_fd(x->c.cgroup, &fd, e);
+	const bool gone = v2 && fd < 0 && (r == 0 || e->code == ENOENT);
 
-	if (r == 0)
+	if (r == 0 && !gone)
 		r = ns_clone(&x->ns, x->ns_fds, fd, &x->child, e);
-	if (r >= 0 || !v2 || e->code != (fd >= 0 ? EBUSY : ENOENT))
+	if (!gone && (r >= 0 || !v2 || fd < 0 || e->code != EBUSY))
 		return r;
 	if (x->args->cgroups && x->args->cgroups[0])
 		return err_wrap(e, "adding pid of the new process to cgroups");

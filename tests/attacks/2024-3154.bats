@@ -1,0 +1,70 @@
+# CVE-2024-3154, CVE-2023-6476 (see there for the systemd driver): annotations come from whoever writes the pod, and must not steer what the administrator decides.
+load ../integration/guest
+
+setup() {
+	guest_setup
+	config '.linux.resources += {pids: {limit: 50}, memory: {limit: 67108864}}
+		| .linux.seccomp = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["swapon"], "action": "SCMP_ACT_ERRNO"}]}'
+	cat > "$ROOTFS/show" << 'SH'
+/bin/guest ids -- caps -- sched -- limits -- env -- signals -- cwd -- names -- unshare-user -- read /proc/keys | grep -v SigQ
+ls /proc/self/fd
+cut -d' ' -f4-6,8- /proc/self/mountinfo
+cat /proc/self/cgroup /proc/self/uid_map /proc/self/oom_score_adj
+SH
+	args /bin/sh /show
+}
+teardown() { runtime_teardown; }
+
+# What other runtimes and engines obey; without the systemd driver its properties are nothing but text.
+steering() {
+	jq -n --arg w "$WORK" '{
+		"org.systemd.property.ExecStopPost": ("[(\"/bin/sh\", [\"sh\", \"-c\", \"touch " + $w + "/pwned\"], false)]"),
+		"org.systemd.property.TasksMax": "uint64 4000",
+		"org.criu.config": ($w + "/criu.conf"),
+		"run.oci.handler": "krun", "run.oci.delegate-cgroup": "x", "run.oci.systemd.subgroup": "x",
+		"run.oci.seccomp.receiver": ($w + "/agent"), "run.oci.seccomp_fail_unknown_syscall": "1",
+		"run.oci.seccomp_bpf_file": ($w + "/filter"), "run.oci.seccomp.plugins": "x.so",
+		"run.oci.keep_original_groups": "1", "run.oci.pidfd_receiver": ($w + "/pidfd"),
+		"run.oci.mount_context_type": "rootcontext", "run.oci.hooks.stdout": ($w + "/hooks"), "run.oci.hooks.stderr": ($w + "/hooks"),
+		"run.oci.timens_offset": "1000", "module.wasm.image/variant": "compat",
+		"io.kubernetes.cri-o.cgroup2-mount-hierarchy-rw": "true", "io.kubernetes.cri-o.UnifiedCgroup": "pids.max=max",
+		"io.kubernetes.cri-o.Devices": "/dev/mem", "io.kubernetes.cri-o.userns-mode": "auto:size=65536",
+		"cpu-quota.crio.io": "disable", "io.containers.trace-syscall": "of:/x", "io.podman.annotations.privileged": "TRUE",
+		"cdi.k8s.io/x": "vendor.com/x=y", "org.opencontainers.image.os.features": "x" }'
+}
+
+@test "control: what does steer a container is seen" {
+	inside /bin/sh /show
+	ok
+	plain=$output
+	config '.linux.resources.pids.limit = 51 | .process.oomScoreAdj = 1'
+	inside /bin/sh /show
+	ok
+	[ "$output" != "$plain" ]
+}
+
+@test "an annotation changes nothing but the state that shows it" {
+	local plain names
+	inside /bin/sh /show
+	ok
+	plain=$output
+	[ "$(wc -l <<< "$plain")" -gt 40 ]
+	edit --argjson a "$(steering)" '.annotations = $a'
+	inside /bin/sh /show
+	ok
+	diff <(echo "$plain") <(echo "$output")
+	start_sleeper
+	[ "$(rt state "$ID" | jq -S .annotations)" = "$(steering | jq -S .)" ]
+	[ "$(cat "$(find /sys/fs/cgroup -path "*$CGROUP/pids.max" | head -n 1)")" = 50 ]
+	rt delete --force "$ID"
+	[ ! -e "$WORK/pwned" ] && [ ! -e "$WORK/hooks" ]
+}
+
+@test "annotations that do have a meaning here are named by features" {
+	local a
+	# Whatever of the list above the runtime knows by name must be declared as what an engine has to filter.
+	for a in $(strings -n 8 "$RUNTIME" | grep -oE '^(run\.oci|org\.systemd\.property|org\.criu|io\.kubernetes|net\.carrel|carrel)\.[a-z_.-]+$' | sort -u); do
+		rt features | jq -e --arg a "$a" '(.potentiallyUnsafeConfigAnnotations // []) | any(. as $p | $a | startswith($p))' > /dev/null ||
+			{ echo "not declared: $a" && return 1; }
+	done
+}
