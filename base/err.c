@@ -102,7 +102,7 @@ int(err_sys)(struct err *e, const char *fmt, ...)
 	draft_vadd(&d, fmt, ap);
 	va_end(ap);
 	errno = saved;
-	draft_add(&d, ": %m");
+	draft_add(&d, ": %s", strerror(errno));
 	draft_store(&d, e);
 	e->code = saved;
 	errno = saved;

@@ -13,7 +13,7 @@ carrel-shim_STATIC := 1
 ifneq ($(carrel-runtime_CC),)
 carrel-shim_CC := $(carrel-runtime_CC)
 carrel-shim_SRC := $(addprefix musl/,shim/main.c $(shim_SRC) $(filter-out base/yaml.c,$(base_SRC)) \
-	runtime/cli/musl/checked.c)
+	runtime/cli/musl/checked.c runtime/cli/musl/errors.c)
 carrel-shim_LIBS := $(system_archives)/libyajl_s.a
 else
 carrel-shim_SRC := shim/main.c

@@ -30,7 +30,7 @@ teardown() { runtime_teardown; }
 		ok
 		[[ ${lines[0]} == '.TH "CARREL\-RUNTIME\-'"${c^^}"'" "8"'* ]]
 		# Option by option the same as --help.
-		for o in $("$RUNTIME" $c --help | grep -oE -- '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
+		for o in $("$RUNTIME" $c --help | grep -oE -- '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--[a-z0-9-]+'); do
 			says "\\fB${o//-/\\-}\\fR"
 		done
 	done
@@ -62,6 +62,12 @@ teardown() { runtime_teardown; }
 	[[ $(tail -n 1 "$WORK/log.txt") =~ ^time=\"20.*\"\ level=error\ msg=\"carrel-runtime\ state:\ container\ nobody ]]
 	run rt state nobody
 	[[ $output =~ ^time=\"20.*\"\ level=error\ msg= ]]
+}
+
+@test "errors of the system have the words that are known, whatever the program is linked with" {
+	ln -s loop "$WORK/loop"
+	fails_with 'Too many levels of symbolic links' rt --log "$WORK/loop" list
+	fails_with 'File name too long' rt --log "$WORK/$(printf 'x%.0s' $(seq 300))" list
 }
 
 @test "a wrong command line is in the log as well" {

@@ -145,7 +145,7 @@ no_cgroup() {
 	[ "$(rt exec "$ID" sh -c 'exec cat /proc/self/cgroup')" = "$(cat "/proc/$pid/cgroup" | sed 's/.*/0::\/init/')" ] ||
 		[ "$(rt exec "$ID" cat /proc/self/cgroup)" = 0::/init ]
 	fails_with 'adding pid of the new process to cgroups' rt exec --cgroup / "$ID" true
-	says 'resource busy'
+	says 'Device or resource busy'
 	rt exec --cgroup init "$ID" true
 }
 

@@ -13,9 +13,14 @@
 
 #include <linux/mount.h>
 #include <linux/types.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+/* errors.c */
+const char *musl_strerror(int code);
+#define strerror(code) musl_strerror(code)
 
 typedef int __rlimit_resource_t;
 
