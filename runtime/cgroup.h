@@ -183,6 +183,14 @@ int cgroup_pids(struct cgroup *cg, pid_t **out, size_t *n, struct err *e);
  * already: success. */
 int cgroup_remove(struct cgroup *cg, int timeout_ms, struct err *e);
 
+/* Kills by the OOM killer. The descriptor becomes readable when there may have been some (also when the group
+ * is removed); take says how many since it was last called, in any case. Statistics: runtime/cgroup_stats.h. */
+struct cgroup_oom;
+int cgroup_oom_open(const struct cgroup *cg, struct cgroup_oom **out, struct err *e);
+int cgroup_oom_fd(const struct cgroup_oom *o);
+int cgroup_oom_take(struct cgroup_oom *o, unsigned *n, struct err *e);
+void cgroup_oom_free_ptr(struct cgroup_oom **o);
+
 /* cgroup v1 with a cgroup namespace: the controllers to bind read-only below /sys/fs/cgroup of a container,
  * as "name\thost path\n" lines. */
 int cgroup_v1_binds(const struct cgroup *cg, struct buf *out, struct err *e);

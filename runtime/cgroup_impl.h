@@ -42,6 +42,7 @@ struct cgroup_hier {
 };
 
 struct cgroup_backend;
+struct cgroup_stats;
 struct cgroup_unit;
 
 struct cgroup {
@@ -126,6 +127,7 @@ struct cgroup_backend {
 		   struct err *e);
 	int (*freeze)(const struct cgroup *cg, bool frozen, struct err *e);
 	int (*is_frozen)(const struct cgroup *cg, bool *out, struct err *e);
+	int (*stats)(const struct cgroup *cg, struct cgroup_stats *out, struct err *e);
 };
 
 extern const struct cgroup_backend cgroup_v1, cgroup_v2;

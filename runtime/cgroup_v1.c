@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "runtime/cgroup_stats.h"
 
 /* ---- which hierarchies there are ---- */
 
@@ -403,4 +404,5 @@ const struct cgroup_backend cgroup_v1 = {
 	.set = cgroup_v1_set,
 	.freeze = v1_freeze,
 	.is_frozen = v1_is_frozen,
+	.stats = cgroup_v1_stats,
 };

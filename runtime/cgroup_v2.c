@@ -19,6 +19,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "runtime/cgroup_stats.h"
 
 /* What a container gets when the host has it, limits or not: engines read usage from these. */
 enum {
@@ -285,4 +286,5 @@ const struct cgroup_backend cgroup_v2 = {
 	.set = cgroup_v2_set,
 	.freeze = v2_freeze,
 	.is_frozen = v2_is_frozen,
+	.stats = cgroup_v2_stats,
 };

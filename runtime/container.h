@@ -105,6 +105,16 @@ int container_update(const struct container_env *env, const char *id,
 
 /* "spec: 1.3.0" and what else --version says below the program's own line. */
 int container_versions(struct buf *out, struct err *e);
+struct events_args {
+	bool once;	      /* statistics, then return */
+	uint64_t interval_ms; /* else: between two of them, until the container ends */
+	int (*emit)(void *arg, struct buf *line,
+		    struct err *e); /* one line of JSON with its newline */
+	void *arg;
+};
+int container_events(const struct container_env *env, const char *id,
+		     const struct events_args *a, struct err *e);
+
 /* What this build can do (OCI's features document). */
 int container_features(struct buf *out, struct err *e);
 /* A config.json to start from. */

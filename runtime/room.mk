@@ -1,9 +1,10 @@
 LIBS += runtime
 runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_file.c \
-	runtime/cgroup_kill.c runtime/cgroup_perdev.c runtime/cgroup_sub.c runtime/cgroup_systemd.c runtime/cgroup_systemd_name.c \
+	runtime/cgroup_kill.c runtime/cgroup_oom.c runtime/cgroup_perdev.c \
+	runtime/cgroup_stats.c runtime/cgroup_stats_text.c runtime/cgroup_stats_v1.c runtime/cgroup_stats_v2.c runtime/cgroup_sub.c runtime/cgroup_systemd.c runtime/cgroup_systemd_name.c \
 	runtime/cgroup_systemd_props.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \
 	runtime/cgroup_v2.c runtime/cgroup_v2_limits.c runtime/console.c runtime/container.c runtime/copytree.c \
-	runtime/create.c runtime/delete.c runtime/dev.c runtime/exec.c runtime/exec_process.c runtime/features.c \
+	runtime/create.c runtime/delete.c runtime/dev.c runtime/events.c runtime/events_render.c runtime/exec.c runtime/exec_process.c runtime/features.c \
 	runtime/foreground.c runtime/hooks.c runtime/idmap.c runtime/init.c runtime/init_exec.c runtime/init_tree.c runtime/kill.c \
 	runtime/label.c runtime/list.c runtime/mask.c runtime/mempolicy.c runtime/mount.c runtime/mount_bind.c runtime/mount_fs.c runtime/mount_options.c \
 	runtime/mount_target.c runtime/mountapi.c runtime/ns.c runtime/process.c runtime/procfs.c runtime/program.c \
@@ -16,7 +17,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/
 
 PROGRAMS += carrel-runtime
 carrel-runtime_STATIC := 1
-runtime_cli := runtime/cli/main.c runtime/cli/commands.c runtime/cli/common.c runtime/cli/about.c runtime/cli/exec.c \
+runtime_cli := runtime/cli/main.c runtime/cli/commands.c runtime/cli/common.c runtime/cli/about.c runtime/cli/events.c runtime/cli/exec.c \
 	runtime/cli/lifecycle.c runtime/cli/list.c runtime/cli/ps.c runtime/cli/run.c runtime/cli/texts.c runtime/cli/update.c
 
 # The program is started once or twice for each thing that is done to a container, so what a start costs decides: with
@@ -49,13 +50,17 @@ carrel-sdbus_SRC := runtime/systemd/main.c runtime/systemd/bus.c runtime/systemd
 carrel-sdbus_LINK := base
 carrel-sdbus_PKGS := libsystemd
 
-runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_systemd test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
+runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_stats test_runtime_systemd test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
 UNIT += $(runtime_UNIT)
 $(foreach t,$(runtime_UNIT),$(eval $(t)_LINK := runtime base)$(eval $(t)_LIBS := -lseccomp -lcap -lyajl))
 
 FUZZ += fuzz_seccomp
 fuzz_seccomp_LINK := runtime base
 fuzz_seccomp_LIBS := -lseccomp -lcap -lyajl
+
+FUZZ += fuzz_cgroup
+fuzz_cgroup_LINK := runtime base
+fuzz_cgroup_LIBS := -lseccomp -lcap -lyajl
 
 FUZZ += fuzz_spec
 fuzz_spec_LINK := runtime base

@@ -48,6 +48,7 @@ int cli_list(void *global, const char **operands, int n, void *opts);
 int cli_ps(void *global, const char **operands, int n, void *opts);
 int cli_pause(void *global, const char **operands, int n, void *opts);
 int cli_resume(void *global, const char **operands, int n, void *opts);
+int cli_events(void *global, const char **operands, int n, void *opts);
 int cli_update(void *global, const char **operands, int n, void *opts);
 int cli_features(void *global, const char **operands, int n, void *opts);
 int cli_spec(void *global, const char **operands, int n, void *opts);
@@ -57,6 +58,7 @@ int cli_man(void *global, const char **operands, int n, void *opts);
 /* Their tables of options, each in the file of its command, and the blocks that these fill. */
 extern const struct opt cli_create_opts[], cli_run_opts[], cli_exec_opts[], cli_kill_opts[];
 extern const struct opt cli_delete_opts[], cli_list_opts[], cli_ps_opts[], cli_update_opts[];
+extern const struct opt cli_events_opts[];
 extern const struct opt cli_spec_opts[];
 
 struct opts_create {
@@ -83,6 +85,10 @@ struct opts_list {
 };
 struct opts_ps {
 	const char *format;
+};
+struct opts_events {
+	const char *interval;
+	bool stats;
 };
 struct opts_update {
 	const char *resources;

@@ -77,3 +77,21 @@ const char cli_text_spec[] =
 const char cli_text_features[] =
 	"The document is that of the specification's features: what config.json may say and this build understands, "
 	"whatever the host.\n";
+
+const char cli_text_events[] =
+	"Every line is one JSON object: {\"type\":\"stats\",\"id\":...,\"data\":...} at each interval, and "
+	"{\"type\":\"oom\",\"id\":...} when the OOM killer has ended a process of the container. It ends with the "
+	"container.\n"
+	"\n"
+	"- Times are nanoseconds, amounts bytes; a number that is 0 may be absent. A memory limit of 18446744073709551615 is "
+	"none.\n"
+	"- network_interfaces are those of the container's own network namespace.\n"
+	"\n"
+	"    carrel-runtime events --stats web | jq .data.memory.usage.usage\n";
+
+const char cli_text_update[] =
+	"What is not given stays as it is. Amounts of memory take units (64M, 2G). The object that --resources reads is "
+	"linux.resources of the runtime specification; its rules for devices are not applied, which is said.\n"
+	"\n"
+	"    carrel-runtime update --memory 256M --pids-limit 100 web\n"
+	"    echo '{\"cpu\": {\"quota\": 50000}}' | carrel-runtime update -r - web\n";
