@@ -115,7 +115,7 @@ static int make_state(struct startup *s, struct err *e)
 		return -1;
 	s->c.dir_fd = state_dir_make(s->c.root_fd, s->args->id, e);
 	if (s->c.dir_fd < 0)
-		return -1;
+		return e->code == EROFS ? err_wrap(e, "%s", s->env->root) : -1;
 	s->made_state = true;
 	if (cgroup_plan(&s->spec->cgroup, &s->cgroup_text, e) < 0)
 		return -1;

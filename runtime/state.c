@@ -40,6 +40,12 @@ int state_id_check(const char *id, struct err *e)
 	return 0;
 }
 
+static int cannot_make(const char *path, struct err *e)
+{
+	(void) err_sys(e, "make %s", path);
+	return e->code == EROFS ? err_hint(e, "--root names another place") : -1;
+}
+
 static int make_parents(const char *path, struct err *e)
 {
 	auto_free char *copy = xstrdup(path);
@@ -49,11 +55,11 @@ static int make_parents(const char *path, struct err *e)
 			continue;
 		*p = '\0';
 		if (mkdir(copy, 0711) < 0 && errno != EEXIST)
-			return err_sys(e, "mkdir %s", copy);
+			return cannot_make(copy, e);
 		*p = '/';
 	}
 	if (mkdir(copy, 0700) < 0 && errno != EEXIST)
-		return err_sys(e, "mkdir %s", copy);
+		return cannot_make(copy, e);
 	return 0;
 }
 
@@ -108,7 +114,7 @@ int state_dir_make(int root_fd, const char *id, struct err *e)
 	if (mkdirat(root_fd, id, 0700) < 0) {
 		if (errno == EEXIST)
 			return err_set(e, EEXIST, "container with given ID already exists");
-		return err_sys(e, "make the state directory");
+		return cannot_make("the state directory", e);
 	}
 	auto_close int fd =
 		openat(root_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

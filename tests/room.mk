@@ -24,3 +24,8 @@ $(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fak
 ## check-crash    kill -9 of the runtime at each system call, and each call made to fail with four errors
 check-crash: all
 	$(Q)CRASH_EVERY=1 CRASH_SECONDS=7200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/crash.bats
+
+.PHONY: check-storm
+## check-storm    10,000 containers and 10,000 execs, eight at a time: no failure, no leak, flat kernel memory
+check-storm: all
+	$(Q)STORM=10000 STORM_SECONDS=7200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/storm.bats
