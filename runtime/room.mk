@@ -12,7 +12,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/
 	runtime/seccomp.c runtime/seccomp_cache.c \
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
 	runtime/spec.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
-	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/state.c runtime/sync.c \
+	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/state.c runtime/state_filter.c runtime/sync.c \
 	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c
 
 PROGRAMS += carrel-runtime
@@ -61,6 +61,10 @@ fuzz_seccomp_LIBS := -lseccomp -lcap -lyajl
 FUZZ += fuzz_cgroup
 fuzz_cgroup_LINK := runtime base
 fuzz_cgroup_LIBS := -lseccomp -lcap -lyajl
+
+FUZZ += fuzz_state
+fuzz_state_LINK := runtime base
+fuzz_state_LIBS := -lseccomp -lcap -lyajl
 
 FUZZ += fuzz_spec
 fuzz_spec_LINK := runtime base

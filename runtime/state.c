@@ -17,7 +17,6 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "runtime/cgroup.h"
-#include "runtime/seccomp.h"
 #include "runtime/spec.h"
 
 enum { STATE_VERSION = 1, STATE_MAX = 1 << 20 };
@@ -288,52 +287,6 @@ int state_write_init_self(int dir_fd, struct err *e)
 	return 0;
 }
 
-/* ---- the filter program ---- */
-
-struct filter_head {
-	char magic[8];
-	uint32_t flags;
-	uint16_t n;
-	uint8_t notifies, pad;
-};
-static const char filter_magic[8] = "carrelF1";
-enum { INSN_SIZE = 8 }; /* struct sock_filter */
-
-int state_write_filter(int dir_fd, const struct filter_program *p, struct err *e)
-{
-	struct filter_head h = { .flags = p->flags, .n = p->n, .notifies = p->notifies };
-	auto_buf struct buf b = BUF_LIMIT(STATE_MAX);
-
-	memcpy(h.magic, filter_magic, sizeof(h.magic));
-	if (buf_append(&b, &h, sizeof(h), e) < 0 ||
-	    buf_append(&b, p->insns, (size_t) p->n * INSN_SIZE, e) < 0)
-		return -1;
-	auto_close int fd = openat(dir_fd, "seccomp.bpf",
-				   O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_sys(e, "write the seccomp program");
-	return fd_write_all(fd, buf_bytes(&b), buf_len(&b), e);
-}
-
-int state_read_filter(int dir_fd, struct filter_program *out, struct err *e)
-{
-	auto_buf struct buf b = BUF_LIMIT(STATE_MAX);
-	struct filter_head h;
-
-	if (fd_read_file(dir_fd, "seccomp.bpf", STATE_MAX, &b, e) < 0)
-		return err_wrap(e, "the container's seccomp program");
-	if (buf_len(&b) < sizeof(h))
-		return err_set(e, EPROTO, "the container's seccomp program is cut off");
-	memcpy(&h, buf_bytes(&b), sizeof(h));
-	if (memcmp(h.magic, filter_magic, sizeof(h.magic)) != 0 ||
-	    buf_len(&b) != sizeof(h) + (size_t) h.n * INSN_SIZE)
-		return err_set(e, EPROTO, "the container's seccomp program is damaged");
-	*out = (struct filter_program){ .n = h.n, .flags = h.flags, .notifies = h.notifies };
-	out->insns = xalloc((size_t) h.n * INSN_SIZE + 1);
-	memcpy(out->insns, buf_bytes(&b) + sizeof(h), (size_t) h.n * INSN_SIZE);
-	return 0;
-}
-
 /* ---- reading ---- */
 
 void state_free_ptr(struct state **ps)
@@ -347,12 +300,15 @@ void state_free_ptr(struct state **ps)
 	*ps = NULL;
 }
 
-static void decode_rdt(struct state *s, const struct json *rdt)
+static int decode_rdt(struct state *s, const struct json *rdt, struct err *e)
 {
 	const char *clos = json_str_or(rdt, "class", NULL);
 
 	if (!clos)
-		return;
+		return 0;
+	/* What is made of it is removed: both must be names. */
+	if (!clos[0] || strchr(clos, '/') || clos[0] == '.' || state_id_check(s->id, e) < 0)
+		return err_set(e, EPROTO, "the state's class of resctrl is damaged");
 	s->rdt = (struct rdt_place){
 		.set = true,
 		.clos = clos,
@@ -360,6 +316,7 @@ static void decode_rdt(struct state *s, const struct json *rdt)
 		.own = json_bool_or(rdt, "own", false),
 		.monitoring = json_bool_or(rdt, "monitoring", false),
 	};
+	return 0;
 }
 
 static int decode(struct state *s, struct err *e)
@@ -383,11 +340,10 @@ static int decode(struct state *s, struct err *e)
 	s->annotations = json_get(r, "annotations");
 	s->hooks = json_get(r, "hooks");
 	s->linux_part = json_get(r, "linux");
-	decode_rdt(s, json_get(r, "rdt"));
 	s->owner = (uint32_t) json_int_or(r, "owner", 0);
 	s->namespaces = (unsigned) json_int_or(r, "namespaces", 0);
 	s->has_filter = json_bool_or(r, "filter", false);
-	return 0;
+	return decode_rdt(s, json_get(r, "rdt"), e);
 }
 
 int state_read_init(int dir_fd, struct state *s, struct err *e)
@@ -413,6 +369,16 @@ int state_load(int dir_fd, struct state **out, struct err *e)
 		return 1;
 	if (json_parse_file(dir_fd, state_file, NULL, &s->doc, e) < 0 || decode(s, e) < 0 ||
 	    state_read_init(dir_fd, s, e) < 0)
+		return -1;
+	*out = take_ptr(&s);
+	return 0;
+}
+
+int state_parse(const char *text, size_t n, struct state **out, struct err *e)
+{
+	auto_state struct state *s = xalloc(sizeof(*s));
+
+	if (json_parse(text, n, NULL, &s->doc, e) < 0 || decode(s, e) < 0)
 		return -1;
 	*out = take_ptr(&s);
 	return 0;

@@ -96,6 +96,8 @@ int state_read_filter(int dir_fd, struct filter_program *out, struct err *e);
 
 /* 0: *out is set; 1: the runtime that made the directory was killed before it wrote anything. */
 int state_load(int dir_fd, struct state **out, struct err *e);
+/* The same from text, without init (for fuzzing). */
+int state_parse(const char *text, size_t n, struct state **out, struct err *e);
 void state_free_ptr(struct state **s);
 #define auto_state auto_cleanup(state_free_ptr)
 

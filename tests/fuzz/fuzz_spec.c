@@ -83,7 +83,7 @@ static void walk(const struct spec *s)
 		touch(s->sysctl[i].value);
 	}
 	/* What was accepted keeps its promises. */
-	if (!s->process.args[0] || s->process.cwd[0] != '/' || !s->ns.ns[NS_MNT].listed)
+	if (!s->process.args[0] || s->process.cwd[0] != '/')
 		abort();
 }
 
