@@ -190,6 +190,7 @@ static int open_sources(struct startup *s, struct err *e)
 	const struct mount_origin from = {
 		.bundle_fd = s->bundle_fd,
 		.container_idmap = userns ? &spec->idmap : NULL,
+		.container_userns = s->init.ns_fds[NS_USER],
 		.keep_shared = spec->root.propagation & MS_SHARED,
 	};
 
@@ -434,8 +435,8 @@ static int (*const steps[])(struct startup *, struct err *) = {
 	make_rdt_class,
 	compile_filter,
 	open_listener,
-	open_sources,
 	open_namespaces,
+	open_sources,
 	open_sockets,
 	prepare_texts,
 	clone_init, /* and init writes its pid beside the state */

@@ -87,6 +87,7 @@ static int attach_one(struct init *in, size_t i, const struct mount_place *where
 	const struct mount_origin from = {
 		.bundle_fd = AT_FDCWD,
 		.container_idmap = init_has_userns(in) ? &in->spec->idmap : NULL,
+		.container_userns = FD_NONE,
 	};
 	auto_close int own = FD_NONE;
 	int source = in->a->source_fds[i], late;

@@ -70,6 +70,7 @@ void mount_settle(struct mount_spec *m, const char *bundle, const char *rootfs);
 struct mount_origin {
 	int bundle_fd; /* relative sources start here; AT_FDCWD in init */
 	const struct idmap_spec *container_idmap; /* NULL without a user namespace */
+	int container_userns; /* one that is joined by path: its own maps are the container's; or FD_NONE */
 	bool keep_shared; /* linux.rootfsPropagation is shared: rshared binds reach the host */
 };
 

@@ -137,6 +137,8 @@ static int open_maps(const struct mount_spec *m, const struct mount_origin *from
 {
 	const struct idmap_spec *map = m->idmap.uid.n ? &m->idmap : from->container_idmap;
 
+	if (map && !map->uid.n && from->container_userns >= 0)
+		return fd_dup(from->container_userns, e);
 	if (!map)
 		return err_set(
 			e, EINVAL,

@@ -118,3 +118,21 @@ host_tmpfs() {
 	fact make '/etc/new ok'
 	[ "$(stat -c %u "$WORK/src/etc/new")" = 0 ]
 }
+
+@test "idmap without mappings, the user namespace being joined by path: that namespace's own" {
+	mkdir -p "$WORK/vol"
+	touch "$WORK/vol/file"
+	unshare --user sleep 1000 < /dev/null > /dev/null 2>&1 3>&- &
+	local holder=$!
+	wait_for '[ "$(readlink /proc/'$holder'/ns/user)" != "$(readlink /proc/self/ns/user)" ]'
+	echo '0 300000 65536' > "/proc/$holder/uid_map"
+	echo '0 300000 65536' > "/proc/$holder/gid_map"
+	find "$ROOTFS" -type d -exec chown 300000:300000 {} +
+	edit --arg p "/proc/$holder/ns/user" '.linux.namespaces += [{type: "user", path: $p}]'
+	mount_at /mnt '' "$WORK/vol" bind idmap
+	inside stat -c %u /mnt/file
+	kill "$holder"
+	[[ $output != *'does not support'* ]] || skip "the test's filesystem cannot be idmapped"
+	ok
+	[ "$output" = 0 ]
+}
