@@ -347,10 +347,12 @@ int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct er
 		return cg->be->set(cg, r, false, e);
 	struct cgroup_resources rounded = *r;
 	cgroup_systemd_round(&rounded);
-	/* The files first: they refuse what cannot be, before anything is changed. */
-	if (cg->be->set(cg, &rounded, false, e) < 0)
+	/* The files first: they refuse what cannot be, before anything is changed. And last, for systemd writes all of
+	 * its own anew, some less exactly. */
+	if (cg->be->set(cg, &rounded, false, e) < 0 ||
+	    cgroup_systemd_update(cg, &rounded, e) < 0)
 		return -1;
-	return cgroup_systemd_update(cg, &rounded, e);
+	return cg->be->set(cg, &rounded, false, e);
 }
 
 int cgroup_clone_fd(const struct cgroup *cg, int *fd, struct err *e)

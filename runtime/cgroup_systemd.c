@@ -15,7 +15,7 @@
 #include "runtime/cgroup_impl.h"
 #include "runtime/sdbus.h"
 
-enum { TEXT_MAX = 120 * 1024 };
+enum { TEXT_MAX = 120 * 1024, ROOM = 4 };
 
 /* ---- requests ---- */
 
@@ -88,6 +88,19 @@ int cgroup_systemd_plan(const struct cgroup_spec *s, struct unit_names *out, cha
 	return 0;
 }
 
+/* Whether the helper could take the container's place: beside the two there may be one more on the way there. */
+static bool is_tight(const struct cgroup_resources *r)
+{
+	if (r->pids != CGROUP_UNSET && r->pids >= 0 && r->pids < ROOM)
+		return true;
+	for (size_t i = 0; i < r->n_unified; i++)
+		if (strcmp(r->unified[i].key, "pids.max") == 0 &&
+		    strtoull(r->unified[i].value, NULL, 10) < ROOM &&
+		    !str_has_prefix(r->unified[i].value, "max"))
+			return true;
+	return false;
+}
+
 static int put_start(const struct cgroup_spec *s, const struct unit_names *names, bool v2,
 		     struct buf *out, struct err *e)
 {
@@ -109,7 +122,9 @@ static int put_start(const struct cgroup_spec *s, const struct unit_names *names
 		return -1;
 	if (!names->user && unit_put_devices(&s->res, out, e) < 0)
 		return -1;
-	return unit_put_limits(&s->res, v2, slice ? UNIT_ALL : UNIT_ALL_BUT_TASKS, out, e);
+	return unit_put_limits(&s->res, v2,
+			       slice || !is_tight(&s->res) ? UNIT_ALL : UNIT_ALL_BUT_TASKS, out,
+			       e);
 }
 
 /* The state names the directories already: systemd must mean the same ones. */
@@ -123,7 +138,7 @@ static int check_place(const char *told, const char *path, struct err *e)
 		       path);
 }
 
-/* The limit of processes, which has to wait, is moved from *res to the unit. */
+/* A limit of processes that has to wait is moved from *res to the unit. */
 static void set_tasks_aside(struct cgroup_unit *u, struct cgroup_resources *res)
 {
 	struct cgroup_pair *kept = xalloc((res->n_unified + 1) * sizeof(*kept));
@@ -139,6 +154,7 @@ static void set_tasks_aside(struct cgroup_unit *u, struct cgroup_resources *res)
 	res->unified = kept;
 	res->n_unified = n;
 	u->kept = kept;
+	u->others = *res;
 }
 
 int cgroup_systemd_start(const struct cgroup_spec *s, const struct unit_names *names,
@@ -158,7 +174,7 @@ int cgroup_systemd_start(const struct cgroup_spec *s, const struct unit_names *n
 	if (check_place(buf_str(&told), path, e) < 0)
 		return -1;
 	cgroup_systemd_round(res);
-	if (!str_has_suffix(u->name, ".slice"))
+	if (!str_has_suffix(u->name, ".slice") && is_tight(res))
 		set_tasks_aside(u, res);
 	return 0;
 }
@@ -244,7 +260,10 @@ static int set_tasks(struct cgroup *cg, uint64_t ms, struct err *e)
 	    unit_put_limits(&r, v2, UNIT_TASKS, &text, e) < 0 ||
 	    ask(&cg->unit->bus, &text, ms, NULL, e) < 0)
 		return -1;
-	return v2 ? cgroup_v2_set(cg, &r, false, e) : cgroup_v1_set(cg, &r, false, e);
+	/* systemd wrote all of its files anew, some less exactly than we do. */
+	if (cg->be->set(cg, &cg->unit->others, false, e) < 0)
+		return -1;
+	return cg->be->set(cg, &r, false, e);
 }
 
 bool cgroup_settles(const struct cgroup *cg)
@@ -293,6 +312,19 @@ static void complete_quota(const struct cgroup *cg, struct cgroup_cpu *c)
 	(void) cgroup_read_int(h, "cpu.cfs_period_us", &c->period, &ignored);
 }
 
+/* Swap is counted with memory by OCI and apart by systemd: a new amount of it alone needs the limit that holds. */
+static void complete_swap(const struct cgroup *cg, struct cgroup_memory *m)
+{
+	struct err ignored = ERR_NONE;
+	char line[64];
+
+	if (cg->mode != CGROUP_V2 || m->swap <= 0 || m->limit != CGROUP_UNSET)
+		return;
+	if (cgroup_read_line(&cg->h[0], "memory.max", line, sizeof(line), &ignored) == 0 &&
+	    strcmp(line, "max") != 0)
+		m->limit = strtoll(line, NULL, 10);
+}
+
 int cgroup_systemd_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(TEXT_MAX);
@@ -301,6 +333,7 @@ int cgroup_systemd_update(struct cgroup *cg, const struct cgroup_resources *r, s
 	uint64_t ms;
 
 	complete_quota(cg, &now.cpu);
+	complete_swap(cg, &now.memory);
 	if (sdbus_timeout_ms(&ms, e) < 0 ||
 	    begin("set", cg->unit->user, cg->unit->name, ms, &text, e) < 0)
 		return -1;

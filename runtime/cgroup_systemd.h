@@ -6,7 +6,7 @@
  * is, systemd's word is compared. Limits go to systemd, which would undo them otherwise, and into the files.
  *
  * A scope may not be empty when it is made: carrel-sdbus is its first process (runtime/systemd/main.c), and it leaves when
- * the container's is inside (cgroup_systemd_settle). So a limit of processes is set only then.
+ * the container's is inside (cgroup_settle). A limit of few processes is set only then.
  */
 #ifndef CARREL_RUNTIME_CGROUP_SYSTEMD_H
 #define CARREL_RUNTIME_CGROUP_SYSTEMD_H
@@ -39,8 +39,9 @@ struct cgroup_unit {
 	char *name;
 	bool user;
 	struct sdbus bus; /* runs from the start on until the container's process is inside */
-	int64_t tasks;	  /* the limit of processes, until then */
-	const char *pids_max; /* the same from linux.resources.unified, or NULL */
+	int64_t tasks;	  /* a limit of processes that waits until then, or CGROUP_UNSET */
+	const char *pids_max;		/* the same from linux.resources.unified, or NULL */
+	struct cgroup_resources others; /* with it; their strings are the spec's */
 	void *kept;
 };
 /* "unit user NAME", a line of the state text. */
@@ -51,8 +52,8 @@ void cgroup_unit_free(struct cgroup_unit *u);
 /* The names, and the directory below the hierarchies' roots: asks the user manager where it is. */
 int cgroup_systemd_plan(const struct cgroup_spec *s, struct unit_names *out, char **path,
 			struct err *e);
-/* Starts the unit, with every limit but that of processes, which is taken out of *res; so is what systemd would
- * round: *res is what the files are to say. */
+/* Starts the unit with its limits. *res is what the files are to say: without a limit of processes that has to wait, and
+ * rounded as systemd does. */
 int cgroup_systemd_start(const struct cgroup_spec *s, const struct unit_names *names,
 			 const char *path, struct cgroup *cg, struct cgroup_resources *res,
 			 struct err *e);

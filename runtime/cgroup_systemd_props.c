@@ -147,7 +147,7 @@ static int put_memory(const struct cgroup_memory *m, bool v2, struct buf *out, s
 		return -1;
 	if (m->swap == -1 || (m->limit == -1 && !given(m->swap)))
 		return put_u64(out, "MemorySwapMax", UINT64_MAX, e);
-	if (given(m->swap) && m->swap >= m->limit)
+	if (given(m->swap) && given(m->limit) && m->swap >= m->limit)
 		return put_u64(out, "MemorySwapMax", (uint64_t) (m->swap - m->limit), e);
 	return 0;
 }

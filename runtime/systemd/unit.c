@@ -296,6 +296,16 @@ int unit_start(struct bus *b, const struct request *q, struct buf *cgroup, struc
 	return tell_unit_cgroup(b, q->unit, cgroup, e);
 }
 
+/* systemd answers first and writes the files, all of the unit's, then: before it reads the next message. */
+static int settle_down(const struct bus *b, struct err *e)
+{
+	sd_bus_message *m = NULL;
+	const int r = sd_bus_message_new_method_call(b->sd, &m, BUS_SYSTEMD, BUS_PATH,
+						     "org.freedesktop.DBus.Peer", "Ping");
+
+	return r < 0 ? bus_error(e, r, "Ping") : bus_call(b, m, NULL, NULL, e);
+}
+
 int unit_set(struct bus *b, const struct request *q, struct buf *cgroup, struct err *e)
 {
 	sd_bus_message *m = NULL;
@@ -312,7 +322,9 @@ int unit_set(struct bus *b, const struct request *q, struct buf *cgroup, struct 
 		sd_bus_message_unref(m);
 		return -1;
 	}
-	return bus_call(b, m, NULL, NULL, e);
+	if (bus_call(b, m, NULL, NULL, e) < 0)
+		return -1;
+	return settle_down(b, e);
 }
 
 int unit_stop(struct bus *b, const struct request *q, struct buf *cgroup, struct err *e)

@@ -12,6 +12,7 @@ struct request;
 /* Starts the unit and waits for its job. A scope holds this very process first, for it must not be empty: the caller puts
  * its own inside and then lets this process end. `cgroup` becomes the unit's control group. */
 int unit_start(struct bus *b, const struct request *r, struct buf *cgroup, struct err *e);
+/* When it returns systemd has written what it has to into the control group's files. */
 int unit_set(struct bus *b, const struct request *r, struct buf *cgroup, struct err *e);
 /* Not there: success. */
 int unit_stop(struct bus *b, const struct request *r, struct buf *cgroup, struct err *e);
