@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -221,7 +222,18 @@ static int container_hooks(struct init *in, struct err *e)
 
 /* ---- inside ---- */
 
-/* Only what can be known with root's eyes; the user's follow before exec. */
+/* A file without any such permission, or on a noexec mount. */
+static bool nobody_executes(const char *path)
+{
+	struct statvfs fs;
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && statvfs(path, &fs) == 0 &&
+	       (!(st.st_mode & 0111) || (fs.f_flag & ST_NOEXEC));
+}
+
+/* Only what can be known with root's eyes; the user's follow before exec. Early, because engines
+ * clean up after a create that failed, and not all of them after a start. */
 static int check_program(struct init *in, struct err *e)
 {
 	struct err why = ERR_NONE;
@@ -230,10 +242,13 @@ static int check_program(struct init *in, struct err *e)
 	if (in->spec->process.cwd && chdir(in->spec->process.cwd) < 0)
 		return 0;
 	const int r = process_find_program(&in->spec->process, &found, &why);
+	const bool certain =
+		r < 0 && (why.code == ENOENT || why.code == EISDIR ||
+			  (why.code == EACCES && nobody_executes(in->spec->process.args[0])));
 	free(found);
 	if (chdir("/") < 0)
 		return err_sys(e, "chdir /");
-	if (r < 0 && (why.code == ENOENT || why.code == EISDIR)) {
+	if (certain) {
 		*e = why;
 		return -1;
 	}

@@ -85,6 +85,19 @@ teardown() { runtime_teardown; }
 	wait_for '[ "$(status_of)" = stopped ]'
 }
 
+@test "create refuses a file that nobody may execute" {
+	args /etc/passwd
+	fails_with 'exec /etc/passwd: permission denied' rt create -b "$BUNDLE" "$ID"
+	[ ! -e "$ROOT/$ID" ]
+	# One that somebody may is for start to find out, with the user's rights.
+	cp --remove-destination "$ROOTFS/bin/busybox" "$ROOTFS/bin/own"
+	chmod 744 "$ROOTFS/bin/own"
+	args /bin/own true
+	config '.process.user = {uid: 1000, gid: 1000}'
+	rt create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	fails_with 'exec /bin/own: permission denied' rt start "$ID"
+}
+
 @test "run says which program it could not find" {
 	inside nosuchprogram
 	[ "$status" -eq 1 ]
