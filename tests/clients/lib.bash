@@ -70,7 +70,7 @@ terminal() {
 
 # busybox, our guest, and two users: /mnt/image.tar, for podman import; /mnt/docker.tar, for docker load and ctr image import.
 make_image() {
-	local d=$ROOM_DIR/rootfs a layer config
+	local d=$ROOM_DIR/rootfs a
 	mkdir -p "$d"/{bin,dev,etc,proc,sys,tmp,root,home/user,var,run,mnt,usr}
 	cp "$(command -v busybox)" "$d/bin/busybox"
 	cp "$CARREL_BIN/../tests/guest" "$d/bin/guest"
@@ -80,20 +80,24 @@ make_image() {
 	echo data > "$d/etc/data"
 	chmod 1777 "$d/tmp"
 	tar -C "$d" --owner=0 --group=0 --numeric-owner -cf "$ROOM_DIR/layer.tar" .
+	put /mnt/image.tar < "$ROOM_DIR/layer.tar"
+	make_archive localhost/bb:1 '{Cmd: ["sh"]}' /mnt/docker.tar
+}
+# make_archive NAME CONFIG FILE: that one layer with a configuration, as docker save writes it.
+make_archive() {
+	local d=$ROOM_DIR/archive layer config
 	layer=$(sha256sum < "$ROOM_DIR/layer.tar" | cut -d' ' -f1)
-	d=$ROOM_DIR/docker
 	mkdir -p "$d/$layer"
-	mv "$ROOM_DIR/layer.tar" "$d/$layer/layer.tar"
-	jq -n --arg l "sha256:$layer" '{architecture: "amd64", os: "linux", created: "2020-01-01T00:00:00Z",
-		config: {Env: ["PATH=/bin"], Cmd: ["sh"]}, rootfs: {type: "layers", diff_ids: [$l]}, history: [{created: "2020-01-01T00:00:00Z"}]}' \
-		> "$d/config"
+	ln -f "$ROOM_DIR/layer.tar" "$d/$layer/layer.tar"
+	jq -n --arg l "sha256:$layer" '{architecture: "amd64", os: "linux", created: "2020-01-01T00:00:00Z", config: ({Env: ["PATH=/bin"]} + '"$2"'),
+		rootfs: {type: "layers", diff_ids: [$l]}, history: [{created: "2020-01-01T00:00:00Z"}]}' > "$d/config"
 	config=$(sha256sum < "$d/config" | cut -d' ' -f1)
 	mv "$d/config" "$d/$config.json"
-	jq -n --arg c "$config.json" --arg l "$layer/layer.tar" \
-		'[{Config: $c, RepoTags: ["localhost/bb:1"], Layers: [$l]}]' > "$d/manifest.json"
-	tar -C "$d" -cf "$ROOM_DIR/docker.tar" .
-	put /mnt/image.tar < "$d/$layer/layer.tar"
-	put /mnt/docker.tar < "$ROOM_DIR/docker.tar"
+	jq -n --arg c "$config.json" --arg l "$layer/layer.tar" --arg n "$1" \
+		'[{Config: $c, RepoTags: [$n], Layers: [$l]}]' > "$d/manifest.json"
+	tar -C "$d" -cf "$ROOM_DIR/archive.tar" .
+	put "$3" < "$ROOM_DIR/archive.tar"
+	rm -r "$d"
 }
 
 # wait_for 'COMMAND' [SECONDS]: until it succeeds.

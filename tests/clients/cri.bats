@@ -1,0 +1,179 @@
+# containerd's CRI plugin, as a kubelet calls it, with carrel-runtime as the handler `carrel`.
+
+load lib
+load containerd
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	room_open containerd ctr containerd-shim-runc-v2 /usr/lib/cni/bridge /usr/bin/python3 || return 0
+	put /mnt/cri.py < "$BATS_TEST_DIRNAME/cri.py"
+	in_room mkdir -p /etc/cni/net.d
+	put /etc/cni/net.d/10-test.conflist << 'JSON'
+{ "cniVersion": "0.4.0", "name": "test", "plugins": [
+  { "type": "bridge", "bridge": "cri0", "isGateway": true,
+    "ipam": { "type": "host-local", "ranges": [[{ "subnet": "10.99.0.0/24" }]], "routes": [{ "dst": "0.0.0.0/0" }] } } ] }
+JSON
+	containerd_start
+	# What holds a pod's namespaces does nothing.
+	make_archive localhost/pause:1 '{Entrypoint: ["/bin/guest", "sleep", "1000000"]}' /mnt/pause.tar
+	ctr -n k8s.io image import /mnt/docker.tar > /dev/null
+	ctr -n k8s.io image import /mnt/pause.tar > /dev/null
+	wait_for '[ "$(cri Version 2> /dev/null | jq -r .runtime_name)" = containerd ]' 10 || { in_room grep -i cri /mnt/containerd.log && return 1; } >&2
+	pod_start
+	pod_end
+	room_ledger > "$ROOM_DIR/before"
+}
+setup() { room_here; }
+teardown() {
+	local p
+	for p in $(cri ListPodSandbox | jq -r '.items[]?.id'); do pod_end "$p"; done
+}
+teardown_file() {
+	containerd_stop
+	room_close
+}
+
+cri() { in_room /usr/bin/python3 /mnt/cri.py /run/containerd/containerd.sock "$@"; }
+
+# Words as a JSON list: jq's --args would read their dashes.
+list() { printf '%s\001' "$@" | jq -Rsc 'split("\u0001")[:-1]'; }
+
+# pod_start [HANDLER]: a pod with a network of its own, $POD.
+pod_start() {
+	POD_CONFIG=$(jq -nc --arg parent "/$PARENT" --arg uid "$BATS_TEST_NUMBER-$RANDOM" \
+		'{metadata: {name: "pod", uid: $uid, namespace: "test"}, hostname: "pod", linux: {cgroup_parent: $parent}}')
+	POD=$(cri RunPodSandbox "$(jq -nc --argjson c "$POD_CONFIG" --arg h "${1-carrel}" '{config: $c, runtime_handler: $h}')" | jq -r .pod_sandbox_id)
+	[ -n "$POD" ]
+}
+pod_end() {
+	local request
+	request=$(jq -nc --arg p "${1:-$POD}" '{pod_sandbox_id: $p}')
+	cri StopPodSandbox "$request" > /dev/null
+	cri RemovePodSandbox "$request" > /dev/null
+}
+# container_make NAME JQ COMMAND...: in $POD, its configuration changed by a jq expression; $CONTAINER.
+container_make() {
+	local config
+	config=$(jq -nc --arg n "$1" --argjson c "$(list "${@:3}")" '{metadata: {name: $n}, image: {image: "localhost/bb:1"}, command: $c} | '"$2")
+	CONTAINER=$(cri CreateContainer "$(jq -nc --arg p "$POD" --argjson c "$config" --argjson s "$POD_CONFIG" \
+		'{pod_sandbox_id: $p, config: $c, sandbox_config: $s}')" | jq -r .container_id)
+	[ -n "$CONTAINER" ]
+}
+container() { # METHOD [JQ]
+	cri "$1" "$(jq -nc --arg c "$CONTAINER" '{container_id: $c} | '"${2:-.}")"
+}
+container_start() {
+	container_make "$@"
+	container StartContainer > /dev/null
+}
+# What it says, as JSON.
+inside() { container ExecSync '.timeout = 20 | .cmd = '"$(list "$@")"; }
+state() { container ContainerStatus | jq -r '["created", "running", "exited", "unknown"][.status.state // 0]'; }
+pid() { container ContainerStatus '.verbose = 1' | jq -r '.info.info | fromjson | .pid'; }
+
+@test "a pod: the handler chooses this runtime, the default another; an address; its end" {
+	pod_start
+	run cri PodSandboxStatus "{\"pod_sandbox_id\": \"$POD\"}"
+	ok
+	jq -e '.status | .runtime_handler == "carrel" and (.state // 0) == 0 and (.network.ip | startswith("10.99.0."))' <<< "$output"
+	in_room readlink "/run/containerd/runc/k8s.io/$POD/init"
+	pod_end
+	[ -z "$(in_room ls /run/containerd/runc/k8s.io | grep -v ^@)" ]
+	pod_start ''
+	run in_room readlink "/run/containerd/runc/k8s.io/$POD/init"
+	[ "$status" -ne 0 ]
+}
+
+@test "a container: created, running, exited with its code; it shares the pod's namespaces" {
+	pod_start
+	container_make one . sh -c 'trap "exit 9" TERM; while :; do usleep 20000; done'
+	[ "$(state)" = created ]
+	container StartContainer
+	[ "$(state)" = running ]
+	[ "$(inside hostname | jq -r .stdout)" = pod ]
+	[[ "$(inside ip addr show eth0 | jq -r .stdout)" == *10.99.0.* ]]
+	container StopContainer '.timeout = 10'
+	[ "$(state)" = exited ]
+	[ "$(container ContainerStatus | jq .status.exit_code)" = 9 ]
+	container RemoveContainer
+	container_start two . true
+	wait_for '[ "$(state)" = exited ]'
+	[ "$(container ContainerStatus | jq '.status.exit_code // 0, .status.reason' | tr -d '\n')" = '0"Completed"' ]
+}
+
+@test "exec and exec sync: output, exit code, a time limit; a terminal with resize" {
+	pod_start
+	container_start one . sleep 1000
+	run inside sh -c 'echo out; echo err >&2; exit 7'
+	[ "$(jq -c '[.stdout, .stderr, .exit_code]' <<< "$output")" = '["out\n","err\n",7]' ]
+	run inside nosuch
+	[ "$status" -ne 0 ] && says 'executable file not found in $PATH'
+	run container ExecSync '.timeout = 1 | .cmd = ["sleep", "100"]'
+	[ "$status" -ne 0 ] && says DEADLINE_EXCEEDED
+	wait_for '[ "$(inside sh -c "ps | grep -c \"[s]leep 100$\"" | jq -r .stdout | tr -d "\n")" = 0 ]'
+	# The streaming half ends in a URL that speaks SPDY; its process is made by the same call of the shim as ctr's.
+	[[ "$(container Exec '.cmd = ["sh"] | .tty = 1 | .stdin = 1 | .stdout = 1' | jq -r .url)" == http* ]]
+	run terminal 'expect # ;; send stty size\r ;; expect 24 80 ;; size 100 30 ;; send sleep 0.3; stty size\r ;; expect 30 100 ;; send exit 6\r' \
+		$CTR -n k8s.io task exec --exec-id t -t "$CONTAINER" sh
+	ends 0 '[exit 6]'
+}
+
+@test "limits, an update, statistics" {
+	pod_start
+	container_start one '.linux.resources = {cpu_period: 100000, cpu_quota: 50000, cpu_shares: 512, memory_limit_in_bytes: 67108864}' sleep 1000
+	local pid
+	pid=$(pid)
+	[ "$(limit "$pid" memory memory.limit_in_bytes memory.max)" = 67108864 ]
+	[[ "$(limit "$pid" cpu cpu.cfs_quota_us cpu.max)" =~ ^50000 ]]
+	container UpdateContainerResources '.linux = {cpu_quota: 25000, cpu_period: 100000, memory_limit_in_bytes: 33554432}'
+	[ "$(limit "$pid" memory memory.limit_in_bytes memory.max)" = 33554432 ]
+	[[ "$(limit "$pid" cpu cpu.cfs_quota_us cpu.max)" =~ ^25000 ]]
+	run container ContainerStats
+	ok
+	jq -e '.stats | .memory.working_set_bytes.value > 0 and .cpu.usage_core_nano_seconds.value > 0' <<< "$output"
+}
+
+@test "out of memory is the reason of the end" {
+	pod_start
+	container_start one '.linux.resources = {memory_limit_in_bytes: 16777216}' sh -c 'sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done'
+	wait_for '[ "$(state)" = exited ]'
+	wait_for '[ "$(container ContainerStatus | jq -r .status.reason)" = OOMKilled ]' 5
+	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
+}
+
+@test "what cannot be started is named" {
+	pod_start
+	container_make one . nosuch
+	run container StartContainer
+	[ "$status" -ne 0 ] && says 'exec: "nosuch": executable file not found in $PATH'
+	[ "$(state)" = exited ]
+	container_make two . /etc/data
+	run container StartContainer
+	[ "$status" -ne 0 ] && says '/etc/data: permission denied'
+}
+
+@test "security: user, capabilities, no_new_privs, a read-only root, mounts, privileged" {
+	pod_start
+	in_room sh -c 'mkdir -p /mnt/vol && echo from-host > /mnt/vol/a'
+	container_start one '.linux.security_context = {run_as_user: {value: 1000}, no_new_privs: 1, readonly_rootfs: 1, capabilities: {drop_capabilities: ["ALL"]}} |
+		.mounts = [{container_path: "/v", host_path: "/mnt/vol", readonly: 1}]' sleep 1000
+	run inside sh -c 'id -u; cat /v/a; guest caps; touch /x; touch /v/b'
+	output=$(jq -r '.stdout + .stderr' <<< "$output")
+	says 1000 && says from-host && says 'bounding 0000000000000000' && says 'nnp 1'
+	says '/x: Read-only' && says '/v/b: Read-only'
+}
+
+@test "a pod is stopped while its container runs; kill of a container that ignores TERM" {
+	pod_start
+	container_start one . sh -c 'trap "" TERM; while :; do usleep 20000; done'
+	container StopContainer '.timeout = 1'
+	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
+	container_start two . sleep 1000
+	pod_end
+	[ "$(cri ListPodSandbox)" = '{}' ]
+}
+
+@test "nothing is left: mounts, states, control groups, processes" {
+	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' 5 || { cat "$ROOM_DIR/diff" && return 1; }
+	[ -z "$(in_room ls /run/containerd/runc/k8s.io | grep -v ^@)" ]
+}
