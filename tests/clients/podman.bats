@@ -11,6 +11,7 @@ default_ulimits = ["nofile=1024:4096", "nproc=4096:4096"]
 [engine]
 events_logger = "file"
 runtime_supports_json = ["carrel-runtime"]
+runtime_supports_nocgroup = ["carrel-runtime"]
 [engine.runtimes]
 carrel-runtime = ["$RUNTIME"]
 CONF
@@ -96,6 +97,12 @@ field() { pod inspect --format "{{$2}}" "$1"; }
 	[ "$(limit "$pid" pids pids.max pids.max)" = 40 ]
 	run pod exec box sh -c 'for i in $(seq 60); do sleep 5 & done'
 	[ "$status" -ne 0 ] && says "can't fork"
+}
+
+@test "without a control group" {
+	run pod run --rm --network none --cgroups disabled bb:1 cat /proc/self/cgroup
+	ok
+	[[ "$output" != *libpod* ]] && [[ "$output" == *:/* ]]
 }
 
 @test "pause and unpause: nothing runs meanwhile, and exec is refused" {
