@@ -113,9 +113,7 @@ pid() { container ContainerStatus '.verbose = 1' | jq -r '.info.info | fromjson 
 	wait_for '[ "$(inside sh -c "ps | grep -c \"[s]leep 100$\"" | jq -r .stdout | tr -d "\n")" = 0 ]'
 	# The streaming half ends in a URL that speaks SPDY; its process is made by the same call of the shim as ctr's.
 	[[ "$(container Exec '.cmd = ["sh"] | .tty = 1 | .stdin = 1 | .stdout = 1' | jq -r .url)" == http* ]]
-	run terminal 'expect # ;; send stty size\r ;; expect 24 80 ;; size 100 30 ;; send sleep 0.3; stty size\r ;; expect 30 100 ;; send exit 6\r' \
-		$CTR -n k8s.io task exec --exec-id t -t "$CONTAINER" sh
-	ends 0 '[exit 6]'
+	resizes $CTR -n k8s.io task exec --exec-id t -t "$CONTAINER"
 }
 
 @test "limits, an update, statistics" {

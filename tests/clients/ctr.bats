@@ -48,9 +48,7 @@ metric() { ctr task metrics --format json "$1" | jq "$2"; }
 }
 
 @test "a terminal: its size, a resize, what is typed" {
-	run terminal 'expect # ;; send stty size\r ;; expect 24 80 ;; size 132 43 ;; send sleep 0.3; stty size\r ;; expect 43 132 ;; send exit 5\r' \
-		$CTR run --rm -t --runc-binary "$RUNTIME" --cgroup "/$PARENT/box" localhost/bb:1 box sh
-	ends 0 '[exit 5]'
+	resizes $CTR run --rm -t --runc-binary "$RUNTIME" --cgroup "/$PARENT/box" localhost/bb:1 box
 }
 
 @test "exec: output, exit code, user, directory, a terminal with resize" {
@@ -59,9 +57,7 @@ metric() { ctr task metrics --format json "$1" | jq "$2"; }
 	ends 7 'user /tmp'
 	run ctr task exec --exec-id two box nosuch
 	ends 1 'executable file not found in $PATH'
-	run terminal 'expect # ;; send stty size\r ;; expect 24 80 ;; size 100 30 ;; send sleep 0.3; stty size\r ;; expect 30 100 ;; send exit 6\r' \
-		$CTR task exec --exec-id three -t box sh
-	ends 0 '[exit 6]'
+	resizes $CTR task exec --exec-id three -t box
 	# A signal to a process that was executed, and not to the container.
 	ctr task exec -d --exec-id four box sleep 500
 	run ctr task ps box

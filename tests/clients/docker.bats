@@ -70,13 +70,9 @@ field() { docker inspect --format "{{$2}}" "$1"; }
 }
 
 @test "terminals: of run and of exec, with resize" {
-	run terminal 'expect # ;; send stty size\r ;; expect 24 80 ;; size 132 43 ;; send sleep 0.3; stty size\r ;; expect 43 132 ;; send exit 5\r' \
-		$DOCKER run --rm -it --network none localhost/bb:1 sh
-	ends 0 '[exit 5]'
+	resizes $DOCKER run --rm -it --network none localhost/bb:1
 	start_one box localhost/bb:1 sleep 1000
-	run terminal 'expect # ;; send stty size\r ;; expect 24 80 ;; size 100 30 ;; send sleep 0.3; stty size\r ;; expect 30 100 ;; send exit 6\r' \
-		$DOCKER exec -it box sh
-	ends 0 '[exit 6]'
+	resizes $DOCKER exec -it box
 }
 
 @test "exec: exit code, user, environment, directory; privileged" {

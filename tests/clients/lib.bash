@@ -60,6 +60,19 @@ parents() {
 in_room() {
 	nsenter --target "$ROOM" --mount --pid --net --ipc --uts --wdns=/ env TMPDIR=/mnt/tmp HOME=/root "$@"
 }
+# resizes CMD...: with `sh -c SCRIPT` behind it the command is run in a terminal, whose size changes; then something is typed.
+resizes() {
+	run terminal 'expect small ;; size 132 43 ;; expect large ;; send word\r ;; expect got word ;; expect /dev/pts/' "$@" sh -c '
+		until [ "$(stty size)" = "24 80" ]; do usleep 20000; done
+		echo small
+		until [ "$(stty size)" = "43 132" ]; do usleep 20000; done
+		echo large
+		read -r x
+		echo "got $x"
+		tty
+		exit 5'
+	ends 0 '[exit 5]'
+}
 # put FILE: from standard input.
 put() { in_room sh -c 'cat > "$1"' put "$1"; }
 terminal() {
