@@ -12,7 +12,8 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_devices.c runtime/
 	runtime/seccomp.c runtime/seccomp_cache.c \
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
 	runtime/spec.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
-	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/state.c runtime/state_filter.c runtime/sync.c \
+	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/startup.c \
+	runtime/state.c runtime/state_filter.c runtime/sync.c \
 	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c
 
 PROGRAMS += carrel-runtime
