@@ -61,7 +61,7 @@ rootless() {
 
 @test "masks, parameters, time where the kernel has that, and a terminal" {
 	config '.process.terminal = true | .linux.sysctl = {"kernel.shmmax": "12345678"}
-		| if $time then .linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1700000}} end' \
+		| if $time then .linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 1700000}} else . end' \
 		--argjson time "$([ -e /proc/self/ns/time ] && echo true || echo false)"
 	args /bin/guest read /proc/keys -- clock -- tty -- stat /dev/console
 	run as_user --root "$ROOT" run -b "$BUNDLE" "$ID" < /dev/null
