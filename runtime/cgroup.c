@@ -282,6 +282,20 @@ static int fill(const struct cgroup_spec *s, const char *path, struct cgroup *cg
 	return cg->be->set(cg, &s->res, true, e);
 }
 
+/* Before a unit is started: what is in its place would share its limits, or freeze the helper that enters it. A slice has
+ * containers of its own. */
+static int check_unit_place(const struct cgroup_spec *s, const char *path,
+			    enum cgroup_mode mode, struct err *e)
+{
+	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = cgroup_new(mode);
+
+	if (str_has_suffix(path, ".slice"))
+		return 0;
+	if (cg->be->plan(s, path, cg, e) < 0)
+		return -1;
+	return check_reused(cg, e);
+}
+
 int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e)
 {
 	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
@@ -303,7 +317,8 @@ int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *
 	cg = cgroup_new(mode);
 	if (cg->be->check(&s->res, e) < 0 || cgroup_check_memory(&s->res.memory, true, e) < 0)
 		return -1;
-	if (names.unit && cgroup_systemd_start(s, &names, path, cg, &in_files.res, e) < 0)
+	if (names.unit && (check_unit_place(s, path, mode, e) < 0 ||
+			   cgroup_systemd_start(s, &names, path, cg, &in_files.res, e) < 0))
 		return -1;
 	if (fill(&in_files, path, cg, e) < 0) {
 		unmake(cg);

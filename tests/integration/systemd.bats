@@ -162,9 +162,19 @@ misbehave() { echo "$*" > "$FAKE/mode"; }
 	sleeper
 	run sd run -b "$BUNDLE" "$ID-b"
 	[ "$status" -eq 1 ]
-	says "unit $UNIT exists already"
+	says "container's cgroup is not empty"
 	[ "$(status_of)" = running ]
 	unit_is_there
+}
+
+@test "a frozen group in the unit's place is refused before anything enters it" {
+	args true
+	if v2; then dir=$(group_dir x) file=cgroup.freeze text=1; else dir=$(group_dir freezer) file=freezer.state text=FROZEN; fi
+	mkdir -p "$dir"
+	echo $text > "$dir/$file"
+	fails_with "container's cgroup unexpectedly frozen" sd run -b "$BUNDLE" "$ID"
+	[ -n "${FAKE:-}" ] || [ "$(systemctl show "$UNIT" -p LoadState --value)" = not-found ]
+	rmdir "$dir"
 }
 
 @test "a start that fails leaves no unit" {
@@ -213,7 +223,7 @@ After|['x.service']
 ROWS
 	# Another driver has no unit to set them for.
 	config '.annotations = {"org.systemd.property.ExecStopPost": "x"} | .linux.cgroupsPath = "/carrel-test/'"$ID"'"'
-	rt run -b "$BUNDLE" "$ID"
+	RT_DRIVER='' rt run -b "$BUNDLE" "$ID"
 }
 
 @test "a failed unit of that name is reset" {
