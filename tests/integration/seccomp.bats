@@ -226,3 +226,12 @@ SH
 	config '.linux.seccomp.flags = ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]'
 	[ "$(flags)" = 'seccomp filter flags: 0' ]
 }
+
+@test "an architecture of the specification that cannot be filtered here is a warning, any other word an error" {
+	profile '{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_M68K"], "syscalls": [{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO"}]}'
+	inside mkdir /tmp/x
+	says 'SCMP_ARCH_M68K is not known'
+	says 'Operation not permitted'
+	config '.linux.seccomp.architectures = ["SCMP_ARCH_Z80"]'
+	fails_with 'is no architecture' rt run -b "$BUNDLE" "$ID"
+}
