@@ -360,14 +360,11 @@ int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct er
 		return -1;
 	if (!cg->unit)
 		return cg->be->set(cg, r, false, e);
-	struct cgroup_resources rounded = *r;
-	cgroup_systemd_round(&rounded);
-	/* The files first: they refuse what cannot be, before anything is changed. And last, for systemd writes all of
-	 * its own anew, some less exactly. */
-	if (cg->be->set(cg, &rounded, false, e) < 0 ||
-	    cgroup_systemd_update(cg, &rounded, e) < 0)
+	struct cgroup_resources exact = *r;
+	/* The files first: they refuse what cannot be, before anything is changed. And last. */
+	if (cg->be->set(cg, r, false, e) < 0 || cgroup_systemd_update(cg, &exact, e) < 0)
 		return -1;
-	return cg->be->set(cg, &rounded, false, e);
+	return cg->be->set(cg, &exact, false, e);
 }
 
 int cgroup_clone_fd(const struct cgroup *cg, int *fd, struct err *e)

@@ -288,7 +288,7 @@ int cgroup_settle(struct cgroup *cg, pid_t pid, struct err *e)
 
 /* ---- later ---- */
 
-/* The files said what is now: a period alone keeps the quota, and systemd's quota is per second. */
+/* The files say what is now: a period alone keeps the quota and the other way round, but systemd's quota is per second. */
 static void complete_quota(const struct cgroup *cg, struct cgroup_cpu *c)
 {
 	struct err ignored = ERR_NONE;
@@ -325,14 +325,15 @@ static void complete_swap(const struct cgroup *cg, struct cgroup_memory *m)
 		m->limit = strtoll(line, NULL, 10);
 }
 
-int cgroup_systemd_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
+int cgroup_systemd_update(struct cgroup *cg, struct cgroup_resources *r, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(TEXT_MAX);
-	struct cgroup_resources now = *r;
 	size_t head;
 	uint64_t ms;
 
-	complete_quota(cg, &now.cpu);
+	complete_quota(cg, &r->cpu);
+	cgroup_systemd_round(r);
+	struct cgroup_resources now = *r;
 	complete_swap(cg, &now.memory);
 	if (sdbus_timeout_ms(&ms, e) < 0 ||
 	    begin("set", cg->unit->user, cg->unit->name, ms, &text, e) < 0)

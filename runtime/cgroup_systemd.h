@@ -57,7 +57,9 @@ int cgroup_systemd_plan(const struct cgroup_spec *s, struct unit_names *out, cha
 int cgroup_systemd_start(const struct cgroup_spec *s, const struct unit_names *names,
 			 const char *path, struct cgroup *cg, struct cgroup_resources *res,
 			 struct err *e);
-int cgroup_systemd_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e);
+/* After the files: tells systemd. It writes all of its own anew then, so the files are to be written once more, as *r says
+ * afterwards. */
+int cgroup_systemd_update(struct cgroup *cg, struct cgroup_resources *r, struct err *e);
 /* A quota in steps of a hundredth of a processor, upwards: what systemd will write, too. */
 void cgroup_systemd_round(struct cgroup_resources *r);
 /* A child can be born inside (v2). */

@@ -127,6 +127,14 @@ misbehave() { echo "$*" > "$FAKE/mode"; }
 	# A period alone keeps the quota, which is less per second then.
 	echo '{"cpu": {"period": 200000}}' | rt update -r - "$ID"
 	has_property CPUQuotaPerSecUSec 100000 100ms
+	# A quota alone is rounded for the period that holds: 0.12345 of a processor is 0.13.
+	echo '{"cpu": {"quota": 24690}}' | rt update -r - "$ID"
+	has_property CPUQuotaPerSecUSec 130000 130ms
+	if v2; then
+		[ "$(cat "$(group_dir cpu)/cpu.max")" = '26000 200000' ]
+	else
+		[ "$(cat "$(group_dir cpu)/cpu.cfs_quota_us") $(cat "$(group_dir cpu)/cpu.cfs_period_us")" = '26000 200000' ]
+	fi
 	[ -z "${FAKE:-}" ] || [ "$(jq -s '[.[] | select(.method == "SetUnitProperties").runtime] | all' "$FAKE/calls")" = true ]
 }
 
