@@ -164,6 +164,10 @@ int cgroup_follow(struct cgroup *cg, pid_t pid, struct err *e);
  * decides. A node of linux.devices opens nothing by itself, as with runc. May be called before the child exists: making nodes stays allowed. */
 int cgroup_set_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e);
 
+/* v2: the group is given to a user of the container's user namespace, who may make groups in it and move processes
+ * between them. The files of its own limits stay the host's. No-op on v1, where nothing can be given away. */
+int cgroup_delegate(const struct cgroup *cg, uid_t owner, struct err *e);
+
 /* For the state file and back. The text form is one line per hierarchy: "memory /sys/fs/cgroup/memory/x". */
 int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e);
 int cgroup_load(const char *text, struct cgroup **out, struct err *e);

@@ -206,11 +206,28 @@ static void drop_hierarchy(struct cgroup *cg, size_t i)
 	cg->h[cg->n] = (struct cgroup_hier){ .dir_fd = FD_NONE, .tasks_fd = FD_NONE };
 }
 
-/* A user who may not write here does without, unless a limit needs this hierarchy. */
+/* A user who may not write here does without, unless a limit needs this hierarchy or a path was asked for. */
 static bool may_drop(const struct cgroup_spec *s, const struct cgroup_hier *h, int code)
 {
 	return s->rootless && (code == EACCES || code == EPERM || code == EROFS) &&
-	       !(cgroup_needs(&s->res) & h->ctrls);
+	       !(s->path && *s->path) && !(cgroup_needs(&s->res) & h->ctrls);
+}
+
+/* Why a user cannot have this hierarchy, and what to do about it. */
+static int refused(const struct cgroup_spec *s, const struct cgroup_hier *h, struct err *e)
+{
+	const unsigned needed = cgroup_needs(&s->res) & h->ctrls;
+
+	if (!s->rootless || (e->code != EACCES && e->code != EPERM && e->code != EROFS))
+		return -1;
+	if (!needed) {
+		(void) err_wrap(e, "unable to apply cgroup configuration (permission denied)");
+		return err_hint(e, "leave linux.cgroupsPath out to do without a cgroup");
+	}
+	(void) err_wrap(e, "cannot set %s limit: container could not join or create cgroup",
+			cgroup_ctrl_names[__builtin_ctz(needed)]);
+	return err_hint(e, "cgroup v1 gives an ordinary user no cgroups; remove "
+			   "linux.resources or use cgroup v2");
 }
 
 static int require_controllers(const struct cgroup *cg, const struct cgroup_resources *r,
@@ -248,11 +265,7 @@ static int v1_open(const struct cgroup_spec *s, const char *path, struct cgroup 
 		}
 		if (!may_drop(s, &cg->h[i], own.code)) {
 			*e = own;
-			if (s->rootless && (own.code == EACCES || own.code == EPERM))
-				return err_hint(e,
-						"cgroup v1 gives an ordinary user no cgroups; "
-						"remove linux.resources or use cgroup v2");
-			return -1;
+			return refused(s, &cg->h[i], e);
 		}
 		drop_hierarchy(cg, i);
 	}

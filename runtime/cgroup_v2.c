@@ -167,7 +167,21 @@ static int enable_controllers(const struct cgroup_spec *s, int root_fd, const ch
 static bool may_do_without(const struct cgroup_spec *s, int code)
 {
 	return s->rootless && (code == EACCES || code == EPERM || code == EROFS) &&
-	       cgroup_needs(&s->res) == 0 && s->res.n_unified == 0;
+	       !(s->path && *s->path) && cgroup_needs(&s->res) == 0 && s->res.n_unified == 0;
+}
+
+static int refused(const struct cgroup_spec *s, struct err *e)
+{
+	if (!s->rootless || (e->code != EACCES && e->code != EPERM && e->code != EROFS))
+		return err_wrap(e, "cgroup v2");
+	if (cgroup_needs(&s->res) || s->res.n_unified)
+		(void) err_wrap(e,
+				"rootless needs no limits + no cgrouppath when no permission "
+				"is granted for cgroups");
+	else
+		(void) err_wrap(e, "unable to apply cgroup configuration (permission denied)");
+	return err_hint(e, "linux.cgroupsPath must lie in a cgroup that is delegated to this "
+			   "user");
 }
 
 static int v2_plan(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
@@ -194,11 +208,7 @@ static int v2_open(const struct cgroup_spec *s, const char *path, struct cgroup 
 		if (may_do_without(s, own.code))
 			return 0;
 		*e = own;
-		if (s->rootless)
-			err_hint(e,
-				 "linux.cgroupsPath must lie in a cgroup that is delegated to "
-				 "this user");
-		return err_wrap(e, "cgroup v2");
+		return refused(s, e);
 	}
 	h->made = r;
 	h->name = xstrdup("unified");

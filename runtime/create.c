@@ -124,6 +124,32 @@ static int make_state(struct startup *s, struct err *e)
 	return write_state(s, buf_str(&s->cgroup_text), e);
 }
 
+static bool makes_userns(const struct startup *s)
+{
+	return ns_is_new(&s->spec->ns, NS_USER);
+}
+
+/* A container that sees its own group as the root of cgroups, writable, in a user namespace of its own: its user may divide
+ * the group further (a container of containers, or a systemd in it). */
+static int delegate_cgroup(struct startup *s, struct err *e)
+{
+	const struct spec *spec = s->spec;
+	bool writable = false;
+	uint32_t owner;
+
+	for (size_t i = 0; i < spec->n_mounts; i++) {
+		const struct mount_spec *m = &spec->mounts[i];
+
+		if (m->type && strncmp(m->type, "cgroup", 6) == 0)
+			writable |= !(m->attrs.set & MOUNT_ATTR_RDONLY);
+	}
+	if (!writable || !makes_userns(s) || !ns_is_new(&spec->ns, NS_CGROUP) ||
+	    idmap_to_outside(&spec->idmap.uid, spec->process.user.uid, &owner) != 0 ||
+	    owner == geteuid())
+		return 0;
+	return cgroup_delegate(s->c.cgroup, owner, e);
+}
+
 static int make_cgroup(struct startup *s, struct err *e)
 {
 	auto_buf struct buf made = BUF_LIMIT(TEXT_MAX);
@@ -131,7 +157,8 @@ static int make_cgroup(struct startup *s, struct err *e)
 	if (cgroup_create(&s->spec->cgroup, &s->c.cgroup, e) < 0)
 		return -1;
 	s->init.cgroup = s->c.cgroup;
-	if (cgroup_set_devices(s->c.cgroup, &s->spec->cgroup, e) < 0 ||
+	if (delegate_cgroup(s, e) < 0 ||
+	    cgroup_set_devices(s->c.cgroup, &s->spec->cgroup, e) < 0 ||
 	    cgroup_save(s->c.cgroup, &made, e) < 0)
 		return -1;
 	/* An ordinary user gets only those hierarchies that were delegated. */
@@ -279,11 +306,6 @@ static int prepare_texts(struct startup *s, struct err *e)
 		return -1;
 	s->init.notify_state = buf_str(&s->notify_text);
 	return 0;
-}
-
-static bool makes_userns(const struct startup *s)
-{
-	return ns_is_new(&s->spec->ns, NS_USER);
 }
 
 /* Sockets that a service manager gave to our caller, and it to us, go on to the program with their announcement. Here,

@@ -520,6 +520,60 @@ row() {
 	same $code 137
 }
 
+# A container with users of its own and cgroups at /sys/fs/cgroup, mounted with the option $1.
+userns_with_cgroups() {
+	# The mapped root has to reach its files.
+	chmod o+x "$WORK" "$BUNDLE" && chown 100000:100000 "$ROOTFS"
+	config --arg o "$1" '.linux.namespaces += [{type: "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings
+		| .mounts += [{destination: "/sys/fs/cgroup", type: "cgroup", source: "cgroup", options: ["nosuid", "noexec", "nodev", $o]}]'
+}
+
+@test "delegation: a writable cgroup with users of its own may be divided, not widened" {
+	only_v 2
+	needs pids
+	resources '{pids: {limit: 30}}'
+	userns_with_cgroups rw
+	inside sh -c 'stat -c %u /sys/fs/cgroup /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/pids.max
+		mkdir /sys/fs/cgroup/sub && echo 1 > /sys/fs/cgroup/sub/cgroup.procs && cat /proc/self/cgroup
+		echo max > /sys/fs/cgroup/pids.max'
+	same "$(head -n 3 <<< "$output" | tr '\n' ' ')" '0 0 65534 '
+	says '0::/sub'
+	says "can't create /sys/fs/cgroup/pids.max: Permission denied"
+	no_directory_left
+}
+
+@test "delegation: not when it is read-only, nor when it is the host's view" {
+	only_v 2
+	userns_with_cgroups ro
+	inside stat -c %u /sys/fs/cgroup
+	ok
+	same "$output" 65534
+	config '(.mounts[] | select(.destination == "/sys/fs/cgroup")).options |= map(select(. != "ro")) | .linux.namespaces |= map(select(.type != "cgroup"))'
+	inside stat -c %u "/sys/fs/cgroup$CGROUP"
+	ok
+	same "$output" 65534
+}
+
+@test "forty containers at once leave no group" {
+	args sh -c 'sleep 0.1 & exec true'
+	for round in 1 2; do
+		pids=
+		for i in $(seq 20); do
+			config --arg p "$CGROUP/$i" '.linux.cgroupsPath = $p'
+			cp "$BUNDLE/config.json" "$WORK/config.$i"
+			rt run --config "$WORK/config.$i" -b "$BUNDLE" "$ID-$i" < /dev/null > "$WORK/out.$i" 2>&1 &
+			pids="$pids $!"
+		done
+		for p in $pids; do
+			code=0
+			wait "$p" || code=$?
+			[ $code = 0 ] || { cat "$WORK"/out.* && return 1; }
+		done
+	done
+	[ -z "$(find /sys/fs/cgroup -path "*$CGROUP/*" -type d 2> /dev/null | head -n 1)" ]
+}
+
 @test "a failed start takes back every group that it made" {
 	config '.root.path = "nowhere"'
 	run rt run -b "$BUNDLE" "$ID"

@@ -64,6 +64,18 @@ as_user() {
 	run as_user run -b "$BUNDLE" "$ID"
 	[ "$status" -eq 1 ]
 	says 'remove linux.resources or use cgroup v2'
+	says 'cannot set memory limit: container could not join or create cgroup'
+}
+
+@test "a cgroup that is asked for by its path and cannot be had is refused; without a path there is none" {
+	config '.linux.cgroupsPath = "/carrel-test/'"$ID"'" | del(.linux.resources)'
+	args true
+	run as_user run -b "$BUNDLE" "$ID"
+	[ "$status" -eq 1 ]
+	says 'unable to apply cgroup configuration (permission denied)'
+	config 'del(.linux.cgroupsPath)'
+	run as_user run -b "$BUNDLE" "$ID"
+	ok
 }
 
 @test "another user's state is out of reach" {
