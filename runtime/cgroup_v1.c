@@ -360,8 +360,12 @@ static int freeze_wait(const struct cgroup_hier *h, struct err *e)
 		    cgroup_write(h, NULL, "freezer.state", "THAWED", e) < 0)
 			return -1;
 		if (cgroup_write(h, NULL, "freezer.state", "FROZEN", e) < 0 ||
-		    cgroup_read_line(h, "freezer.state", state, sizeof(state), e) < 0)
+		    cgroup_read_line(h, "freezer.state", state, sizeof(state), e) < 0) {
+			struct err ignored = ERR_NONE;
+
+			(void) cgroup_write(h, NULL, "freezer.state", "THAWED", &ignored);
 			return -1;
+		}
 		if (strcmp(state, "FROZEN") == 0)
 			return 0;
 		(void) nanosleep(&pause, NULL);
