@@ -249,7 +249,7 @@ int container_destroy(const struct container_env *env, struct container *c, cons
 			return -1;
 		made = r == 1;
 	}
-	if (made && remove_made(env, c, e) < 0)
+	if ((made && remove_made(env, c, e) < 0) || container_remove_network(c, e) < 0)
 		return -1;
 	if (c->state && rdt_remove(&c->state->rdt, e) < 0)
 		return -1;

@@ -151,6 +151,8 @@ int container_run_hooks(const struct state *s, enum hook_kind k, enum state_stat
 			pid_t pid, struct err *e);
 /* SIGKILL, and waits until it is gone. */
 int container_kill_init(const struct state *s, struct err *e);
+/* What startup_network made: the devices go back, the sandbox's network away. Its processes are gone. */
+int container_remove_network(struct container *c, struct err *e);
 /* Kills everything, removes the cgroup and the state, runs poststop hooks. The directory's lock is held. */
 int container_destroy(const struct container_env *env, struct container *c, const char *id,
 		      struct err *e);

@@ -101,6 +101,7 @@ static int write_state(struct startup *s, const char *cgroup, struct err *e)
 		.rootfs = s->rootfs,
 		.config = s->config,
 		.cgroup = cgroup,
+		.port = s->port[0] ? s->port : NULL,
 		.has_filter = s->spec->seccomp.set,
 		.rdt = &s->rdt,
 	};
@@ -117,6 +118,8 @@ static int make_state(struct startup *s, struct err *e)
 	if (s->c.dir_fd < 0)
 		return e->code == EROFS ? err_wrap(e, "%s", s->env->root) : -1;
 	s->made_state = true;
+	if (s->spec->network)
+		network_port_name(s->port);
 	if (cgroup_plan(&s->spec->cgroup, &s->cgroup_text, e) < 0)
 		return -1;
 	if (s->spec->rdt.set && rdt_plan(&s->spec->rdt, s->args->id, &s->rdt, e) < 0)
@@ -355,7 +358,7 @@ static int clone_init(struct startup *s, struct err *e)
 	s->init.no_new_keyring = s->args->no_new_keyring;
 	s->init.preserve_fds = s->args->preserve_fds;
 	/* Queued, so that init never waits for it, unless there is something to do between. */
-	if (!makes_userns(s) && !cgroup_settles(s->c.cgroup) &&
+	if (!makes_userns(s) && !startup_wants_network(s) && !cgroup_settles(s->c.cgroup) &&
 	    sync_send(s->sync_fd, SYNC_MAPPED, e) < 0)
 		return -1;
 	log_debug("nsexec container setup: clone init into its namespaces");
@@ -381,7 +384,7 @@ static int map_ids(struct startup *s, struct err *e)
 
 	if (settles && cgroup_settle(s->c.cgroup, s->child.pid, e) < 0)
 		return -1;
-	if (!makes_userns(s) && !settles)
+	if (!makes_userns(s) && !startup_wants_network(s) && !settles)
 		return 0;
 	if (makes_userns(s) && (idmap_write(s->child.pid, &s->spec->idmap, e) < 0 ||
 				process_prepare(&s->spec->process, s->child.pid, e) < 0))
@@ -462,6 +465,7 @@ static int (*const steps[])(struct startup *, struct err *) = {
 	open_sockets,
 	prepare_texts,
 	clone_init, /* and init writes its pid beside the state */
+	startup_network, /* init waits for the maps, so it finds what was moved there */
 	map_ids, /* and puts the child into its unit, with the systemd driver */
 	keep_filter,
 	idmap_inside,

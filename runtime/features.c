@@ -83,7 +83,7 @@ static void linux_features(struct json_writer *w)
 	jw_object(w, "mountExtensions");
 	one_bool(w, "idmap", "enabled", true);
 	jw_close(w);
-	one_bool(w, "netDevices", "enabled", false);
+	one_bool(w, "netDevices", "enabled", true);
 	jw_close(w);
 }
 

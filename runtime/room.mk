@@ -21,6 +21,9 @@ carrel-runtime_STATIC := 1
 runtime_cli := runtime/cli/main.c runtime/cli/commands.c runtime/cli/common.c runtime/cli/about.c runtime/cli/events.c runtime/cli/exec.c \
 	runtime/cli/lifecycle.c runtime/cli/list.c runtime/cli/ps.c runtime/cli/run.c runtime/cli/texts.c runtime/cli/update.c
 
+runtime_SRC += runtime/netaddr.c runtime/netdev.c runtime/netlink.c runtime/network.c runtime/network_parse.c \
+	runtime/network_rules.c runtime/network_table.c runtime/nft.c runtime/rtnl.c runtime/spec_net.c runtime/startup_net.c
+
 # The program is started once or twice for each thing that is done to a container, so what a start costs decides: with
 # musl a fifth of what static glibc takes. Its objects are made apart. With clang, sanitizers or no musl-gcc: glibc.
 ifeq ($(SAN)$(filter gcc,$(CC))$(and $(shell command -v musl-gcc),-musl),gcc-musl)
@@ -66,6 +69,14 @@ fuzz_cgroup_LIBS := -lseccomp -lcap -lyajl
 FUZZ += fuzz_state
 fuzz_state_LINK := runtime base
 fuzz_state_LIBS := -lseccomp -lcap -lyajl
+
+UNIT += test_runtime_network
+test_runtime_network_LINK := runtime base
+test_runtime_network_LIBS := -lseccomp -lcap -lyajl
+
+FUZZ += fuzz_network
+fuzz_network_LINK := runtime base
+fuzz_network_LIBS := -lseccomp -lcap -lyajl
 
 FUZZ += fuzz_spec
 fuzz_spec_LINK := runtime base

@@ -70,6 +70,8 @@ static int remove_container(struct startup *s, struct err *e)
 	if (cgroup_remove(s->c.cgroup, REMOVE_WAIT_MS, e) < 0 || rdt_remove(&s->rdt, e) < 0)
 		return -1;
 	poststop(s);
+	if (startup_network_end(s, e) < 0)
+		return -1;
 	return state_dir_remove(s->c.root_fd, s->c.dir_fd, s->args->id, e);
 }
 

@@ -158,6 +158,13 @@ static int decode_annotations(const struct json *v, const struct json_at *at, vo
 		return -1;
 	spec->cgroup.annotations = pairs.items;
 	spec->cgroup.n_annotations = pairs.n;
+	json_each (m, v) {
+		const struct json_at here = { .up = at, .name = m->key };
+
+		if (strcmp(m->key, NETWORK_ANNOTATION) == 0 &&
+		    spec_take_network(m, &here, e) < 0)
+			return -1;
+	}
 	*(const struct json **) out = v;
 	return 0;
 }
@@ -247,7 +254,7 @@ static int check(const struct spec *s, struct err *e)
 {
 	if (!s->process.args || !s->process.args[0])
 		return err_set(e, EINVAL, "process.args: must not be empty");
-	if (check_namespaces(s, e) < 0)
+	if (check_namespaces(s, e) < 0 || spec_check_network(s, e) < 0)
 		return -1;
 	if (sysctl_check(s->sysctl, s->n_sysctl, &s->ns, e) < 0)
 		return err_wrap(e, "linux.sysctl");
@@ -364,4 +371,10 @@ int spec_add_inherited(struct spec *s, const struct json *node, struct err *e)
 	const struct spec_root root = { .at.name = "linux", .spec = s };
 
 	return node ? spec_decode_inherited(node, &root.at, s, e) : 0;
+}
+
+int spec_from_netdevs(struct json_doc *doc, const struct json *node, struct spec **out,
+		      struct err *e)
+{
+	return from_part(doc, node, spec_decode_netdevs, 0, "netDevices", out, e);
 }

@@ -15,6 +15,8 @@
 #include "runtime/hooks.h"
 #include "runtime/idmap.h"
 #include "runtime/mount.h"
+#include "runtime/netdev.h"
+#include "runtime/network.h"
 #include "runtime/ns.h"
 #include "runtime/process.h"
 #include "runtime/rdt.h"
@@ -44,6 +46,9 @@ struct spec {
 	struct rdt_spec rdt;
 	struct sysctl_pair *sysctl;
 	size_t n_sysctl;
+	struct netdev_spec *netdevs; /* linux.netDevices */
+	size_t n_netdevs;
+	struct network_spec *network;	/* by annotation, or NULL */
 	const char *mount_label;	/* or NULL */
 	const struct json *annotations; /* object of strings, or NULL */
 
@@ -71,6 +76,10 @@ int spec_add_inherited(struct spec *s, const struct json *node, struct err *e);
 /* linux.resources alone, in the same way (for update). */
 int spec_from_resources(struct json_doc *doc, const struct json *node, struct spec **out,
 			struct err *e);
+
+/* linux.netDevices alone, in the same way. */
+int spec_from_netdevs(struct json_doc *doc, const struct json *node, struct spec **out,
+		      struct err *e);
 
 void spec_free(struct spec *s);
 void spec_free_ptr(struct spec **s);

@@ -339,16 +339,13 @@ int spec_decode_linux(const struct json *v, const struct json_at *at, void *out,
 	{                                                                                      \
 		n, fn, offsetof(struct spec, m), SPEC_OPTIONAL                                 \
 	}
-#define REFUSED(n)                                                                             \
-	{                                                                                      \
-		n, spec_unsupported, 0, SPEC_OPTIONAL                                          \
-	}
 	static const struct json_field fields[] = {
 		ROW("namespaces", decode_namespaces, ns),
 		ROW("uidMappings", spec_decode_idmap, idmap.uid),
 		ROW("gidMappings", spec_decode_idmap, idmap.gid),
 		{ "devices", decode_devices, 0, SPEC_OPTIONAL },
 		{ "sysctl", decode_sysctl, 0, SPEC_OPTIONAL },
+		{ "netDevices", spec_decode_netdevs, 0, SPEC_OPTIONAL },
 		ROW("timeOffsets", decode_offsets, ns),
 		ROW("resources", spec_decode_resources, cgroup.res),
 		ROW("cgroupsPath", decode_label, cgroup.path),
@@ -359,10 +356,8 @@ int spec_decode_linux(const struct json *v, const struct json_at *at, void *out,
 		ROW("mountLabel", decode_label, mount_label),
 		ROW("personality", decode_personality, process),
 		ROW("intelRdt", decode_rdt, rdt),
-		REFUSED("netDevices"),
 		ROW("memoryPolicy", decode_policy, process),
 	};
-#undef REFUSED
 #undef ROW
 
 	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);

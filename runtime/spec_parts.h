@@ -74,6 +74,11 @@ int spec_decode_network(const struct json *v, const struct json_at *at, void *ou
 int spec_decode_limit(const struct json *v, const struct json_at *at, void *out, struct err *e);
 int spec_decode_seccomp(const struct json *v, const struct json_at *at, void *out,
 			struct err *e); /* struct filter_spec */
+int spec_decode_netdevs(const struct json *v, const struct json_at *at, void *out,
+			struct err *e); /* struct spec */
+/* The value of the annotation io.carrel.network: fills in spec_of(at). */
+int spec_take_network(const struct json *v, const struct json_at *at, struct err *e);
+int spec_check_network(const struct spec *s, struct err *e);
 int spec_decode_idmap(const struct json *v, const struct json_at *at, void *out,
 		      struct err *e); /* struct idmap */
 

@@ -41,6 +41,7 @@ void startup_undo(struct startup *s)
 	struct err ignored = ERR_NONE; /* the failure that led here is the one to report */
 
 	child_end(&s->child);
+	startup_network_undo(s);
 	if (s->c.cgroup)
 		(void) cgroup_remove(s->c.cgroup, REMOVE_WAIT_MS, &ignored);
 	(void) rdt_remove(&s->rdt, &ignored);

@@ -31,8 +31,9 @@ struct startup {
 	int sync_fd; /* to init */
 	int console_fd; /* run with a terminal in the foreground: the master comes over this socket */
 	int pidfd_sock_fd;
+	char port[RTNL_NAME]; /* of its network; "": it has none */
 	struct child child;
-	bool made_state, wrote_pid_file;
+	bool made_state, wrote_pid_file, gave_devices;
 };
 
 void startup_init(struct startup *s, const struct container_env *env,
@@ -42,6 +43,13 @@ int startup_create(struct startup *s, struct err *e);
 /* After a failure: ends init, removes what was made. */
 void startup_undo(struct startup *s);
 void startup_fini(struct startup *s);
+
+/* startup_net.c: the network that the annotation asks for, and devices of the host, into the namespace of the child. */
+bool startup_wants_network(const struct startup *s);
+int startup_network(struct startup *s, struct err *e);
+/* When its processes are gone; and the same after a failure. */
+int startup_network_end(struct startup *s, struct err *e);
+void startup_network_undo(struct startup *s);
 
 /* What goes to a seccomp agent with the listener (OCI's container process state). pid 0: init fills it in. */
 int container_notify_state(const char *oci_version, const char *metadata, pid_t pid,

@@ -229,6 +229,11 @@ static int render_file(const struct spec *s, const struct state_facts *f, struct
 		jw_str(w, "listenerMetadata", s->seccomp.listener_metadata);
 	write_inherited(w, s);
 	write_rdt(w, f->rdt);
+	if (f->port)
+		jw_str(w, "networkPort", f->port);
+	if (s->n_netdevs > 0 && ns_is_new(&s->ns, NS_NET))
+		jw_node(w, "netDevices",
+			json_find(json_root(s->doc), "linux", "netDevices", NULL));
 	write_hooks(w, s);
 	if (s->annotations)
 		jw_node(w, "annotations", s->annotations);
@@ -342,6 +347,8 @@ static int decode(struct state *s, struct err *e)
 	s->linux_part = json_get(r, "linux");
 	s->owner = (uint32_t) json_int_or(r, "owner", 0);
 	s->namespaces = (unsigned) json_int_or(r, "namespaces", 0);
+	s->port = json_str_or(r, "networkPort", NULL);
+	s->net_devices = json_get(r, "netDevices");
 	s->has_filter = json_bool_or(r, "filter", false);
 	return decode_rdt(s, json_get(r, "rdt"), e);
 }

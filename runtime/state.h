@@ -55,6 +55,8 @@ struct state {
 	struct rdt_place rdt;
 	uint32_t owner;	     /* uid of the creator */
 	unsigned namespaces; /* 1 << enum ns_kind: the container's own, made or joined */
+	const char *port;    /* network_port_name, when it has a network of its own; or NULL */
+	const struct json *net_devices; /* linux.netDevices to be brought back, or NULL */
 	bool has_filter;
 
 	pid_t pid; /* 0: no init (yet) */
@@ -82,6 +84,7 @@ int state_dir_remove(int root_fd, int dir_fd, const char *id, struct err *e);
 struct state_facts {
 	const char *id, *bundle, *rootfs, *cgroup;
 	const char *config; /* or NULL */
+	const char *port;   /* or NULL */
 	bool has_filter;
 	const struct rdt_place *rdt;
 };
