@@ -9,6 +9,7 @@
 #include "runtime/container.h"
 #include "runtime/mempolicy.h"
 #include "runtime/mount.h"
+#include "runtime/network.h"
 #include "runtime/ns.h"
 #include "runtime/seccomp.h"
 #include "version.h"
@@ -109,6 +110,11 @@ int container_features(struct buf *out, struct err *e)
 	jw_close(w);
 	names(w, "mountOptions", mount_option_names());
 	linux_features(w);
+	/* Who passes on annotations of others must filter these. */
+	jw_array(w, "potentiallyUnsafeConfigAnnotations");
+	jw_str(w, NULL, NETWORK_ANNOTATION);
+	jw_str(w, NULL, "org.systemd.property.");
+	jw_close(w);
 	jw_object(w, "annotations");
 	jw_str(w, "io.carrel.runtime.version", CARREL_VERSION);
 	jw_close(w);

@@ -180,10 +180,7 @@ static int configure_inside(const struct network_spec *n, int ns_fd, struct err 
 			continue;
 		nl_label(&b, "address");
 		rtnl_put_address(&b, l.index, &n->address[f], RTNL_NO_ROUTE | RTNL_NO_DAD);
-		nl_label(&b, "route to the gateway");
-		rtnl_put_route(&b, l.index, gw, NULL);
-		nl_label(&b, "default route");
-		rtnl_put_route(&b, l.index, NULL, gw);
+		rtnl_put_routes(&b, l.index, gw);
 	}
 	nl_ack(&b);
 	return nl_talk(rt, &b, NULL, NULL, e);

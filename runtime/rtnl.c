@@ -275,23 +275,27 @@ void rtnl_put_address(struct nl_batch *b, int index, const struct netaddr *a, un
 		nl_u32(b, IFA_FLAGS, kernel_flags);
 }
 
-void rtnl_put_route(struct nl_batch *b, int index, const struct netaddr *to,
-		    const struct netaddr *via)
+static void put_route(struct nl_batch *b, int index, const struct netaddr *gateway, bool all)
 {
-	const struct netaddr *any = to ? to : via;
+	const size_t n = netaddr_len(gateway);
 	const struct rtmsg head = {
-		.rtm_family = any->family,
-		.rtm_dst_len = to ? (unsigned char) (8 * netaddr_len(to)) : 0,
+		.rtm_family = gateway->family,
+		.rtm_dst_len = all ? 0 : (unsigned char) (8 * n),
 		.rtm_table = RT_TABLE_MAIN,
 		.rtm_protocol = RTPROT_BOOT,
-		.rtm_scope = via ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
+		.rtm_scope = all ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK,
 		.rtm_type = RTN_UNICAST,
 	};
 
 	nl_begin(b, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, &head, sizeof(head));
-	if (to)
-		nl_attr(b, RTA_DST, to->b, netaddr_len(to));
-	if (via)
-		nl_attr(b, RTA_GATEWAY, via->b, netaddr_len(via));
+	nl_attr(b, all ? RTA_GATEWAY : RTA_DST, gateway->b, n);
 	nl_u32(b, RTA_OIF, (uint32_t) index);
+}
+
+void rtnl_put_routes(struct nl_batch *b, int index, const struct netaddr *gateway)
+{
+	nl_label(b, "route to the gateway");
+	put_route(b, index, gateway, false);
+	nl_label(b, "default route");
+	put_route(b, index, gateway, true);
 }

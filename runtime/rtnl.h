@@ -56,8 +56,7 @@ enum rtnl_addr_flags {
 	RTNL_NO_DAD = 1 << 1,	/* at once: nobody else can have it */
 };
 void rtnl_put_address(struct nl_batch *b, int index, const struct netaddr *a, unsigned flags);
-/* to NULL: the default route; via NULL: on the link itself. */
-void rtnl_put_route(struct nl_batch *b, int index, const struct netaddr *to,
-		    const struct netaddr *via);
+/* To the gateway alone, on the link itself; and everything else through it. */
+void rtnl_put_routes(struct nl_batch *b, int index, const struct netaddr *gateway);
 
 #endif

@@ -437,3 +437,8 @@ spoof_frames() {
 	! grep -v ^@ "$WORK/left"
 	clean
 }
+
+@test "features names the annotation as one that engines must filter" {
+	rt features | jq -e '.potentiallyUnsafeConfigAnnotations | index("io.carrel.network")'
+	rt features | jq -e '.linux.netDevices.enabled'
+}
