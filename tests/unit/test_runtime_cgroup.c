@@ -252,6 +252,52 @@ static void test_weight(void **state)
 	}
 }
 
+static void assert_file(const struct scratch *s, const char *name, const char *want)
+{
+	auto_buf struct buf text = BUF_LIMIT(4096);
+
+	assert_ok(fd_read_file(s->fd, name, 4096, &text, &e));
+	assert_string_equal(buf_str(&text), want);
+}
+
+/* Which line goes to which file; a directory stands for the cgroup. */
+static void test_io_lines(void **state)
+{
+	static const char *const want[THROTTLE_KINDS] = { "8:16 rbps=7", "8:16 wbps=7",
+							  "8:16 riops=7", "8:16 wiops=7" };
+	struct scratch s = scratch_open();
+	struct cgroup_hier h = { .path = s.path, .dir_fd = FD_NONE, .tasks_fd = FD_NONE };
+	struct cgroup_throttle t = { 8, 16, 7 };
+	const struct cgroup_weight_device w = { 8, 16, 500, CGROUP_UNSET };
+	struct cgroup_blkio b = CGROUP_RESOURCES_UNSET.blkio;
+
+	(void) state;
+	for (int k = 0; k < THROTTLE_KINDS; k++) {
+		b = (struct cgroup_blkio){ .weight = CGROUP_UNSET,
+					   .leaf_weight = CGROUP_UNSET };
+		b.throttle[k] = (struct cgroup_throttles){ &t, 1 };
+		put_file(s.fd, "io.max", "");
+		assert_ok(cgroup_v2_set_io(&h, &b, &e));
+		assert_file(&s, "io.max", want[k]);
+	}
+	t.rate = 0;
+	put_file(s.fd, "io.max", "");
+	assert_ok(cgroup_v2_set_io(&h, &b, &e));
+	assert_file(&s, "io.max", "8:16 wiops=max");
+	b = (struct cgroup_blkio){ .weight = CGROUP_UNSET, .leaf_weight = CGROUP_UNSET };
+	b.weights = &w;
+	b.n_weights = 1;
+	assert_err(cgroup_v2_set_io(&h, &b, &e), ENOTSUP);
+	put_file(s.fd, "io.weight", "");
+	assert_ok(cgroup_v2_set_io(&h, &b, &e));
+	assert_file(&s, "io.weight", "8:16 4950");
+	put_file(s.fd, "io.bfq.weight", "");
+	assert_ok(cgroup_v2_set_io(&h, &b, &e));
+	assert_file(&s, "io.bfq.weight", "8:16 500");
+	fd_close(&h.dir_fd);
+	scratch_close(&s);
+}
+
 static void test_lists(void **state)
 {
 	(void) state;
@@ -487,12 +533,13 @@ static void test_device_forms(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_paths),	       cmocka_unit_test(test_state_text),
-		cmocka_unit_test(test_needs),	       cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_v2_check),       cmocka_unit_test(test_usage),
-		cmocka_unit_test(test_page_sizes),     cmocka_unit_test(test_weight),
-		cmocka_unit_test(test_lists),	       cmocka_unit_test(test_device_defaults),
-		cmocka_unit_test(test_device_refused), cmocka_unit_test(test_device_forms),
+		cmocka_unit_test(test_paths),		cmocka_unit_test(test_state_text),
+		cmocka_unit_test(test_needs),		cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_v2_check),	cmocka_unit_test(test_usage),
+		cmocka_unit_test(test_io_lines),	cmocka_unit_test(test_page_sizes),
+		cmocka_unit_test(test_weight),		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_device_defaults), cmocka_unit_test(test_device_refused),
+		cmocka_unit_test(test_device_forms),
 	};
 
 	return cmocka_run_group_tests_name("runtime/cgroup", tests, NULL, NULL);
