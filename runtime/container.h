@@ -72,6 +72,39 @@ struct exec_args {
 int container_exec(const struct container_env *env, const struct exec_args *a, int *code,
 		   struct err *e);
 
+/* ---- checkpoint and restore ---- */
+
+/* What both say to CRIU. */
+struct criu_args {
+	const char *image_path; /* NULL: "checkpoint" in the working directory */
+	const char *work_path;	/* logs; NULL: the image path */
+	bool tcp_established, ext_unix_sk, shell_job, file_locks, lazy_pages, auto_dedup;
+	const char *cgroups_mode;    /* soft, full, strict, ignore, or NULL */
+	const char *const *empty_ns; /* NULL-terminated or NULL */
+};
+
+struct checkpoint_args {
+	const char *id;
+	struct criu_args criu;
+	const char *parent_path; /* relative to the image path */
+	const char *page_server; /* ADDRESS:PORT */
+	int status_fd;		 /* -1: none; gets a zero byte when the page server is ready */
+	bool leave_running, tcp_skip_in_flight, link_remap, pre_dump;
+};
+/* The container is gone afterwards, unless it is told to keep it. */
+int container_checkpoint(const struct container_env *env, const struct checkpoint_args *a,
+			 struct err *e);
+
+struct restore_args {
+	struct create_args create;
+	struct criu_args criu;
+	bool tcp_close;
+	const char *lsm_profile, *lsm_mount_context;
+};
+/* As container_run. */
+int container_restore(const struct container_env *env, const struct restore_args *a, int *code,
+		      struct err *e);
+
 /* ---- the others ---- */
 
 /* A number, or a name with or without SIG. */

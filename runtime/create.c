@@ -450,15 +450,23 @@ static int await_created(struct startup *s, struct err *e)
 
 /* In order; each needs what stands above it. */
 /* clang-format off */
-static int (*const steps[])(struct startup *, struct err *) = {
+typedef int (*step_fn)(struct startup *, struct err *);
+
+static const step_fn load_steps[] = {
 	open_bundle,
 	load_spec,
 	check_console,
 	open_root,
+};
+
+static const step_fn make_steps[] = {
 	make_state, /* from here on there is something to remove */
 	make_cgroup,
 	make_rdt_class,
 	compile_filter,
+};
+
+static const step_fn init_steps[] = {
 	open_listener,
 	open_namespaces,
 	open_sources,
@@ -474,13 +482,30 @@ static int (*const steps[])(struct startup *, struct err *) = {
 };
 /* clang-format on */
 
-int startup_create(struct startup *s, struct err *e)
+static int take_steps(struct startup *s, const step_fn *steps, size_t n, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (steps[i](s, e) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+int startup_load(struct startup *s, struct err *e)
+{
+	return take_steps(s, load_steps, ARRAY_SIZE(load_steps), e);
+}
+
+int startup_make(struct startup *s, struct err *e)
+{
+	return take_steps(s, make_steps, ARRAY_SIZE(make_steps), e);
+}
+
+int startup_create(struct startup *s, struct err *e)
+{
+	if (startup_load(s, e) < 0 || startup_make(s, e) < 0)
+		return -1;
+	return take_steps(s, init_steps, ARRAY_SIZE(init_steps), e);
 }
 
 int container_create(const struct container_env *env, const struct create_args *a,

@@ -178,8 +178,10 @@ static int make_console(const struct entry *x, int root_fd, struct err *e)
 	auto_close int master = FD_NONE;
 	auto_close int slave = FD_NONE;
 
+	/* A session of its own also without: the caller's terminal is none of its business, and criu can save only
+	 * what has no leader outside. */
 	if (!p->terminal)
-		return 0;
+		return setsid() < 0 && errno != EPERM ? err_sys(e, "setsid") : 0;
 	if (console_open(root_fd, p->rows, p->cols, !x->args->console_socket, &master, &slave,
 			 e) < 0 ||
 	    console_send(x->console_sock_fd, master, e) < 0)

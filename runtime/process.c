@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/child.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
@@ -275,22 +276,61 @@ int process_apply_user(const struct process_spec *p, struct err *e)
 	return 0;
 }
 
+static bool is_null(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3);
+}
+
+/* Looked at before it is opened for good: in an image it may be anything. */
+static int open_own_null(struct stat *st)
+{
+	const int flags = O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+	auto_close int look = open("/dev/null", O_PATH | flags);
+
+	if (look < 0 || fstat(look, st) < 0 || !is_null(st))
+		return FD_NONE;
+	auto_close int fd = open("/dev/null", O_RDWR | flags);
+	if (fd < 0 || fstat(fd, st) < 0 || !is_null(st))
+		return FD_NONE;
+	return take_fd(&fd);
+}
+
+/* The container's null device in place of the host's, whose mount is not in its tree: criu could not save it. Where it
+ * has none the host's stays. */
+static int exchange_null(const struct stat st[3], struct err *e)
+{
+	struct stat own;
+	auto_close int null = open_own_null(&own);
+	int fds[3];
+
+	if (null < 0)
+		return 0;
+	for (int i = 0; i < 3; i++) {
+		const bool same = st[i].st_dev == own.st_dev && st[i].st_ino == own.st_ino;
+
+		fds[i] = is_null(&st[i]) && !same ? null : i;
+	}
+	return child_set_stdio(fds[0], fds[1], fds[2], e);
+}
+
 int process_own_stdio(const struct process_spec *p, struct err *e)
 {
-	for (int fd = 0; fd <= 2; fd++) {
-		struct stat st;
+	struct stat st[3];
+	bool any_null = false;
 
-		if (fstat(fd, &st) < 0)
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fstat(fd, &st[fd]) < 0)
 			return err_sys(e, "descriptor %d", fd);
-		if (st.st_uid == p->user.uid ||
-		    (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3)))
+		if (is_null(&st[fd]))
+			any_null = true;
+		if (st[fd].st_uid == p->user.uid || is_null(&st[fd]))
 			continue;
 		/* EINVAL, EPERM: owned by an id that is not mapped, or not ours to give. EROFS: read-only. */
 		if (fchown(fd, p->user.uid, (gid_t) -1) < 0 && errno != EINVAL &&
 		    errno != EPERM && errno != EROFS)
 			return err_sys(e, "owner of descriptor %d", fd);
 	}
-	return 0;
+	return any_null ? exchange_null(st, e) : 0;
 }
 
 /* ---- working directory ---- */

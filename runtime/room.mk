@@ -15,11 +15,14 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime
 	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/startup.c \
 	runtime/state.c runtime/state_filter.c runtime/sync.c \
 	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c
+runtime_SRC += runtime/checkpoint.c runtime/criu.c runtime/criu_log.c runtime/criu_outside.c runtime/criu_request.c \
+	runtime/criu_wire.c runtime/restore.c runtime/restore_tree.c
 
 PROGRAMS += carrel-runtime
 carrel-runtime_STATIC := 1
 runtime_cli := runtime/cli/main.c runtime/cli/commands.c runtime/cli/common.c runtime/cli/about.c runtime/cli/events.c runtime/cli/exec.c \
 	runtime/cli/lifecycle.c runtime/cli/list.c runtime/cli/ps.c runtime/cli/run.c runtime/cli/texts.c runtime/cli/update.c
+runtime_cli += runtime/cli/checkpoint.c
 
 runtime_SRC += runtime/netaddr.c runtime/netdev.c runtime/netlink.c runtime/network.c runtime/network_parse.c \
 	runtime/network_rules.c runtime/network_table.c runtime/nft.c runtime/rtnl.c runtime/spec_net.c runtime/startup_net.c
@@ -81,6 +84,13 @@ fuzz_network_LIBS := -lseccomp -lcap -lyajl
 FUZZ += fuzz_spec
 fuzz_spec_LINK := runtime base
 fuzz_spec_LIBS := -lseccomp -lcap -lyajl
+
+UNIT += test_runtime_criu
+test_runtime_criu_LINK := runtime base
+test_runtime_criu_LIBS := -lseccomp -lcap -lyajl
+FUZZ += fuzz_criu
+fuzz_criu_LINK := runtime base
+fuzz_criu_LIBS := -lseccomp -lcap -lyajl
 
 # make bench-seccomp PROFILE=...: what a filter costs, shape by shape.
 PROFILE ?= config/seccomp.json

@@ -38,7 +38,11 @@ struct startup {
 
 void startup_init(struct startup *s, const struct container_env *env,
 		  const struct create_args *a);
-/* Up to SYNC_CREATED. */
+/* What restore shares: the bundle, config.json and the root are opened; then the state is written, the cgroup made and
+ * the filter compiled. */
+int startup_load(struct startup *s, struct err *e);
+int startup_make(struct startup *s, struct err *e);
+/* Both, and all the rest up to SYNC_CREATED. */
 int startup_create(struct startup *s, struct err *e);
 /* After a failure: ends init, removes what was made. */
 void startup_undo(struct startup *s);

@@ -279,17 +279,30 @@ static int read_stat(const char *path, struct stat_line *out, struct err *e)
 	return 0;
 }
 
-int state_write_init_self(int dir_fd, struct err *e)
+static int write_init(int dir_fd, const char *stat_path, struct err *e)
 {
 	struct stat_line st;
 	char text[48];
 
-	if (read_stat("/proc/self/stat", &st, e) != 0)
-		return e->code ? -1 : err_set(e, ENOENT, "/proc/self/stat is missing");
+	if (read_stat(stat_path, &st, e) != 0)
+		return e->code ? -1 : err_set(e, ENOENT, "%s is missing", stat_path);
 	(void) snprintf(text, sizeof(text), "%d:%" PRIu64, st.pid, st.start_time);
 	if (symlinkat(text, dir_fd, init_link) < 0)
 		return err_sys(e, "write the state's init");
 	return 0;
+}
+
+int state_write_init_self(int dir_fd, struct err *e)
+{
+	return write_init(dir_fd, "/proc/self/stat", e);
+}
+
+int state_write_init(int dir_fd, pid_t pid, struct err *e)
+{
+	char path[32];
+
+	(void) snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	return write_init(dir_fd, path, e);
 }
 
 /* ---- reading ---- */

@@ -37,7 +37,9 @@ int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e);
 unsigned cli_listen_fds(void);
 
 /* Handlers: their result is the exit code. */
+int cli_checkpoint(void *global, const char **operands, int n, void *opts);
 int cli_create(void *global, const char **operands, int n, void *opts);
+int cli_restore(void *global, const char **operands, int n, void *opts);
 int cli_run(void *global, const char **operands, int n, void *opts);
 int cli_exec(void *global, const char **operands, int n, void *opts);
 int cli_start(void *global, const char **operands, int n, void *opts);
@@ -61,6 +63,21 @@ extern const struct opt cli_delete_opts[], cli_list_opts[], cli_ps_opts[], cli_u
 extern const struct opt cli_events_opts[];
 extern const struct opt cli_spec_opts[];
 
+extern const struct opt cli_checkpoint_opts[], cli_restore_opts[];
+
+struct opts_checkpoint {
+	struct criu_args criu;
+	struct opt_list empty_ns;
+	const char *parent_path, *page_server;
+	bool pre_dump, leave_running, tcp_skip_in_flight, link_remap;
+	uint64_t status_fd;
+};
+struct opts_restore {
+	struct criu_args criu;
+	struct opt_list empty_ns;
+	const char *bundle, *console_socket, *pid_file, *lsm_profile, *lsm_mount_context;
+	bool detach, tcp_close, no_pivot, no_subreaper;
+};
 struct opts_create {
 	const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file;
 	bool no_pivot, no_new_keyring, no_subreaper, detach, keep;

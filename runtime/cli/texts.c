@@ -95,3 +95,23 @@ const char cli_text_update[] =
 	"\n"
 	"    carrel-runtime update --memory 256M --pids-limit 100 web\n"
 	"    echo '{\"cpu\": {\"quota\": 50000}}' | carrel-runtime update -r - web\n";
+
+const char cli_text_checkpoint[] =
+	"CRIU saves the processes of a running or paused container into a directory and ends them; the container is deleted "
+	"then, its poststop hooks run. criu 3.15 or later must be in PATH, and the caller must be root.\n"
+	"\n"
+	"    carrel-runtime checkpoint --image-path /var/backups/web web\n"
+	"    carrel-runtime restore --image-path /var/backups/web -b /srv/web -d web\n"
+	"\n"
+	"- Standard streams have to be pipes, /dev/null or the container's own terminal.\n"
+	"- What exec has started and is no descendant of the container's first process is not saved; a warning names it.\n"
+	"- The files of the root are not part of a checkpoint.\n"
+	"- A failure names CRIU's log, its last errors and, for the usual ones, the option that helps.\n";
+
+const char cli_text_restore[] =
+	"Makes a container from the bundle's config.json, as create does, and its processes from a checkpoint. Mounts, "
+	"hooks, limits, namespaces and annotations are those of config.json; a checkpoint decides what the processes are, "
+	"with their memory and their rights: restore only what you trust.\n"
+	"\n"
+	"The hooks prestart and createRuntime run when the namespaces are there. Without --detach the command waits, passes "
+	"the exit status on and deletes the container.\n";

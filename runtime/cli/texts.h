@@ -6,5 +6,6 @@ extern const char cli_text_events[], cli_text_update[];
 extern const char cli_text_create[], cli_text_start[], cli_text_run[], cli_text_exec[];
 extern const char cli_text_state[], cli_text_kill[], cli_text_delete[], cli_text_list[];
 extern const char cli_text_ps[], cli_text_pause[], cli_text_spec[], cli_text_features[];
+extern const char cli_text_checkpoint[], cli_text_restore[];
 
 #endif
