@@ -177,11 +177,12 @@ static int clone_into_pid(uint64_t flags, int fds[NS_COUNT], int own, int cgroup
 
 /* With the caller's own rights, as long as there are any over namespaces that the user namespace does not own: a
  * network that an engine made, for one. Where those do not suffice init tries with its own. The mount namespace is
- * left to it in any case: the host's files are still needed. */
+ * left to it in any case: the host's files are still needed; and the time namespace, for init must note its start time as
+ * the host counts it. */
 static int join_early(int fds[NS_COUNT], struct err *e)
 {
 	for (int k = 0; k < NS_COUNT; k++) {
-		if (k == NS_USER || k == NS_MNT || fds[k] < 0)
+		if (k == NS_USER || k == NS_MNT || k == NS_TIME || fds[k] < 0)
 			continue;
 		if (join_one((enum ns_kind) k, &fds[k], e) == 0)
 			continue;

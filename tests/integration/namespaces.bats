@@ -162,3 +162,19 @@ hold() {
 	fact 'ns net' "$(host_ns net "$net" | sed 's/[][]/\\&/g')"
 	fact uid '0 0 0'
 }
+
+@test "a container that joins user and time namespaces is known as running" {
+	config '.linux.namespaces += [{"type": "time"}, {"type": "user"}]
+		| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings
+		| .linux.timeOffsets = {monotonic: {secs: 7881}, boottime: {secs: 1337}}'
+	chown -R 100000:100000 "$ROOTFS"
+	start_sleeper
+	[ "$(status_of)" = running ]
+	pid=$(rt state "$ID" | jq .pid)
+	config --arg p "/proc/$pid/ns" 'del(.linux.timeOffsets, .linux.uidMappings, .linux.gidMappings) | .linux.cgroupsPath += "-2"
+		| .linux.namespaces |= map(if .type == "user" or .type == "time" then .path = $p + "/" + .type else . end)'
+	rt run -d -b "$BUNDLE" "$ID-2" < /dev/null > "$WORK/out" 2>&1
+	[ "$(status_of "$ID-2")" = running ]
+	other=$(rt state "$ID-2" | jq .pid)
+	for ns in user time; do [ "$(readlink "/proc/$other/ns/$ns")" = "$(readlink "/proc/$pid/ns/$ns")" ]; done
+}
