@@ -88,6 +88,6 @@ conformance() { OUT=$WORK/out RUNTIME=$RUNTIME timeout 200 "$TOOL" "$@"; }
 @test "a file that takes too long is stopped" {
 	printf '@test "slow" { sleep 100; }\n' > "$SUITE/tests/integration/slow.bats"
 	LIMIT=3 run conformance "$SUITE" slow
-	[ "$status" -eq 1 ]
+	[ "$status" -eq 1 ] || { echo "status $status: $output" && false; }
 	says 'the file took longer than 3 seconds'
 }
