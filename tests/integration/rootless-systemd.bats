@@ -113,7 +113,7 @@ SH
 	config '.linux.resources = {pids: {limit: 20}} | .linux.cgroupsPath = "/carrel-test/x"'
 	args true
 	fails_with delegated as_user run -b "$BUNDLE" "$ID"
-	config '.linux.resources = {} | .linux.cgroupsPath = "/carrel-test/x"'
+	config '.linux.resources = {} | del(.linux.cgroupsPath)'
 	as_user run -b "$BUNDLE" "$ID"
 }
 
