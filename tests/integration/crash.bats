@@ -20,7 +20,8 @@ setup() {
 	jq '.process.args = ["/bin/sleep", "1000"]' "$BUNDLE/config.json" > "$WORK/sleep/config.json"
 	userns
 	cp "$BUNDLE/config.json" "$WORK/user/"
-	every=${CRASH_EVERY:-23}
+	# A sanitized program makes more calls, each slower.
+	every=${CRASH_EVERY:-$([ -n "${CARREL_SAN:-}" ] && echo 307 || echo 23)}
 	offset=${CRASH_OFFSET:-$((RANDOM % every + 1))}
 }
 teardown() { runtime_teardown; }
@@ -54,5 +55,6 @@ crash() {
 }
 
 @test "a system call fails: the container is whole, or there is an error and nothing is left" {
+	[ -z "${CARREL_SAN:-}" ] || skip "the sanitizer's own calls would fail too, and it reports that"
 	crash fail "$every" "$offset"
 }
