@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -197,83 +196,6 @@ static int compile_filter(struct startup *s, struct err *e)
 	if (filter_compile(&s->spec->seccomp, cache, &s->filter, e) < 0)
 		return err_wrap(e, "linux.seccomp");
 	s->init.filter = &s->filter;
-	return 0;
-}
-
-static int open_listener(struct startup *s, struct err *e)
-{
-	const char *path = s->spec->seccomp.listener_path;
-
-	if (!path || !s->filter.notifies)
-		return 0;
-	s->init.seccomp_notify_fd = sock_connect_at(AT_FDCWD, path, SOCK_STREAM, e);
-	if (s->init.seccomp_notify_fd < 0)
-		return err_wrap(e, "failed to connect with seccomp agent specified in the "
-				   "seccomp profile");
-	return 0;
-}
-
-static int open_sources(struct startup *s, struct err *e)
-{
-	const struct spec *spec = s->spec;
-	const bool userns = ns_has(&spec->ns, NS_USER);
-	const struct mount_origin from = {
-		.bundle_fd = s->bundle_fd,
-		.container_idmap = userns ? &spec->idmap : NULL,
-		.container_userns = s->init.ns_fds[NS_USER],
-		.keep_shared = spec->root.propagation & MS_SHARED,
-	};
-
-	for (size_t i = 0; i < spec->n_mounts; i++)
-		mount_settle(&s->spec->mounts[i], s->bundle, s->rootfs);
-	s->source_fds = xalloc((spec->n_mounts + 1) * sizeof(int));
-	for (size_t i = 0; i < spec->n_mounts; i++)
-		s->source_fds[i] = FD_NONE;
-	s->init.source_fds = s->source_fds;
-	for (size_t i = 0; i < spec->n_mounts; i++) {
-		if (mount_open_source(&spec->mounts[i], &from, &s->source_fds[i], e) < 0)
-			return err_wrap(e, "mounts[%zu]: %s", i, spec->mounts[i].target);
-	}
-	return 0;
-}
-
-static int open_namespaces(struct startup *s, struct err *e)
-{
-	return ns_open_paths(&s->spec->ns, s->init.ns_fds, e);
-}
-
-static int open_sockets(struct startup *s, struct err *e)
-{
-	if (s->args->pidfd_socket) {
-		s->pidfd_sock_fd = container_connect_pidfd(s->args->pidfd_socket, e);
-		if (s->pidfd_sock_fd < 0)
-			return -1;
-	}
-	if (s->args->console_socket) {
-		s->init.console_sock_fd =
-			sock_connect_at(AT_FDCWD, s->args->console_socket, SOCK_STREAM, e);
-		if (s->init.console_sock_fd < 0)
-			return err_wrap(e, "console socket");
-	} else if (s->spec->process.terminal) {
-		int pair[2];
-
-		if (sock_pair(SOCK_STREAM, pair, e) < 0)
-			return -1;
-		s->console_fd = pair[0];
-		s->init.console_sock_fd = pair[1];
-		s->init.console_relayed = true;
-	}
-	if (!s->run) {
-		s->init.start_fd = sock_listen_at(s->c.dir_fd, STATE_START_SOCKET,
-						  SOCK_SEQPACKET, 0600, e);
-		if (s->init.start_fd < 0)
-			return -1;
-	}
-	int pair[2];
-	if (sock_pair(SOCK_SEQPACKET, pair, e) < 0)
-		return -1;
-	s->sync_fd = pair[0];
-	s->init.sync_fd = pair[1];
 	return 0;
 }
 
@@ -467,10 +389,10 @@ static const step_fn make_steps[] = {
 };
 
 static const step_fn init_steps[] = {
-	open_listener,
-	open_namespaces,
-	open_sources,
-	open_sockets,
+	startup_open_listener,
+	startup_open_namespaces,
+	startup_open_sources,
+	startup_open_sockets,
 	prepare_texts,
 	clone_init, /* and init writes its pid beside the state */
 	startup_network, /* init waits for the maps, so it finds what was moved there */

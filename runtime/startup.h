@@ -48,6 +48,13 @@ int startup_create(struct startup *s, struct err *e);
 void startup_undo(struct startup *s);
 void startup_fini(struct startup *s);
 
+/* startup_open.c: steps of startup_create that open what init is handed. The agent comes after the filter, the sources
+ * after the namespaces, whose user namespace they may be mapped by. */
+int startup_open_listener(struct startup *s, struct err *e);
+int startup_open_namespaces(struct startup *s, struct err *e);
+int startup_open_sources(struct startup *s, struct err *e);
+int startup_open_sockets(struct startup *s, struct err *e);
+
 /* startup_net.c: the network that the annotation asks for, and devices of the host, into the namespace of the child. */
 bool startup_wants_network(const struct startup *s);
 int startup_network(struct startup *s, struct err *e);
