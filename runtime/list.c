@@ -203,12 +203,17 @@ static int read_ids(int root_fd, char ***out, size_t *n, struct err *e)
 	return 0;
 }
 
+static void listing_fini(struct listing *l)
+{
+	util_free_strv(&l->cells);
+}
+
 int container_list(const struct container_env *env, enum list_format f, struct buf *out,
 		   struct err *e)
 {
 	auto_json_writer struct json_writer *w =
 		f == LIST_JSON ? json_writer_new(out, false) : NULL;
-	struct listing l = { .format = f, .out = out, .w = w };
+	auto_cleanup(listing_fini) struct listing l = { .format = f, .out = out, .w = w };
 	auto_strv char **ids = NULL;
 	size_t n = 0;
 
@@ -222,7 +227,6 @@ int container_list(const struct container_env *env, enum list_format f, struct b
 		jw_array(w, NULL);
 	for (size_t i = 0; i < n; i++)
 		list_one(env, root_fd, ids[i], &l);
-	auto_strv char **cells = l.cells;
 	if (f == LIST_TABLE)
 		return print_table(&l, e);
 	if (!w)
