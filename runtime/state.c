@@ -233,7 +233,7 @@ static int render_file(const struct spec *s, const struct state_facts *f, struct
 		jw_str(w, "networkPort", f->port);
 	if (s->n_netdevs > 0 && ns_is_new(&s->ns, NS_NET))
 		jw_node(w, "netDevices",
-			json_find(json_root(s->doc), "linux", "netDevices", NULL));
+			json_get(json_get(json_root(s->doc), "linux"), "netDevices"));
 	write_hooks(w, s);
 	if (s->annotations)
 		jw_node(w, "annotations", s->annotations);

@@ -221,7 +221,7 @@ teardown() { runtime_teardown; }
 	[ "$(limit)" = 70 ]
 	# Nothing to change is nothing to do.
 	rt update "$ID"
-	fails_with 'memory' rt update --memory 5 "$ID"
+	fails_with '--memory: "5x" is not a size' rt update --memory 5x "$ID"
 	rt kill "$ID" KILL
 	wait_for '[ "$(status_of)" = stopped ]'
 	echo '{}' > "$WORK/resources.json"
