@@ -114,6 +114,7 @@ int container_features(struct buf *out, struct err *e)
 	jw_array(w, "potentiallyUnsafeConfigAnnotations");
 	jw_str(w, NULL, NETWORK_ANNOTATION);
 	jw_str(w, NULL, "org.systemd.property.");
+	jw_str(w, NULL, "org.criu.config");
 	jw_close(w);
 	jw_object(w, "annotations");
 	jw_str(w, "io.carrel.runtime.version", CARREL_VERSION);
