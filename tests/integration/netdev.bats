@@ -18,7 +18,7 @@ devices() {
 
 # by_path: the container joins a namespace that the test made.
 by_path() {
-	config --arg p "/run/netns/$W" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
+	config --arg p "$W" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
 }
 
 no_pins() {

@@ -1,5 +1,5 @@
 # For tests of a sandbox's network. Nothing here touches the machine's own network: a "host" and a "world" behind it are
-# two network namespaces of the test's own, joined by a pair of links.
+# two network namespaces of the test's own ($H and $W are their paths), joined by a pair of links.
 #
 #   sandbox ── bridge (10.88.0.1, fd00:88::1) ── $H ── 203.0.113.0/24, 2001:db8:113::/64 ── $W
 #
@@ -16,22 +16,22 @@ load "${BASH_SOURCE[0]%/*}/lib.bash"
 network_setup() {
 	runtime_setup
 	SERVERS=()
-	H=carrel-h-$$-$BATS_TEST_NUMBER W=carrel-w-$$-$BATS_TEST_NUMBER
-	ip netns add "$H"
-	ip netns add "$W"
-	ip -n "$H" link add up0 type veth peer name up0 netns "$W"
-	ip -n "$W" link set lo up
-	ip -n "$H" link set lo up
-	ip -n "$W" link set up0 up
-	ip -n "$H" link set up0 up
-	ip -n "$W" address add 203.0.113.5/24 dev up0
-	ip -n "$W" address add 2001:db8:113::5/64 dev up0 nodad
-	ip -n "$H" address add 203.0.113.1/24 dev up0
-	ip -n "$H" address add 2001:db8:113::1/64 dev up0 nodad
-	ip -n "$H" route add default via 203.0.113.5
-	ip -n "$H" route add default via 2001:db8:113::5
-	ip -n "$W" route add 10.88.0.0/16 via 203.0.113.1
-	ip -n "$W" route add fd00:88::/64 via 2001:db8:113::1
+	H='' W=''
+	new_network H
+	new_network W
+	in_host ip link add up0 type veth peer name up0 netns "${SERVERS[-1]}"
+	in_world ip link set lo up
+	in_host ip link set lo up
+	in_world ip link set up0 up
+	in_host ip link set up0 up
+	in_world ip address add 203.0.113.5/24 dev up0
+	in_world ip address add 2001:db8:113::5/64 dev up0 nodad
+	in_host ip address add 203.0.113.1/24 dev up0
+	in_host ip address add 2001:db8:113::1/64 dev up0 nodad
+	in_host ip route add default via 203.0.113.5
+	in_host ip route add default via 2001:db8:113::5
+	in_world ip route add 10.88.0.0/16 via 203.0.113.1
+	in_world ip route add fd00:88::/64 via 2001:db8:113::1
 	in_host sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'
 	network '{}'
 }
@@ -40,16 +40,23 @@ network_teardown() {
 	local p
 	runtime_teardown
 	for p in "${SERVERS[@]}"; do kill "$p" 2> /dev/null; done
-	[ -z "${H:-}" ] || ip netns del "$H"
-	[ -z "${W:-}" ] || ip netns del "$W"
+}
+
+# new_network NAME: the variable becomes the path of a network namespace, which lives as long as a process of the test. (`ip netns
+# add` would leave a mount in the machine's table.)
+new_network() {
+	unshare --net sleep 1000 > /dev/null 2>&1 3>&- &
+	SERVERS+=($!)
+	printf -v "$1" '/proc/%d/ns/net' $!
+	wait_for "[ \"\$(readlink ${!1})\" != \"\$(readlink /proc/self/ns/net)\" ]"
 }
 
 in_host() {
-	nsenter --net="/run/netns/$H" "$@"
+	nsenter --net="$H" "$@"
 }
 
 in_world() {
-	nsenter --net="/run/netns/$W" "$@"
+	nsenter --net="$W" "$@"
 }
 
 in_sandbox() {
@@ -71,16 +78,16 @@ world_has() {
 	local a
 	for a; do
 		case $a in
-		*:*) ip -n "$W" address add "$a" dev lo nodad ;;
-		*) ip -n "$W" address add "$a" dev lo ;;
+		*:*) in_world ip address add "$a" dev lo nodad ;;
+		*) in_world ip address add "$a" dev lo ;;
 		esac
 	done
 }
 
 serve() {
-	nsenter --net="/run/netns/$1" socat "TCP6-LISTEN:${2:-80},fork,reuseaddr,ipv6-v6only=0" SYSTEM:'echo here' > /dev/null 2>&1 3>&- &
+	nsenter --net="$1" socat "TCP6-LISTEN:${2:-80},fork,reuseaddr,ipv6-v6only=0" SYSTEM:'echo here' > /dev/null 2>&1 3>&- &
 	SERVERS+=($!)
-	wait_for "nsenter --net=/run/netns/$1 ss -Hltn sport = :${2:-80} | grep -q ."
+	wait_for "nsenter --net=$1 ss -Hltn sport = :${2:-80} | grep -q ."
 }
 
 try() {

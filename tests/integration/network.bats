@@ -59,7 +59,7 @@ V6_REFUSED=(fc00::1 fd00:9::1 fd00:ec2::254 fec0::1 100::1 2001::1 2002:a01:203:
 }
 
 @test "without masquerade the world sees the sandbox's address" {
-	nsenter --net="/run/netns/$W" socat TCP-LISTEN:81,fork,reuseaddr SYSTEM:'echo from $SOCAT_PEERADDR' > /dev/null 2>&1 3>&- &
+	nsenter --net="$W" socat TCP-LISTEN:81,fork,reuseaddr SYSTEM:'echo from $SOCAT_PEERADDR' > /dev/null 2>&1 3>&- &
 	SERVERS+=($!)
 	wait_for 'in_world ss -Hltn sport = :81 | grep -q .'
 	network '{masquerade: false}'
@@ -190,7 +190,7 @@ spoof_frames() {
 @test "a source that is not the sandbox's is dropped" {
 	network '{masquerade: false}'
 	start_sleeper
-	nsenter --net="/run/netns/$W" python3 "$FRAMES" sniff up0 20 > "$WORK/seen" 3>&- &
+	nsenter --net="$W" python3 "$FRAMES" sniff up0 20 > "$WORK/seen" 3>&- &
 	SERVERS+=($!)
 	wait_for "grep -q ready $WORK/seen"
 	spoof_frames
@@ -279,7 +279,7 @@ spoof_frames() {
 }
 
 @test "a namespace given by path excludes it, and is left as it is" {
-	config --arg p "/run/netns/$W" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
+	config --arg p "$W" '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)'
 	fails_with 'joined by path' rt run -b "$BUNDLE" "$ID"
 	config 'del(.annotations)'
 	inside ip -o link
