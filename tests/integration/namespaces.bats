@@ -2,7 +2,8 @@ load guest
 
 setup() { guest_setup; }
 teardown() {
-	if [ -n "${HOLDER:-}" ]; then kill "$HOLDER" 2> /dev/null; fi
+	# KILL: unshare --fork does not hear of TERM.
+	if [ -n "${HOLDER:-}" ]; then kill -9 "$HOLDER" 2> /dev/null; fi
 	runtime_teardown
 }
 
