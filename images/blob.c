@@ -20,25 +20,30 @@ static int check(const struct blob *expect, const struct blob *got, struct err *
 		return 0;
 	if (expect->size != got->size)
 		return err_set(e, EINVAL,
-			       "blob sha256:%s: it has %llu bytes, its descriptor says %llu",
-			       expect->digest.hex, (unsigned long long) got->size,
+			       "blob %s: it has %llu bytes, its descriptor says %llu",
+			       digest_text(&expect->digest).s, (unsigned long long) got->size,
 			       (unsigned long long) expect->size);
 	if (!digest_equal(&expect->digest, &got->digest))
-		return err_set(e, EINVAL,
-			       "blob sha256:%s: its content has the digest sha256:%s",
-			       expect->digest.hex, got->digest.hex);
+		return err_set(e, EINVAL, "blob %s: its content has the digest %s",
+			       digest_text(&expect->digest).s, digest_text(&got->digest).s);
 	return 0;
+}
+
+static enum digest_kind kind_of(const struct blob *expect)
+{
+	return expect ? digest_kind(&expect->digest) : DIGEST_SHA256;
 }
 
 /* Reads fd to the end through the hash; writes to out_fd unless that is -1. A size lie is noticed at the
  * first byte too many, not at the end of an endless source. */
-static int pump(int fd, int out_fd, uint64_t limit, struct blob *got, struct err *e)
+static int pump(int fd, int out_fd, enum digest_kind kind, uint64_t limit, struct blob *got,
+		struct err *e)
 {
 	auto_hash struct hash *h = NULL;
 	auto_free uint8_t *chunk = xalloc(CHUNK);
 	uint64_t size = 0;
 
-	if (hash_new(&h, e) < 0)
+	if (hash_new(kind, &h, e) < 0)
 		return -1;
 	for (;;) {
 		ssize_t n = read(fd, chunk, CHUNK);
@@ -65,6 +70,7 @@ static int pump(int fd, int out_fd, uint64_t limit, struct blob *got, struct err
 int blob_stage_fd(struct store_work *w, int fd, const struct blob *expect, uint64_t limit,
 		  struct blob *out, struct err *e)
 {
+	enum digest_kind kind = kind_of(expect);
 	char partial[32];
 	struct blob got;
 
@@ -73,16 +79,16 @@ int blob_stage_fd(struct store_work *w, int fd, const struct blob *expect, uint6
 		openat(w->blobs_fd, partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (out_fd < 0)
 		return err_sys(e, "make a file in tmp/");
-	if (pump(fd, out_fd, expect ? expect->size : limit, &got, e) < 0) {
+	if (pump(fd, out_fd, kind, expect ? expect->size : limit, &got, e) < 0) {
 		(void) unlinkat(w->blobs_fd, partial, 0);
-		return expect ? err_wrap(e, "blob sha256:%s", expect->digest.hex) : -1;
+		return expect ? err_wrap(e, "blob %s", digest_text(&expect->digest).s) : -1;
 	}
 	if (check(expect, &got, e) < 0) {
 		(void) unlinkat(w->blobs_fd, partial, 0);
 		return -1;
 	}
 	if (renameat(w->blobs_fd, partial, w->blobs_fd, got.digest.hex) < 0)
-		return err_sys(e, "blob sha256:%s: rename", got.digest.hex);
+		return err_sys(e, "blob %s: rename", digest_text(&got.digest).s);
 	*out = got;
 	return 0;
 }
@@ -92,7 +98,7 @@ int blob_stage_mem(struct store_work *w, const void *p, size_t n, struct blob *o
 {
 	struct blob got = { .size = n };
 
-	if (digest_of(p, n, &got.digest, e) < 0 ||
+	if (digest_of(DIGEST_SHA256, p, n, &got.digest, e) < 0 ||
 	    fd_write_atomic(w->blobs_fd, got.digest.hex, p, n, 0600, false, e) < 0)
 		return -1;
 	*out = got;
@@ -110,14 +116,14 @@ int blob_stage_own_file(struct store_work *w, int dir_fd, const char *name,
 		return err_sys(e, "%s", name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, "%s: no regular file", name);
-	if (pump(fd, -1, (uint64_t) st.st_size, &got, e) < 0)
+	if (pump(fd, -1, kind_of(expect), (uint64_t) st.st_size, &got, e) < 0)
 		return err_wrap(e, "%s", name);
 	if (check(expect, &got, e) < 0)
 		return -1;
 	if (fchmod(fd, 0600) < 0)
-		return err_sys(e, "blob sha256:%s: chmod", got.digest.hex);
+		return err_sys(e, "blob %s: chmod", digest_text(&got.digest).s);
 	if (linkat(dir_fd, name, w->blobs_fd, got.digest.hex, 0) < 0 && errno != EEXIST)
-		return err_sys(e, "blob sha256:%s: link", got.digest.hex);
+		return err_sys(e, "blob %s: link", digest_text(&got.digest).s);
 	*out = got;
 	return 0;
 }
@@ -130,9 +136,9 @@ int blob_open(const struct store *s, const struct store_work *w, const struct di
 	if (w)
 		fd = openat(w->blobs_fd, d->hex, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		fd = openat(s->blobs_fd, d->hex, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+		fd = openat(s->blobs_fd, digest_path(d).s, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
-		return err_sys(e, "blob sha256:%s", d->hex);
+		return err_sys(e, "blob %s", digest_text(d).s);
 	return fd;
 }
 
@@ -145,13 +151,13 @@ int blob_read(const struct store *s, const struct store_work *w, const struct di
 	if (fd < 0)
 		return -1;
 	if (fd_read_all(fd, SMALL_BLOB, out, e) < 0)
-		return err_wrap(e, "blob sha256:%s", d->hex);
-	if (digest_of(buf_bytes(out), buf_len(out), &got, e) < 0)
+		return err_wrap(e, "blob %s", digest_text(d).s);
+	if (digest_of(digest_kind(d), buf_bytes(out), buf_len(out), &got, e) < 0)
 		return -1;
 	if (!digest_equal(&got, d))
 		return err_set(e, EIO,
-			       "blob sha256:%s: damaged in the store (its digest is now "
-			       "sha256:%s); remove the image and import it again",
-			       d->hex, got.hex);
+			       "blob %s: damaged in the store (its digest is now %s); "
+			       "remove the image and import it again",
+			       digest_text(d).s, digest_text(&got).s);
 	return 0;
 }

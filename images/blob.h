@@ -19,7 +19,8 @@ struct blob {
 };
 
 /* Copies fd from its position to the end into the work directory. With `expect`, more bytes, fewer bytes
- * or another digest are errors and nothing is staged; without, at most `limit` bytes are taken. */
+ * or another digest are errors and nothing is staged; without, at most `limit` bytes are taken and named
+ * by their sha256, as all that is made here is. */
 int blob_stage_fd(struct store_work *w, int fd, const struct blob *expect, uint64_t limit,
 		  struct blob *out, struct err *e);
 int blob_stage_mem(struct store_work *w, const void *p, size_t n, struct blob *out,

@@ -62,7 +62,7 @@ static int open_layers(const struct store *s, const struct image *im, struct lay
 		       struct err *e)
 {
 	for (size_t i = 0; i < im->config.n_diff_ids; i++) {
-		char relative[DIGEST_HEX + 16];
+		char relative[DIGEST_HEX_MAX + 16];
 
 		snprintf(relative, sizeof(relative), "layers/%s/root",
 			 im->config.diff_ids[i].hex);

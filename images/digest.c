@@ -12,36 +12,66 @@
 
 struct hash {
 	EVP_MD_CTX *ctx;
+	enum digest_kind kind;
 };
 
-struct digest_text digest_text(const struct digest *d)
+static const struct {
+	const char *name;
+	size_t digits;
+	const EVP_MD *(*md)(void);
+} kinds[] = {
+	[DIGEST_SHA256] = { "sha256", DIGEST_HEX_SHA256, EVP_sha256 },
+	[DIGEST_SHA512] = { "sha512", DIGEST_HEX_MAX, EVP_sha512 },
+};
+
+enum digest_kind digest_kind(const struct digest *d)
+{
+	return strlen(d->hex) == DIGEST_HEX_MAX ? DIGEST_SHA512 : DIGEST_SHA256;
+}
+
+static struct digest_text join(const struct digest *d, char between)
 {
 	struct digest_text t;
 
-	snprintf(t.s, sizeof(t.s), "sha256:%s", d->hex);
+	snprintf(t.s, sizeof(t.s), "%s%c%s", kinds[digest_kind(d)].name, between, d->hex);
 	return t;
+}
+
+struct digest_text digest_text(const struct digest *d)
+{
+	return join(d, ':');
+}
+
+struct digest_text digest_path(const struct digest *d)
+{
+	return join(d, '/');
 }
 
 bool digest_is_hex(const char *s)
 {
 	size_t n = strspn(s, "0123456789abcdef");
 
-	return n == DIGEST_HEX && s[n] == '\0';
+	return (n == DIGEST_HEX_SHA256 || n == DIGEST_HEX_MAX) && s[n] == '\0';
 }
 
 int digest_parse(const char *s, const char *what, struct digest *out, struct err *e)
 {
-	static const char algorithm[] = "sha256:";
-	struct digest d;
+	struct digest d = { 0 };
 
-	if (!str_has_prefix(s, algorithm) || !digest_is_hex(s + strlen(algorithm)))
-		return err_set(e, EINVAL,
-			       "%s: '%.100s' is no digest that is supported (sha256: and 64 "
-			       "lower-case hex digits)",
-			       what, s);
-	memcpy(d.hex, s + strlen(algorithm), sizeof(d.hex));
-	*out = d;
-	return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		const char *hex = s + strlen(kinds[i].name) + 1;
+
+		if (!str_has_prefix(s, kinds[i].name) || hex[-1] != ':' ||
+		    !digest_is_hex(hex) || strlen(hex) != kinds[i].digits)
+			continue;
+		memcpy(d.hex, hex, kinds[i].digits);
+		*out = d;
+		return 0;
+	}
+	return err_set(e, EINVAL,
+		       "%s: '%.140s' is no digest that is supported (sha256: and 64, or "
+		       "sha512: and 128 lower-case hex digits)",
+		       what, s);
 }
 
 bool digest_equal(const struct digest *a, const struct digest *b)
@@ -49,16 +79,17 @@ bool digest_equal(const struct digest *a, const struct digest *b)
 	return strcmp(a->hex, b->hex) == 0;
 }
 
-int hash_new(struct hash **out, struct err *e)
+int hash_new(enum digest_kind kind, struct hash **out, struct err *e)
 {
 	struct hash *h = xalloc(sizeof(*h));
 
 	/* A hash needs nothing of openssl.cnf, and reading it takes longer than most hashes. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	h->kind = kind;
 	h->ctx = EVP_MD_CTX_new();
-	if (!h->ctx || EVP_DigestInit_ex(h->ctx, EVP_sha256(), NULL) != 1) {
+	if (!h->ctx || EVP_DigestInit_ex(h->ctx, kinds[kind].md(), NULL) != 1) {
 		hash_free_ptr(&h);
-		return err_set(e, ENOMEM, "sha256: libcrypto refuses to start");
+		return err_set(e, ENOMEM, "%s: libcrypto refuses to start", kinds[kind].name);
 	}
 	*out = h;
 	return 0;
@@ -76,26 +107,28 @@ void hash_free_ptr(struct hash **h)
 int hash_update(struct hash *h, const void *p, size_t n, struct err *e)
 {
 	if (EVP_DigestUpdate(h->ctx, p, n) != 1)
-		return err_set(e, EIO, "sha256: libcrypto refuses the data");
+		return err_set(e, EIO, "%s: libcrypto refuses the data", kinds[h->kind].name);
 	return 0;
 }
 
 int hash_final(struct hash *h, struct digest *out, struct err *e)
 {
 	unsigned char sum[EVP_MAX_MD_SIZE];
+	struct digest d = { 0 };
 	unsigned int n = 0;
 
-	if (EVP_DigestFinal_ex(h->ctx, sum, &n) != 1 || n != DIGEST_HEX / 2)
-		return err_set(e, EIO, "sha256: libcrypto gives no result");
-	str_hex(sum, n, out->hex);
+	if (EVP_DigestFinal_ex(h->ctx, sum, &n) != 1 || n != kinds[h->kind].digits / 2)
+		return err_set(e, EIO, "%s: libcrypto gives no result", kinds[h->kind].name);
+	str_hex(sum, n, d.hex);
+	*out = d;
 	return 0;
 }
 
-int digest_of(const void *p, size_t n, struct digest *out, struct err *e)
+int digest_of(enum digest_kind kind, const void *p, size_t n, struct digest *out, struct err *e)
 {
 	auto_hash struct hash *h = NULL;
 
-	if (hash_new(&h, e) < 0 || hash_update(h, p, n, e) < 0)
+	if (hash_new(kind, &h, e) < 0 || hash_update(h, p, n, e) < 0)
 		return -1;
 	return hash_final(h, out, e);
 }

@@ -39,9 +39,9 @@ static int compare(const void *a, const void *b)
 
 static bool keeps(const struct keep *k, const char *hex)
 {
-	struct digest d;
+	struct digest d = { 0 };
 
-	memcpy(d.hex, hex, sizeof(d.hex));
+	memcpy(d.hex, hex, strlen(hex));
 	return k->n > 0 && bsearch(&d, k->v, k->n, sizeof(d), compare) != NULL;
 }
 
@@ -95,9 +95,9 @@ static int remove_blob(int dir_fd, const char *name, struct gc_result *r, struct
 /* The layer's tree, locked so that no sandbox can start to use it; FD_NONE when one does, or when there is none. */
 static int lock_layer(int dir_fd, const char *name, bool *busy)
 {
-	char path[DIGEST_HEX + 8];
+	char path[DIGEST_HEX_MAX + 8];
 
-	snprintf(path, sizeof(path), "%.64s/root", name);
+	snprintf(path, sizeof(path), "%.128s/root", name);
 	auto_close int fd =
 		openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	*busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
@@ -138,6 +138,16 @@ static int sweep(int dir_fd, const struct keep *k, remove_fn remove_one, struct 
 	return ret;
 }
 
+static int sweep_blobs(const struct store *s, const char *algorithm, const struct keep *k,
+		       struct gc_result *r, struct err *e)
+{
+	auto_close int fd = openat(s->blobs_fd, algorithm, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "blobs/%s", algorithm);
+	return sweep(fd, k, remove_blob, r, e);
+}
+
 int gc_run(const struct store *s, struct gc_result *out, struct err *e)
 {
 	struct keep blobs = { 0 }, layers = { 0 };
@@ -148,7 +158,9 @@ int gc_run(const struct store *s, struct gc_result *out, struct err *e)
 	if (r == 0)
 		r = sweep(s->layers_fd, &layers, remove_layer, &result, e);
 	if (r == 0)
-		r = sweep(s->blobs_fd, &blobs, remove_blob, &result, e);
+		r = sweep_blobs(s, "sha256", &blobs, &result, e);
+	if (r == 0)
+		r = sweep_blobs(s, "sha512", &blobs, &result, e);
 	free(blobs.v);
 	free(layers.v);
 	if (r < 0)

@@ -119,7 +119,7 @@ static int check_compression(struct import *im, const struct blob *blob, enum co
 static bool pair_is_known(const struct import *im, const struct blob *blob,
 			  const struct digest *diff_id)
 {
-	char path[DIGEST_HEX + 16];
+	char path[DIGEST_HEX_MAX + 16];
 	auto_json struct json_doc *doc = NULL;
 	struct err ignored = ERR_NONE;
 
@@ -141,18 +141,18 @@ int import_layer(struct import *im, const struct blob *blob, enum compression c,
 	struct digest d;
 
 	if (check_compression(im, blob, c, e) < 0)
-		return err_wrap(e, "layer sha256:%s", blob->digest.hex);
+		return err_wrap(e, "layer %s", digest_text(&blob->digest).s);
 	if (diff_id && pair_is_known(im, blob, diff_id)) {
 		*found = *diff_id;
 		return 0;
 	}
 	snprintf(partial, sizeof(partial), "partial.%u", im->work->serial++);
 	if (unpack_into(im, partial, blob, c, diff_id, &d, e) < 0)
-		return err_wrap(e, "layer sha256:%s", blob->digest.hex);
+		return err_wrap(e, "layer %s", digest_text(&blob->digest).s);
 	if (renameat2(im->work->layers_fd, partial, im->work->layers_fd, d.hex,
 		      RENAME_NOREPLACE) < 0 &&
 	    errno != EEXIST)
-		return err_sys(e, "layer sha256:%s: rename", blob->digest.hex);
+		return err_sys(e, "layer %s: rename", digest_text(&blob->digest).s);
 	*found = d;
 	return 0;
 }

@@ -63,7 +63,7 @@ static int choose(const struct import *im, const struct json_list *images,
 	return 0;
 }
 
-/* "HEX.json" and "blobs/sha256/HEX" promise a digest, and are held to it. */
+/* "HEX.json" and "blobs/ALGORITHM/HEX" promise a digest, and are held to it. */
 static bool promised_digest(const char *path, struct digest *out)
 {
 	const char *slash = strrchr(path, '/');
@@ -73,7 +73,7 @@ static bool promised_digest(const char *path, struct digest *out)
 	n = strlen(path);
 	if (str_has_suffix(path, ".json"))
 		n -= strlen(".json");
-	if (n != DIGEST_HEX)
+	if (n > DIGEST_HEX_MAX)
 		return false;
 	memcpy(out->hex, path, n);
 	out->hex[n] = '\0';
@@ -83,14 +83,19 @@ static bool promised_digest(const char *path, struct digest *out)
 static int stage_config(struct import *im, const char *path, struct blob *out,
 			struct imageconfig *c, struct buf *text, struct err *e)
 {
-	struct digest promised;
+	struct digest promised, found;
 
 	if (source_read(im->source, path, text, e) < 0 ||
 	    blob_stage_mem(im->work, buf_bytes(text), buf_len(text), out, e) < 0)
 		return -1;
-	if (promised_digest(path, &promised) && !digest_equal(&promised, &out->digest))
-		return err_set(e, EINVAL, "%.200s: its content has the digest sha256:%s", path,
-			       out->digest.hex);
+	if (promised_digest(path, &promised)) {
+		if (digest_of(digest_kind(&promised), buf_bytes(text), buf_len(text), &found,
+			      e) < 0)
+			return -1;
+		if (!digest_equal(&promised, &found))
+			return err_set(e, EINVAL, "%.200s: its content has the digest %s", path,
+				       digest_text(&found).s);
+	}
 	if (imageconfig_parse((const char *) buf_bytes(text), buf_len(text), c, e) < 0)
 		return err_wrap(e, "%.200s", path);
 	return import_check_platform(c, e);

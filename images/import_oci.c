@@ -17,7 +17,7 @@ enum { SMALL_JSON = 8 << 20, MAX_INDEX_DEPTH = 4 };
 static int stage(struct import *im, const struct descriptor *d, struct blob *out, struct err *e)
 {
 	const struct blob expect = { .digest = d->digest, .size = d->size };
-	char path[DIGEST_HEX + 16];
+	char path[DIGEST_HEX_MAX + 16];
 	int have = store_has_blob(im->store, &d->digest, d->size, e);
 
 	if (have < 0)
@@ -27,10 +27,10 @@ static int stage(struct import *im, const struct descriptor *d, struct blob *out
 		return 0;
 	}
 	if (d->size > im->options->limits.blob_bytes)
-		return err_set(e, EFBIG, "blob sha256:%s: more than the %llu bytes it may have",
-			       d->digest.hex,
+		return err_set(e, EFBIG, "blob %s: more than the %llu bytes it may have",
+			       digest_text(&d->digest).s,
 			       (unsigned long long) im->options->limits.blob_bytes);
-	snprintf(path, sizeof(path), "blobs/sha256/%s", d->digest.hex);
+	snprintf(path, sizeof(path), "blobs/%s", digest_path(&d->digest).s);
 	return source_stage(im->source, im->work, path, &expect, &im->options->limits, out, e);
 }
 
@@ -38,8 +38,9 @@ static int stage_small(struct import *im, const struct descriptor *d, struct buf
 		       struct blob *blob, struct err *e)
 {
 	if (d->size > SMALL_JSON)
-		return err_set(e, EFBIG, "blob sha256:%s: %llu bytes are too many for a %s",
-			       d->digest.hex, (unsigned long long) d->size, d->media_type);
+		return err_set(e, EFBIG, "blob %s: %llu bytes are too many for a %s",
+			       digest_text(&d->digest).s, (unsigned long long) d->size,
+			       d->media_type);
 	if (stage(im, d, blob, e) < 0)
 		return -1;
 	return blob_read(im->store, im->work, &d->digest, out, e);

@@ -82,9 +82,12 @@ static bool named(const struct index_entry *en, const char *image)
 
 static bool has_prefix(const struct index_entry *en, const char *image)
 {
-	const char *hex = str_has_prefix(image, "sha256:") ? image + 7 : image;
+	const char *colon = strchr(image, ':');
 
-	return strlen(hex) >= MIN_PREFIX && str_has_prefix(en->digest.hex, hex);
+	if (colon)
+		return strlen(colon + 1) >= MIN_PREFIX &&
+		       str_has_prefix(digest_text(&en->digest).s, image);
+	return strlen(image) >= MIN_PREFIX && str_has_prefix(en->digest.hex, image);
 }
 
 const struct index_entry *index_find(const struct index *ix, const char *image, struct err *e)

@@ -32,7 +32,7 @@ struct index {
 int index_load(const struct store *s, struct index *out, struct err *e);
 void index_fini(struct index *ix);
 
-/* By name; else by "sha256:HEX" or at least six of its digits, which have to be unique. NULL with *e
+/* By name; else by its digest or at least six of its digits, which have to be unique. NULL with *e
  * (ENOENT) when there is none. */
 const struct index_entry *index_find(const struct index *ix, const char *image, struct err *e);
 

@@ -20,28 +20,30 @@ static bool is_any(const char *s, const char *const *set, size_t n)
 	return false;
 }
 
-/* "", "sha256", "sha256/HEX" below blobs/. */
+/* "", "ALGORITHM", "ALGORITHM/HEX" below blobs/; whether the two fit, the descriptor that leads there says. */
 static bool known_blob(const char *rest)
 {
-	if (*rest == '\0' || strcmp(rest, "/sha256") == 0)
+	if (*rest == '\0')
 		return true;
-	return strncmp(rest, "/sha256/", 8) == 0 && digest_is_hex(rest + 8);
+	if (strncmp(rest, "/sha256", 7) != 0 && strncmp(rest, "/sha512", 7) != 0)
+		return false;
+	return rest[7] == '\0' || (rest[7] == '/' && digest_is_hex(rest + 8));
 }
 
 bool source_name_known(const char *path)
 {
-	char head[DIGEST_HEX + 1];
+	char head[DIGEST_HEX_SHA256 + 1];
 	const char *rest;
 
 	if (*path == '\0' || is_any(path, exact, ARRAY_SIZE(exact)))
 		return true;
 	if (strncmp(path, "blobs", 5) == 0)
 		return known_blob(path + 5);
-	if (strlen(path) < DIGEST_HEX)
+	if (strlen(path) < DIGEST_HEX_SHA256)
 		return false;
-	memcpy(head, path, DIGEST_HEX);
-	head[DIGEST_HEX] = '\0';
-	rest = path + DIGEST_HEX;
+	memcpy(head, path, DIGEST_HEX_SHA256);
+	head[DIGEST_HEX_SHA256] = '\0';
+	rest = path + DIGEST_HEX_SHA256;
 	if (!digest_is_hex(head))
 		return false;
 	if (strcmp(rest, ".json") == 0 || strcmp(rest, ".tar") == 0)

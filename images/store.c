@@ -63,12 +63,14 @@ static int ensure_file(int dir_fd, const char *name, const char *text, struct er
 /* Runs with every open, so it costs a handful of calls when all is there: oci-layout comes last. */
 static int ensure_layout(struct store *s, struct err *e)
 {
-	auto_close int blobs = subdir(s->dir_fd, "blobs", 0700, e);
-
-	if (blobs < 0)
-		return -1;
-	s->blobs_fd = subdir(blobs, "sha256", 0700, e);
+	s->blobs_fd = subdir(s->dir_fd, "blobs", 0700, e);
 	if (s->blobs_fd < 0)
+		return -1;
+	auto_close int sha256 = subdir(s->blobs_fd, "sha256", 0700, e);
+	if (sha256 < 0)
+		return err_wrap(e, "blobs");
+	auto_close int sha512 = subdir(s->blobs_fd, "sha512", 0700, e);
+	if (sha512 < 0)
 		return err_wrap(e, "blobs");
 	s->layers_fd = subdir(s->dir_fd, "layers", 0700, e);
 	if (s->layers_fd < 0)
@@ -197,16 +199,16 @@ int store_has_blob(const struct store *s, const struct digest *d, uint64_t size,
 {
 	struct stat st;
 
-	if (fstatat(s->blobs_fd, d->hex, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(s->blobs_fd, digest_path(d).s, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno == ENOENT)
 			return 0;
-		return err_sys(e, "blob %s", d->hex);
+		return err_sys(e, "blob %s", digest_text(d).s);
 	}
 	if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size != size)
-		return err_set(
-			e, EINVAL,
-			"blob sha256:%s: its descriptor says %llu bytes, the store holds "
-			"%lld under that digest",
-			d->hex, (unsigned long long) size, (long long) st.st_size);
+		return err_set(e, EINVAL,
+			       "blob %s: its descriptor says %llu bytes, the store holds "
+			       "%lld under that digest",
+			       digest_text(d).s, (unsigned long long) size,
+			       (long long) st.st_size);
 	return 1;
 }

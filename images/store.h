@@ -2,7 +2,7 @@
  * The image store on disk: an OCI layout with unpacked layers beside it.
  *
  *   oci-layout, index.json   names and manifests
- *   blobs/sha256/HEX         immutable content, verified before it got this name
+ *   blobs/ALGORITHM/HEX      immutable content, verified before it got this name; sha256, sha512
  *   layers/HEX/              an unpacked layer by its diff-id: root/ and layer.json
  *   mountpoints/             a tree of empty directories, the top layer of every sandbox
  *   tmp/NAME/                work in progress; its owner holds a lock on the directory
@@ -24,7 +24,7 @@ struct err;
 struct store {
 	char *path; /* absolute, without symlinks */
 	int dir_fd;
-	int blobs_fd; /* blobs/sha256 */
+	int blobs_fd; /* blobs: names below it are digest_path's */
 	int layers_fd;
 	int tmp_fd;
 	int lock_fd;
@@ -52,8 +52,8 @@ int store_has_blob(const struct store *s, const struct digest *d, uint64_t size,
 struct store_work {
 	const struct store *store;
 	char name[32];
-	int fd; /* the directory; carries the owner's flock */
-	int blobs_fd;
+	int fd;	      /* the directory; carries the owner's flock */
+	int blobs_fd; /* named by hex alone */
 	int layers_fd;
 	unsigned serial; /* for names of partial files */
 };

@@ -83,15 +83,29 @@ void store_work_end(struct store_work *w)
 	fd_close(&w->fd);
 }
 
-static int publish_one(int from, const char *name, int to, struct err *e)
+/* How a staged thing is called where it becomes visible. */
+typedef struct digest_text (*visible_fn)(const struct digest *d);
+
+static struct digest_text layer_name(const struct digest *d)
 {
-	if (renameat2(from, name, to, name, RENAME_NOREPLACE) < 0 && errno != EEXIST)
+	struct digest_text t;
+
+	memcpy(t.s, d->hex, sizeof(d->hex));
+	return t;
+}
+
+static int publish_one(int from, const char *name, int to, visible_fn visible, struct err *e)
+{
+	struct digest d = { 0 };
+
+	memcpy(d.hex, name, strlen(name));
+	if (renameat2(from, name, to, visible(&d).s, RENAME_NOREPLACE) < 0 && errno != EEXIST)
 		return err_sys(e, "publish %s", name);
 	return 0;
 }
 
 /* Renames everything that carries a digest's name; partial files have others and stay. */
-static int publish(int from, int to, struct err *e)
+static int publish(int from, int to, visible_fn visible, struct err *e)
 {
 	auto_close int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -103,12 +117,25 @@ static int publish(int from, int to, struct err *e)
 	(void) take_fd(&fd);
 	while (r == 0 && (ent = readdir(d))) {
 		if (digest_is_hex(ent->d_name))
-			r = publish_one(from, ent->d_name, to, e);
+			r = publish_one(from, ent->d_name, to, visible, e);
 	}
 	closedir(d);
-	if (r == 0 && fsync(to) < 0)
-		return err_sys(e, "fsync");
 	return r;
+}
+
+/* Names before the index that will mention them. */
+static int sync_names(const struct store *s, struct err *e)
+{
+	static const char *const dirs[] = { "blobs/sha256", "blobs/sha512", "layers" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		auto_close int fd =
+			openat(s->dir_fd, dirs[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0 || fsync(fd) < 0)
+			return err_sys(e, "fsync %s", dirs[i]);
+	}
+	return 0;
 }
 
 int store_commit(struct store_work *w, struct err *e)
@@ -116,8 +143,9 @@ int store_commit(struct store_work *w, struct err *e)
 	/* Contents before names: a name in blobs/ or layers/ that survives a power loss is whole. */
 	if (syncfs(w->fd) < 0)
 		return err_sys(e, "image store %s: syncfs", w->store->path);
-	if (publish(w->blobs_fd, w->store->blobs_fd, e) < 0 ||
-	    publish(w->layers_fd, w->store->layers_fd, e) < 0)
+	if (publish(w->blobs_fd, w->store->blobs_fd, digest_path, e) < 0 ||
+	    publish(w->layers_fd, w->store->layers_fd, layer_name, e) < 0 ||
+	    sync_names(w->store, e) < 0)
 		return err_wrap(e, "image store %s", w->store->path);
 	return 0;
 }

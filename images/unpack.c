@@ -296,9 +296,9 @@ static int judge(struct relay *r, struct unpack_result *out, struct err *e)
 		return -1;
 	if (expect && !digest_equal(expect, &out->digest))
 		return err_set(e, EINVAL,
-			       "the unpacked content has the digest sha256:%s, the image's "
-			       "configuration says sha256:%s",
-			       out->digest.hex, expect->hex);
+			       "the unpacked content has the digest %s, the image's "
+			       "configuration says %s",
+			       digest_text(&out->digest).s, digest_text(expect).s);
 	out->bytes = r->bytes;
 	out->entries = r->tree.last.entries;
 	out->stats = r->tree.last.stats;
@@ -307,6 +307,7 @@ static int judge(struct relay *r, struct unpack_result *out, struct err *e)
 
 static int relay_start(struct relay *r, struct err *e)
 {
+	const struct digest *expect = r->spec->expect;
 	struct stat st;
 
 	if (r->spec->compression == COMPRESSION_FOREIGN)
@@ -314,7 +315,7 @@ static int relay_start(struct relay *r, struct err *e)
 	if (fstat(r->spec->tree_fd, &st) < 0)
 		return err_sys(e, "tree");
 	r->tree_dev = st.st_dev;
-	if (hash_new(&r->hash, e) < 0)
+	if (hash_new(expect ? digest_kind(expect) : DIGEST_SHA256, &r->hash, e) < 0)
 		return -1;
 	if (r->spec->compression == COMPRESSION_NONE)
 		r->from = r->spec->in_fd;

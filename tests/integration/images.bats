@@ -53,6 +53,30 @@ PY
 	ok
 }
 
+@test "sha512 names manifest, configuration, blobs and layers, and is checked like sha256" {
+	mk << 'PY'
+algorithm('sha512')
+oci('l', [(layer([f('a', '1')]), 'gzip'), layer([f('b', '2')])], name='x')
+oci('bad', [layer([f('c', '3')])], name='y', lie=lambda step, parts: step == 'config' and parts['config']['rootfs'].update(diff_ids=[sha(b'else')]))
+algorithm('sha256')
+PY
+	run img import l
+	ok
+	[[ $output =~ ^sha512:[0-9a-f]{128}$ ]]
+	[ "$output" = "$(jq -r '.manifests[0].digest' l/index.json)" ]
+	[ "$(ls "$STORE/blobs/sha512" | wc -l)" = 4 ] && [ -z "$(ls -A "$STORE/blobs/sha256")" ]
+	[ "$(ls "$STORE/layers" | awk '{ print length }' | sort -u)" = 128 ]
+	jq -e '(.diff_id | startswith("sha512:")) and (.blob | startswith("sha512:"))' "$STORE"/layers/*/layer.json
+	run img inspect "${output:0:20}"
+	ok
+	unchanged 'configuration says sha512:' img import bad
+	blob=$(jq -r '.layers[1].digest[7:]' "l/blobs/sha512/$(jq -r '.manifests[0].digest[7:]' l/index.json)")
+	printf x | dd of="l/blobs/sha512/$blob" conv=notrunc status=none
+	img rm x && img gc > /dev/null
+	[ -z "$(ls -A "$STORE/blobs/sha512")" ] && [ -z "$(ls -A "$STORE/layers")" ]
+	unchanged 'its content has the digest sha512:' img import l
+}
+
 @test "a root filesystem's tar gets a configuration of its own" {
 	mk << 'PY'
 write('r.tar', layer([d('./'), d('./bin'), f('./bin/sh', 'x', mode=0o755)]))

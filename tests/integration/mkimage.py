@@ -13,6 +13,7 @@ import subprocess
 import tarfile
 
 ARCH = {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(os.uname().machine, os.uname().machine)
+ALGORITHM = 'sha256'
 OCI = 'application/vnd.oci.image.'
 
 
@@ -68,7 +69,13 @@ def layer(entries, format=tarfile.PAX_FORMAT):
 
 
 def sha(data):
-    return 'sha256:' + hashlib.sha256(data).hexdigest()
+    return f'{ALGORITHM}:' + hashlib.new(ALGORITHM, data).hexdigest()
+
+
+def algorithm(name):
+    """What digests are made of from here on: sha256 (at first) or sha512."""
+    global ALGORITHM
+    ALGORITHM = name
 
 
 def pack(data, how):
@@ -117,7 +124,7 @@ def oci(where, layers, name=None, lie=None, **config):
         entry['annotations'] = {'org.opencontainers.image.ref.name': name}
     parts['index'] = {'schemaVersion': 2, 'manifests': [entry]}
     for data, digest in [(blob, sha(blob)), (manifest, sha(manifest))] + [(x, sha(x)) for x in parts['blobs']]:
-        write(f'{where}/blobs/sha256/{digest[7:]}', data)
+        write(f'{where}/blobs/{digest.replace(":", "/")}', data)
     lie('index', parts)
     old = f'{where}/index.json'
     if os.path.exists(old):

@@ -31,6 +31,10 @@ static void says(const struct err *e, const char *what)
 		fail_msg("'%s' does not say '%s'", e->msg, what);
 }
 
+#define SHA512_ABC                                                                             \
+	"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"                     \
+	"2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
+
 static void digests(void **state)
 {
 	static const char *const bad[] = {
@@ -38,6 +42,10 @@ static void digests(void **state)
 		"sha256:",
 		HEX_A,
 		"sha512:" HEX_A,
+		"sha256:" HEX_A HEX_A,
+		"sha25:" HEX_A,
+		":" HEX_A,
+		"sha384:" HEX_A HEX_A,
 		"sha256:" HEX_A "a",
 		"sha256:AAAAaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 		"aaaaaaaaaaaaa",
@@ -56,14 +64,20 @@ static void digests(void **state)
 		assert_int_equal(digest_parse(bad[i], "layers[3].digest", &d, &e), -1);
 		says(&e, "layers[3].digest");
 	}
-	assert_int_equal(digest_of("abc", 3, &d, &e), 0);
+	assert_int_equal(digest_of(DIGEST_SHA256, "abc", 3, &d, &e), 0);
 	assert_string_equal(d.hex,
 			    "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2001"
 			    "5ad");
-	assert_int_equal(digest_of("", 0, &d, &e), 0);
+	assert_int_equal(digest_of(DIGEST_SHA256, "", 0, &d, &e), 0);
 	assert_string_equal(d.hex,
 			    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b"
 			    "855");
+	assert_int_equal(digest_of(DIGEST_SHA512, "abc", 3, &d, &e), 0);
+	assert_string_equal(d.hex, SHA512_ABC);
+	assert_int_equal(digest_kind(&d), DIGEST_SHA512);
+	assert_string_equal(digest_path(&d).s, "sha512/" SHA512_ABC);
+	assert_int_equal(digest_parse("sha512:" SHA512_ABC, "x", &d, &e), 0);
+	assert_string_equal(digest_text(&d).s, "sha512:" SHA512_ABC);
 }
 
 static void whiteouts(void **state)
@@ -146,18 +160,26 @@ static void names_of_archives(void **state)
 					     "blobs",
 					     "blobs/sha256",
 					     "blobs/sha256/" HEX_A,
+					     "blobs/sha512",
+					     "blobs/sha512/" HEX_A HEX_A,
 					     HEX_A ".json",
 					     HEX_A ".tar",
 					     HEX_A,
 					     HEX_A "/layer.tar",
 					     HEX_A "/json",
 					     HEX_A "/VERSION" };
-	static const char *const foreign[] = {
-		"etc",		"bin/sh",	  "index.json.bak",
-		"blobs/sha512", "blobs/sha256/x", "blobs/sha256/" HEX_A "/x",
-		"blobsx",	HEX_A "/etc",	  HEX_A ".json/x",
-		HEX_A "0.json", "usr/index.json"
-	};
+	static const char *const foreign[] = { "etc",
+					       "bin/sh",
+					       "index.json.bak",
+					       "blobs/sha384",
+					       "blobs/sha512x",
+					       "blobs/sha256/x",
+					       "blobs/sha256/" HEX_A "/x",
+					       "blobsx",
+					       HEX_A "/etc",
+					       HEX_A ".json/x",
+					       HEX_A "0.json",
+					       "usr/index.json" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(known); i++)
 		assert_true(source_name_known(known[i]));
