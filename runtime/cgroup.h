@@ -163,6 +163,11 @@ int cgroup_follow(struct cgroup *cg, pid_t pid, struct err *e);
  * (null, zero, full, random, urandom, tty, ptmx, pts, and mknod of any). The order is that one, the last match
  * decides. A node of linux.devices opens nothing by itself, as with runc. May be called before the child exists: making nodes stays allowed. */
 int cgroup_set_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e);
+/* The same for a container that runs: what stays allowed is allowed all the time. s->res has all rules. A unit of systemd's
+ * is an error. */
+int cgroup_update_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e);
+/* Whether two lists of rules say the same in the same order. */
+bool cgroup_devices_same(const struct cgroup_resources *a, const struct cgroup_resources *b);
 
 /* v2: the group is given to a user of the container's user namespace, who may make groups in it and move processes
  * between them. The files of its own limits stay the host's. No-op on v1, where nothing can be given away. */

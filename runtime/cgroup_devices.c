@@ -181,8 +181,8 @@ static void number(int64_t v, char out[24])
 		snprintf(out, 24, "%" PRId64, v);
 }
 
-/* One write for each rule, through a file that stays open over all of them. */
-static int write_rules(const struct cgroup_hier *h, const char *file,
+/* Through a file that stays open over all of them. */
+int device_rules_write(const struct cgroup_hier *h, const char *file,
 		       const struct device_rules *t, struct err *e)
 {
 	int dir = cgroup_dir(h, e);
@@ -233,7 +233,7 @@ static int set_v1(const struct cgroup *cg, const struct cgroup_spec *s, struct d
 			 e) < 0)
 		return -1;
 	/* All that are left are exceptions to what was just written. */
-	return write_rules(h, t->allow_all ? "devices.deny" : "devices.allow", t, e);
+	return device_rules_write(h, t->allow_all ? "devices.deny" : "devices.allow", t, e);
 }
 
 int cgroup_set_devices(const struct cgroup *cg, const struct cgroup_spec *s, struct err *e)

@@ -1,5 +1,5 @@
 LIBS += runtime
-runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_file.c \
+runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_devices_update.c runtime/cgroup_file.c \
 	runtime/cgroup_kill.c runtime/cgroup_oom.c runtime/cgroup_perdev.c \
 	runtime/cgroup_stats.c runtime/cgroup_stats_text.c runtime/cgroup_stats_v1.c runtime/cgroup_stats_v2.c runtime/cgroup_sub.c runtime/cgroup_systemd.c runtime/cgroup_systemd_name.c \
 	runtime/cgroup_systemd_props.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \

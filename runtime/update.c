@@ -34,16 +34,6 @@ static int read_resources(const char *file, struct spec **out, struct err *e)
 	return 0;
 }
 
-/* Which programs filter devices is settled when a container is made: what engines add to it later (a graphics card's
- * nodes) is not ours to take away. */
-static void warn_devices(const struct container_env *env, const struct cgroup_resources *r)
-{
-	if (r->n_devices && env->warn)
-		env->warn(
-			"linux.resources.devices: update leaves the rules for devices as they "
-			"are");
-}
-
 static int read_limits(const struct container_env *env, const char *file, struct spec **spec,
 		       struct err *e)
 {
@@ -51,8 +41,45 @@ static int read_limits(const struct container_env *env, const char *file, struct
 		return err_wrap(e, "--resources %s", file);
 	for (size_t i = 0; i < (*spec)->n_warnings && env->warn; i++)
 		env->warn((*spec)->warnings[i]);
-	warn_devices(env, &(*spec)->cgroup.res);
 	return 0;
+}
+
+/* ---- devices ---- */
+
+/* In the container's directory: its rules are no longer those of config.json. */
+static const char changed[] = "devices.changed";
+
+/*
+ * An engine repeats all of linux.resources when it changes one of them, with the rules that the container was made with.
+ * Then nothing is touched: what others have opened since, as the hooks of graphics cards do, is not ours to close.
+ */
+static bool repeats(const struct container *c, const struct cgroup_resources *r)
+{
+	auto_close int bundle = open(c->state->bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_spec struct spec *made = NULL;
+	struct err ignored =
+		ERR_NONE; /* what cannot be read is no proof that nothing changes */
+
+	return faccessat(c->dir_fd, changed, F_OK, 0) < 0 && bundle >= 0 &&
+	       spec_load(bundle, c->state->config, &made, &ignored) == 0 &&
+	       cgroup_devices_same(&made->cgroup.res, r);
+}
+
+static int update_devices(const struct container_env *env, struct container *c,
+			  const struct cgroup_resources *r, struct err *e)
+{
+	const struct cgroup_spec s = { .id = c->state->id,
+				       .rootless = env->rootless,
+				       .res = *r };
+
+	if (r->n_devices == 0 || repeats(c, r))
+		return 0;
+	/* Before the rules: whatever of them gets in force, the next update does not take config.json's for it. */
+	auto_close int mark =
+		openat(c->dir_fd, changed, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (mark < 0)
+		return err_sys(e, "make %s in the container's directory", changed);
+	return cgroup_update_devices(c->cgroup, &s, e);
 }
 
 int container_update(const struct container_env *env, const char *id,
@@ -72,5 +99,7 @@ int container_update(const struct container_env *env, const char *id,
 	if (rdt_update(&c.state->rdt, a->l3_cache_schema, a->mem_bw_schema, e) < 0)
 		return err_wrap(e,
 				a->l3_cache_schema ? "--l3-cache-schema" : "--mem-bw-schema");
+	if (spec && update_devices(env, &c, &spec->cgroup.res, e) < 0)
+		return -1;
 	return cgroup_update(c.cgroup, spec ? &spec->cgroup.res : &a->limits, e);
 }

@@ -91,7 +91,8 @@ const char cli_text_events[] =
 
 const char cli_text_update[] =
 	"What is not given stays as it is. Amounts of memory take units (64M, 2G). The object that --resources reads is "
-	"linux.resources of the runtime specification; its rules for devices are not applied, which is said.\n"
+	"linux.resources of the runtime specification; rules for devices that\n"
+	"differ from the container's take their place.\n"
 	"\n"
 	"    carrel-runtime update --memory 256M --pids-limit 100 web\n"
 	"    echo '{\"cpu\": {\"quota\": 50000}}' | carrel-runtime update -r - web\n";

@@ -136,6 +136,10 @@ misbehave() { echo "$*" > "$FAKE/mode"; }
 		[ "$(cat "$(group_dir cpu)/cpu.cfs_quota_us") $(cat "$(group_dir cpu)/cpu.cfs_period_us")" = '26000 200000' ]
 	fi
 	[ -z "${FAKE:-}" ] || [ "$(jq -s '[.[] | select(.method == "SetUnitProperties").runtime] | all' "$FAKE/calls")" = true ]
+	# The container's own rules change nothing; others would be systemd's to keep.
+	echo '{"devices": [{"allow": false, "access": "rwm"}]}' | rt update -r - "$ID"
+	echo '{"devices": [{"allow": true, "access": "rwm"}]}' > "$WORK/r"
+	fails_with 'systemd cgroup driver cannot be changed' rt update -r "$WORK/r" "$ID"
 }
 
 @test "unified files are properties where there are some" {

@@ -460,6 +460,45 @@ static void test_device_refused(void **state)
 	device_rules_fini(&t);
 }
 
+/* From one list to another: what is in both is in neither step. */
+static void test_device_step(void **state)
+{
+	auto_cleanup(device_rules_fini) struct device_rules now = { 0 }, then = { 0 },
+							    open = { 0 }, shut = { 0 };
+
+	(void) state;
+	assert_ok(device_rules_parse_v1("c 1:3 rwm\nb *:* m\nc 136:* rw\n", &now, &e));
+	assert_ok(device_rules_parse_v1("c 1:3 rw\nb *:* m\nc 10:200 rwm\n", &then, &e));
+	assert_int_equal(now.n, 3);
+	assert_false(now.allow_all);
+	device_rules_step(&now, &then, &open, &shut);
+	assert_int_equal(open.n, 1);
+	assert_int_equal(open.v[0].major, 10);
+	assert_int_equal(open.v[0].access, 7);
+	assert_int_equal(shut.n, 2);
+	assert_int_equal(shut.v[0].minor, 3);
+	assert_int_equal(shut.v[0].access, 4);
+	assert_int_equal(shut.v[1].minor, -1);
+	assert_int_equal(shut.v[1].access, 3);
+}
+
+static void test_device_list(void **state)
+{
+	static const char *const bad[] = { "c 1:3", "c 1:3 rx", "c 1 rwm", "c -1:3 r",
+					   "c 1:x r" };
+	struct device_rules t = { 0 };
+
+	(void) state;
+	assert_ok(device_rules_parse_v1("a *:* rwm\n", &t, &e));
+	assert_true(t.allow_all);
+	device_rules_fini(&t);
+	assert_ok(device_rules_parse_v1("", &t, &e));
+	assert_int_equal(t.n, 0);
+	device_rules_fini(&t);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_err(device_rules_parse_v1(bad[i], &t, &e), EINVAL);
+}
+
 static uint64_t seed = 7;
 
 static size_t below(size_t n)
@@ -539,6 +578,7 @@ int main(void)
 		cmocka_unit_test(test_io_lines),	cmocka_unit_test(test_page_sizes),
 		cmocka_unit_test(test_weight),		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_device_defaults), cmocka_unit_test(test_device_refused),
+		cmocka_unit_test(test_device_step),	cmocka_unit_test(test_device_list),
 		cmocka_unit_test(test_device_forms),
 	};
 
