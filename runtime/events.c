@@ -52,14 +52,16 @@ static void read_interfaces(const struct state *s, struct stats_interfaces *out)
 static int tell_stats(struct watch *w, struct err *e)
 {
 	auto_stats struct cgroup_stats s = CGROUP_STATS_NONE;
+	auto_rdt_stats struct rdt_stats rdt = RDT_STATS_NONE;
 	auto_buf struct buf line = BUF_LIMIT(LINE_MAX_BYTES);
 	struct stats_interfaces net = { 0 };
 	int r;
 
-	if (cgroup_stats_read(w->c.cgroup, &s, e) < 0)
+	if (cgroup_stats_read(w->c.cgroup, &s, e) < 0 ||
+	    rdt_stats_read(&w->c.state->rdt, &rdt, e) < 0)
 		return -1;
 	read_interfaces(w->c.state, &net);
-	r = events_render_stats(w->id, &s, &net, &line, e);
+	r = events_render_stats(w->id, &s, &net, &rdt, &line, e);
 	free(net.v);
 	return r < 0 ? -1 : emit(w, &line, e);
 }

@@ -176,8 +176,75 @@ static void interfaces(struct json_writer *w, const struct stats_interfaces *net
 	jw_close(w);
 }
 
+static void text(struct json_writer *w, const char *key, const char *v)
+{
+	if (v && *v)
+		jw_str(w, key, v);
+}
+
+static void monitors(struct json_writer *w, const struct rdt_stats *s)
+{
+	if (s->bandwidth) {
+		jw_array(w, "mbm_stats");
+		for (size_t i = 0; i < s->n_domains; i++) {
+			const struct rdt_domain *d = &s->domains[i];
+
+			jw_object(w, NULL);
+			if (d->has_total)
+				jw_uint(w, "mbm_total_bytes", d->total);
+			if (d->has_local)
+				jw_uint(w, "mbm_local_bytes", d->local);
+			jw_close(w);
+		}
+		jw_close(w);
+	}
+	if (s->occupancy) {
+		jw_array(w, "cmt_stats");
+		for (size_t i = 0; i < s->n_domains; i++) {
+			jw_object(w, NULL);
+			if (s->domains[i].has_occupancy)
+				jw_uint(w, "llc_occupancy", s->domains[i].occupancy);
+			jw_close(w);
+		}
+		jw_close(w);
+	}
+}
+
+static void intel_rdt(struct json_writer *w, const struct rdt_stats *s)
+{
+	jw_object(w, "intel_rdt");
+	if (s->l3.set) {
+		jw_object(w, "l3_cache_info");
+		text(w, "cbm_mask", s->l3.mask);
+		count(w, "min_cbm_bits", s->l3.min_bits);
+		count(w, "num_closids", s->l3.classes);
+		jw_close(w);
+	}
+	text(w, "l3_cache_schema_root", s->l3.root);
+	text(w, "l3_cache_schema", s->l3.own);
+	if (s->mb.set) {
+		jw_object(w, "mem_bw_info");
+		count(w, "bandwidth_gran", s->mb.granularity);
+		count(w, "delay_linear", s->mb.linear);
+		count(w, "min_bandwidth", s->mb.min_bandwidth);
+		count(w, "num_closids", s->mb.classes);
+		jw_close(w);
+	}
+	text(w, "mem_bw_schema_root", s->mb.root);
+	text(w, "mem_bw_schema", s->mb.own);
+	if (s->schemata && s->schemata[0]) {
+		jw_array(w, "schemata");
+		for (char **l = s->schemata; *l; l++)
+			jw_str(w, NULL, *l);
+		jw_close(w);
+	}
+	monitors(w, s);
+	jw_close(w);
+}
+
 int events_render_stats(const char *id, const struct cgroup_stats *s,
-			const struct stats_interfaces *net, struct buf *out, struct err *e)
+			const struct stats_interfaces *net, const struct rdt_stats *rdt,
+			struct buf *out, struct err *e)
 {
 	auto_json_writer struct json_writer *w = json_writer_new(out, false);
 
@@ -193,8 +260,7 @@ int events_render_stats(const char *id, const struct cgroup_stats *s,
 	jw_close(w);
 	blkio(w, s);
 	hugetlb(w, s);
-	jw_object(w, "intel_rdt");
-	jw_close(w);
+	intel_rdt(w, rdt);
 	interfaces(w, net);
 	jw_close(w);
 	jw_close(w);

@@ -8,7 +8,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime
 	runtime/foreground.c runtime/hooks.c runtime/idmap.c runtime/init.c runtime/init_exec.c runtime/init_tree.c runtime/kill.c \
 	runtime/label.c runtime/list.c runtime/mask.c runtime/mempolicy.c runtime/mount.c runtime/mount_bind.c runtime/mount_fs.c runtime/mount_options.c \
 	runtime/mount_target.c runtime/mountapi.c runtime/ns.c runtime/process.c runtime/procfs.c runtime/program.c \
-	runtime/rdt.c runtime/rdt_root.c runtime/relay.c runtime/rootfs.c runtime/run.c runtime/seal.c runtime/sdbus.c \
+	runtime/rdt.c runtime/rdt_root.c runtime/rdt_stats.c runtime/relay.c runtime/rootfs.c runtime/run.c runtime/seal.c runtime/sdbus.c \
 	runtime/seccomp.c runtime/seccomp_cache.c \
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
 	runtime/spec.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \

@@ -77,6 +77,7 @@ int __wrap_unlinkat(int fd, const char *name, int flags)
 		if (dir < 0)
 			return -1;
 		(void) fd_remove_tree(dir, "mon_groups", &ignored);
+		(void) fd_remove_tree(dir, "mon_data", &ignored);
 		(void) __real_unlinkat(dir, "schemata", 0);
 		(void) __real_unlinkat(dir, "tasks", 0);
 		fd_close(&dir);

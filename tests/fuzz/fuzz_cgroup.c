@@ -87,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	auto_stats struct cgroup_stats s = CGROUP_STATS_NONE;
 	auto_buf struct buf out = BUF_LIMIT(16 << 20);
 	const struct json_limits limits = { 16 << 20, 16, 1 << 20 };
+	const struct rdt_stats rdt = RDT_STATS_NONE;
 	struct stats_interfaces net = { 0 };
 	struct json_doc *doc = NULL;
 	struct err e = ERR_NONE;
@@ -95,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	memcpy(text, data + 1, n - 1);
 	read_as(data[0], text, &s, &net);
-	check(events_render_stats("box", &s, &net, &out, &e) == 0);
+	check(events_render_stats("box", &s, &net, &rdt, &out, &e) == 0);
 	/* The kernel's keys are words; others may come twice, which our own reader refuses. */
 	if (data[0] % 9 != 0)
 		check(json_parse(buf_str(&out), buf_len(&out), &limits, &doc, &e) == 0);

@@ -72,6 +72,62 @@ inside_fails() { args "$@" && rt run -b "$BUNDLE" "$ID"; }
 	[ -d "$FAKE/$ID" ]
 }
 
+# monitor DIR DOMAIN TOTAL LOCAL OCCUPANCY
+monitor() {
+	mkdir -p "$1/mon_data/mon_L3_$2"
+	echo "$3" > "$1/mon_data/mon_L3_$2/mbm_total_bytes"
+	echo "$4" > "$1/mon_data/mon_L3_$2/mbm_local_bytes"
+	echo "$5" > "$1/mon_data/mon_L3_$2/llc_occupancy"
+}
+told() {
+	rt events --stats "$ID" > "$WORK/told"
+	[ "$(jq -c .data.intel_rdt "$WORK/told")" = "$1" ] || { cat "$WORK/told" && return 1; }
+}
+
+@test "events: the host's limits, the class's shares and what its monitors count" {
+	rdt '{"schemata": ["L3:0=3;1=f", "MB:0=20;1=70"], "enableMonitoring": true}'
+	start_sleeper
+	told '{"schemata":["L3:0=3;1=f","MB:0=20;1=70"]}'
+	# As the kernel writes them: set off to the right.
+	mkdir -p "$FAKE"/info/{L3,MB,L3_MON}
+	printf '    MB:0=100;1=100\n    L3:0=fffff;1=fffff\n' > "$FAKE/schemata"
+	printf '    MB:0= 20;1= 70\n    L3:0=00003;1=0000f\n' > "$FAKE/$ID/schemata"
+	echo fffff > "$FAKE/info/L3/cbm_mask"
+	echo 2 > "$FAKE/info/L3/min_cbm_bits"
+	echo 16 > "$FAKE/info/L3/num_closids"
+	printf 'llc_occupancy\nmbm_total_bytes\nmbm_local_bytes\n' > "$FAKE/info/L3_MON/mon_features"
+	monitor "$FAKE/$ID" 00 9 9 9
+	monitor "$FAKE/$ID/mon_groups/$ID" 01 300 200 100
+	monitor "$FAKE/$ID/mon_groups/$ID" 00 18446744073709551615 2 Unavailable
+	l3='"l3_cache_info":{"cbm_mask":"fffff","min_cbm_bits":2,"num_closids":16},"l3_cache_schema_root":"L3:0=fffff;1=fffff","l3_cache_schema":"L3:0=00003;1=0000f"'
+	lines='"schemata":["MB:0= 20;1= 70","L3:0=00003;1=0000f"]'
+	counted='"mbm_stats":[{"mbm_total_bytes":18446744073709551615,"mbm_local_bytes":2},{"mbm_total_bytes":300,"mbm_local_bytes":200}],"cmt_stats":[{},{"llc_occupancy":100}]'
+	rt events --stats "$ID" > "$WORK/told"
+	grep -qF "\"intel_rdt\":{$l3,$lines,$counted}" "$WORK/told" || { cat "$WORK/told" && return 1; }
+	for f in bandwidth_gran:10 delay_linear:1 min_bandwidth:10 num_closids:8; do echo "${f#*:}" > "$FAKE/info/MB/${f%:*}"; done
+	told "$(jq -nc --argjson m '{"bandwidth_gran":10,"delay_linear":1,"min_bandwidth":10,"num_closids":8}' \
+		"{$l3, mem_bw_info: \$m, mem_bw_schema_root: \"MB:0=100;1=100\", mem_bw_schema: \"MB:0= 20;1= 70\", $lines, $counted}")"
+	echo llc_occupancy > "$FAKE/info/L3_MON/mon_features"
+	rt events --stats "$ID" | jq -e '.data.intel_rdt | has("cmt_stats") and (has("mbm_stats") | not)'
+	rm -r "$FAKE/${ID:?}/mon_groups/$ID"
+	fails_with "mon_groups/$ID/mon_data" rt events --stats "$ID"
+}
+
+@test "events: the class's own monitors without a monitoring group; nothing without a class" {
+	rdt '{"closID": "gold"}'
+	mkdir -p "$FAKE/gold/mon_groups" "$FAKE/info/L3_MON"
+	echo 'L3:0=3' > "$FAKE/gold/schemata"
+	: > "$FAKE/gold/tasks"
+	echo llc_occupancy > "$FAKE/info/L3_MON/mon_features"
+	monitor "$FAKE/gold" 00 1 2 3
+	start_sleeper
+	told '{"schemata":["L3:0=3"],"cmt_stats":[{"llc_occupancy":3}]}'
+	rt delete --force "$ID"
+	config 'del(.linux.intelRdt)'
+	start_sleeper
+	told '{}'
+}
+
 @test "what resctrl says is in the error" {
 	rdt '{"closID": "full", "schemata": ["L3:0=3"]}'
 	mkdir "$FAKE/full" "$FAKE/full/schemata"

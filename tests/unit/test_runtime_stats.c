@@ -159,6 +159,7 @@ static void test_render(void **state)
 {
 	auto_stats struct cgroup_stats s = CGROUP_STATS_NONE;
 	auto_buf struct buf out = BUF_LIMIT(65536);
+	const struct rdt_stats rdt = RDT_STATS_NONE;
 	struct stats_interfaces net = { 0 };
 	struct json_doc *doc = NULL;
 
@@ -167,7 +168,7 @@ static void test_render(void **state)
 	s.cpuset.sched_relax_domain_level = -1;
 	stats_parse_pairs("file 3\n", &s.memory.raw);
 	stats_parse_blkio("8:0 Read 5\n", &s.io[STATS_IO_BYTES]);
-	assert_ok(events_render_stats("box", &s, &net, &out, &e));
+	assert_ok(events_render_stats("box", &s, &net, &rdt, &out, &e));
 	assert_true(
 		str_has_prefix(buf_str(&out), "{\"type\":\"stats\",\"id\":\"box\",\"data\":{"));
 	assert_ok(json_parse(buf_str(&out), buf_len(&out), NULL, &doc, &e));
@@ -177,6 +178,7 @@ static void test_render(void **state)
 	assert_int_equal(json_find(data, "cpuset", "sched_relax_domain_level", NULL)->i, -1);
 	assert_null(json_find(data, "cpu", "usage", "total", NULL));
 	assert_null(json_find(data, "cpu", "psi", NULL));
+	assert_int_equal(json_get(data, "intel_rdt")->count, 0);
 	const struct json *io = json_find(data, "blkio", "ioServiceBytesRecursive", NULL);
 	assert_string_equal(json_str_or(json_at_index(io, 0), "op", ""), "Read");
 	json_doc_free(doc);
