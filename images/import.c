@@ -8,16 +8,14 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
-#include "images/confine.h"
 #include "images/imageconfig.h"
 #include "images/import_internal.h"
 #include "images/index.h"
+#include "images/layer.h"
 #include "images/media.h"
-#include "images/unpack.h"
 
 enum { SMALL_JSON = 1 << 20 };
 
@@ -30,73 +28,6 @@ int import_check_platform(const struct imageconfig *c, struct err *e)
 			       "the image is for linux/%.40s, this machine is "
 			       "linux/%s",
 			       c->arch, host);
-	return 0;
-}
-
-static int write_layer_json(int dir_fd, const struct blob *blob, const struct unpack_result *r,
-			    struct err *e)
-{
-	auto_buf struct buf text = BUF_LIMIT(SMALL_JSON);
-	auto_json_writer struct json_writer *w = json_writer_new(&text, true);
-
-	jw_object(w, NULL);
-	jw_int(w, "version", 1);
-	jw_str(w, "diff_id", digest_text(&r->digest).s);
-	jw_str(w, "blob", digest_text(&blob->digest).s);
-	jw_str(w, "unpacked_at", clock_rfc3339_now().s);
-	jw_uint(w, "bytes", r->bytes);
-	jw_uint(w, "entries", r->entries);
-	jw_uint(w, "files", r->stats.files);
-	jw_uint(w, "directories", r->stats.dirs);
-	jw_uint(w, "links", r->stats.links);
-	jw_uint(w, "whiteouts", r->stats.whiteouts);
-	jw_uint(w, "skipped_devices", r->stats.skipped_devices);
-	jw_uint(w, "dropped_xattrs", r->stats.dropped_xattrs);
-	jw_object(w, "confinement"); /* of the child that unpacked it */
-	jw_str(w, "namespaces", "user,mnt,net,ipc,uts,pid,cgroup");
-	jw_bool(w, "seccomp", true);
-	jw_int(w, "landlock", confine_landlock_abi());
-	jw_close(w);
-	jw_close(w);
-	if (json_writer_end(w, e) < 0)
-		return -1;
-	return fd_write_atomic(dir_fd, "layer.json", buf_bytes(&text), buf_len(&text), 0600,
-			       false, e);
-}
-
-static int make_dir(int dir_fd, const char *name, mode_t mode, struct err *e)
-{
-	int fd;
-
-	if (mkdirat(dir_fd, name, mode) < 0)
-		return err_sys(e, "make %s", name);
-	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, "%s", name);
-	return fd;
-}
-
-static int unpack_into(struct import *im, const char *partial, const struct blob *blob,
-		       enum compression c, const struct digest *diff_id, struct digest *found,
-		       struct err *e)
-{
-	auto_close int dir = make_dir(im->work->layers_fd, partial, 0700, e);
-	auto_close int tree = dir < 0 ? -1 : make_dir(dir, "root", 0755, e);
-	auto_close int in = tree < 0 ? -1 : blob_open(im->store, im->work, &blob->digest, e);
-	const struct unpack_spec spec = { .kind = UNPACK_LAYER,
-					  .in_fd = in,
-					  .compression = c,
-					  .in_bytes = blob->size,
-					  .tree_fd = tree,
-					  .skip_devices = im->options->skip_devices,
-					  .expect = diff_id,
-					  .limits = im->options->limits };
-	struct unpack_result r;
-
-	if (in < 0 || unpack_archive(&spec, &r, e) < 0 ||
-	    write_layer_json(dir, blob, &r, e) < 0)
-		return -1;
-	*found = r.digest;
 	return 0;
 }
 
@@ -137,8 +68,7 @@ static bool pair_is_known(const struct import *im, const struct blob *blob,
 int import_layer(struct import *im, const struct blob *blob, enum compression c,
 		 const struct digest *diff_id, struct digest *found, struct err *e)
 {
-	char partial[32];
-	struct digest d;
+	struct layer_job job = LAYER_JOB_NONE;
 
 	if (check_compression(im, blob, c, e) < 0)
 		return err_wrap(e, "layer %s", digest_text(&blob->digest).s);
@@ -146,15 +76,16 @@ int import_layer(struct import *im, const struct blob *blob, enum compression c,
 		*found = *diff_id;
 		return 0;
 	}
-	snprintf(partial, sizeof(partial), "partial.%u", im->work->serial++);
-	if (unpack_into(im, partial, blob, c, diff_id, &d, e) < 0)
+	auto_close int in = blob_open(im->store, im->work, &blob->digest, e);
+	const struct layer_spec spec = { .in_fd = in,
+					 .compression = c,
+					 .in_bytes = blob->size,
+					 .expect = diff_id,
+					 .skip_devices = im->options->skip_devices,
+					 .limits = im->options->limits };
+	if (in < 0 || layer_start(im->work, &spec, &job, e) < 0)
 		return err_wrap(e, "layer %s", digest_text(&blob->digest).s);
-	if (renameat2(im->work->layers_fd, partial, im->work->layers_fd, d.hex,
-		      RENAME_NOREPLACE) < 0 &&
-	    errno != EEXIST)
-		return err_sys(e, "layer %s: rename", digest_text(&blob->digest).s);
-	*found = d;
-	return 0;
+	return layer_finish(&job, blob, found, e);
 }
 
 static void write_descriptor(struct json_writer *w, const char *key, const char *type,

@@ -3,7 +3,7 @@ images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c i
 	images/manifest.c images/imageconfig.c images/image.c images/index.c images/inflate.c images/tar.c \
 	images/xattr.c images/whiteout.c images/extract.c images/extract_make.c images/extract_whiteout.c \
 	images/confine.c images/confine_landlock.c images/confine_filter.c images/unpack.c \
-	images/unpack_child.c images/source.c images/source_names.c images/import.c images/import_oci.c \
+	images/unpack_child.c images/unpack_job.c images/layer.c images/source.c images/source_names.c images/import.c images/import_oci.c \
 	images/import_docker.c images/import_rootfs.c images/gc.c images/view.c images/user.c images/tier.c \
 	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/child.h"
 #include "images/digest.h"
 #include "images/extract.h"
 #include "images/inflate.h"
@@ -27,7 +28,7 @@ enum unpack_kind {
 
 struct unpack_spec {
 	enum unpack_kind kind;
-	int in_fd; /* at its beginning (borrowed) */
+	int in_fd; /* at its beginning, or a pipe (borrowed) */
 	enum compression compression;
 	uint64_t in_bytes; /* its size, for the ratio */
 	int tree_fd;	   /* an empty directory (borrowed) */
@@ -44,6 +45,27 @@ struct unpack_result {
 };
 
 enum { UNPACK_DONE = 0, UNPACK_FOREIGN = 1 };
+
+/*
+ * The same in a process of its own, so that layers unpack side by side and while they are still being
+ * downloaded: in_fd may be a pipe that somebody writes the compressed layer into as it comes (its end is the
+ * layer's end), in_bytes what the descriptor promises.
+ *
+ * A finished job says what the bytes unpacked to, not that they were the right ones: whoever delivered them
+ * checks the blob's digest, and makes nothing visible before both are known. See images/layer.h.
+ */
+struct unpack_job {
+	struct child child;
+	int fd; /* readable when the job is over: to be polled */
+};
+#define UNPACK_JOB_NONE ((struct unpack_job){ .child = CHILD_NONE, .fd = -1 })
+
+/* The job has its own copies of the descriptors; *spec is not used after this. */
+int unpack_start(const struct unpack_spec *spec, struct unpack_job *out, struct err *e);
+/* Blocks until it is over. The job is UNPACK_JOB_NONE afterwards, whatever happened. */
+int unpack_finish(struct unpack_job *job, struct unpack_result *out, struct err *e);
+/* Ends it and its children; accepts UNPACK_JOB_NONE. */
+void unpack_cancel(struct unpack_job *job);
 
 /* Returns UNPACK_DONE, or for UNPACK_SOURCE also UNPACK_FOREIGN: the archive holds a name that no
  * archive of images has, so it is something else; what was unpacked until then is in the tree. */

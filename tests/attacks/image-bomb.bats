@@ -111,7 +111,8 @@ PY
 	"$IMAGE" --store "$STORE" import --max-time 2s --as rootfs slow.tar > out 2>&1 &
 	pid=$!
 	wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
-	child=$(cat "/proc/$pid/task/$pid/children")
+	job=$(cat "/proc/$pid/task/$pid/children")
+	child=$(cat "/proc/${job% }/task/${job% }/children")
 	kill -STOP $child
 	code=0
 	wait $pid || code=$?

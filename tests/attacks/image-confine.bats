@@ -4,8 +4,10 @@ load ../integration/images
 
 setup() { images_setup; }
 
+# Of the jobs of the process: each has an inflating child, if need be, and an unpacking one.
 children() {
-	cat "/proc/$1/task/$1/children" 2> /dev/null
+	local job
+	for job in $(cat "/proc/$1/task/$1/children"); do cat "/proc/$job/task/$job/children"; done 2> /dev/null
 }
 
 status_of() { awk -v k="$2:" '$1 == k {print $2}' "/proc/$1/status"; }
@@ -19,7 +21,8 @@ PY
 	"$IMAGE" --store "$STORE" import --as rootfs r.tar.gz > out 2>&1 &
 	pid=$!
 	wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
-	kill -STOP $pid
+	# The job first: it moves the bytes.
+	kill -STOP $(cat "/proc/$pid/task/$pid/children") $pid
 	tree= inflate=
 	for c in $(children $pid); do
 		[ "$(status_of "$c" CapEff)" = 0000000000000000 ] && inflate=$c || tree=$c
@@ -47,7 +50,7 @@ PY
 	[ "$(status_of $pid Seccomp)" = 0 ]
 	[ "$(readlink /proc/$pid/ns/net)" = "$own" ]
 	[ -e /proc/$pid/root/etc ]
-	kill -CONT $pid
+	kill -CONT $(cat "/proc/$pid/task/$pid/children") $pid
 	wait $pid
 }
 
