@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -27,7 +28,7 @@ static void keep_add(struct keep *k, const struct digest *d)
 		k->cap = k->cap ? 2 * k->cap : 64;
 		k->v = realloc(k->v, k->cap * sizeof(*k->v));
 		if (!k->v)
-			abort(); /* bounded: images and layers per image are */
+			abort(); /* bounded: images and layers per image are, imports are few */
 	}
 	k->v[k->n++] = *d;
 }
@@ -45,54 +46,106 @@ static bool keeps(const struct keep *k, const char *hex)
 	return k->n > 0 && bsearch(&d, k->v, k->n, sizeof(d), compare) != NULL;
 }
 
-static int mark_image(const struct store *s, const struct index_entry *en, struct keep *blobs,
-		      struct keep *layers, struct err *e)
+static int mark_image(const struct store *s, const struct index_entry *en, struct keep *k,
+		      struct err *e)
 {
 	auto_image struct image im = { 0 };
 
 	if (image_load(s, en, &im, e) < 0)
 		return err_hint(e, "remove it with rm, then collect");
-	keep_add(blobs, &im.digest);
-	keep_add(blobs, &im.manifest.config.digest);
+	keep_add(k, &im.digest);
+	keep_add(k, &im.manifest.config.digest);
 	for (size_t i = 0; i < im.manifest.n_layers; i++) {
-		keep_add(blobs, &im.manifest.layers[i].digest);
-		keep_add(layers, &im.config.diff_ids[i]);
+		keep_add(k, &im.manifest.layers[i].digest);
+		keep_add(k, &im.config.diff_ids[i]);
 	}
 	return 0;
 }
 
-static int mark(const struct store *s, struct keep *blobs, struct keep *layers, struct err *e)
+/* tmp/NAME/pins/HEX of every import; what dead ones left went when the store was opened. */
+static int mark_pins_of(int tmp_fd, const char *name, struct keep *pins, struct err *e)
+{
+	char path[NAME_MAX + 8];
+	struct dirent *ent;
+
+	snprintf(path, sizeof(path), "%s/pins", name);
+	auto_close int fd =
+		openat(tmp_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	if (!d)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "tmp/%s", path);
+	(void) take_fd(&fd);
+	while ((ent = readdir(d))) {
+		struct digest pinned = { 0 };
+
+		if (!digest_is_hex(ent->d_name))
+			continue;
+		memcpy(pinned.hex, ent->d_name, strlen(ent->d_name));
+		keep_add(pins, &pinned);
+	}
+	closedir(d);
+	return 0;
+}
+
+static int mark_pins(const struct store *s, struct keep *pins, struct err *e)
+{
+	auto_close int fd = openat(s->tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+	int r = 0;
+
+	if (!d)
+		return err_sys(e, "tmp");
+	(void) take_fd(&fd);
+	while (r == 0 && (ent = readdir(d))) {
+		if (ent->d_name[0] != '.')
+			r = mark_pins_of(s->tmp_fd, ent->d_name, pins, e);
+	}
+	closedir(d);
+	return r;
+}
+
+static int mark(const struct store *s, struct keep *k, struct err *e)
 {
 	auto_index struct index ix = { 0 };
 
 	if (index_load(s, &ix, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ix.n; i++) {
-		if (mark_image(s, &ix.v[i], blobs, layers, e) < 0)
+		if (mark_image(s, &ix.v[i], k, e) < 0)
 			return -1;
 	}
-	if (blobs->n)
-		qsort(blobs->v, blobs->n, sizeof(*blobs->v), compare);
-	if (layers->n)
-		qsort(layers->v, layers->n, sizeof(*layers->v), compare);
+	if (mark_pins(s, k, e) < 0)
+		return -1;
+	if (k->n)
+		qsort(k->v, k->n, sizeof(*k->v), compare);
 	return 0;
 }
 
-typedef int (*remove_fn)(int dir_fd, const char *name, struct gc_result *r, struct err *e);
+struct collection {
+	const struct store *store;
+	struct store_work work; /* where layers go; removed with it */
+	struct keep keep;	/* blobs and layers alike: no two things have one digest */
+	bool dry_run;
+	struct gc_result result;
+};
 
-static int remove_blob(int dir_fd, const char *name, struct gc_result *r, struct err *e)
+typedef int (*remove_fn)(struct collection *c, int dir_fd, const char *name, struct err *e);
+
+static int remove_blob(struct collection *c, int dir_fd, const char *name, struct err *e)
 {
 	struct stat st;
 
 	if (fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    unlinkat(dir_fd, name, 0) < 0)
+	    (!c->dry_run && unlinkat(dir_fd, name, 0) < 0))
 		return err_sys(e, "remove blob %s", name);
-	r->blobs++;
-	r->bytes += (uint64_t) st.st_size;
+	c->result.blobs++;
+	c->result.bytes += (uint64_t) st.st_size;
 	return 0;
 }
 
-/* The layer's tree, locked so that no sandbox can start to use it; FD_NONE when one does, or when there is none. */
+/* The layer's tree, locked so that no sandbox can start to use it; FD_NONE when one does, or when there is
+ * none. Who waits for this lock finds another directory, or none, under the name that he came by. */
 static int lock_layer(int dir_fd, const char *name, bool *busy)
 {
 	char path[DIGEST_HEX_MAX + 8];
@@ -104,67 +157,62 @@ static int lock_layer(int dir_fd, const char *name, bool *busy)
 	return *busy ? FD_NONE : take_fd(&fd);
 }
 
-static int remove_layer(int dir_fd, const char *name, struct gc_result *r, struct err *e)
+static int remove_layer(struct collection *c, int dir_fd, const char *name, struct err *e)
 {
 	bool busy;
 	auto_close unused_arg int held = lock_layer(dir_fd, name, &busy); /* until it is gone */
 
 	if (busy) {
-		r->busy++;
+		c->result.busy++;
 		return 0;
 	}
-	if (fd_remove_tree(dir_fd, name, e) < 0)
-		return err_wrap(e, "remove layer %s", name);
-	r->layers++;
+	if (!c->dry_run && renameat(dir_fd, name, c->work.layers_fd, name) < 0)
+		return err_sys(e, "remove layer %s", name);
+	c->result.layers++;
 	return 0;
 }
 
-static int sweep(int dir_fd, const struct keep *k, remove_fn remove_one, struct gc_result *r,
-		 struct err *e)
+static int sweep(struct collection *c, const char *dir, remove_fn remove_one, struct err *e)
 {
-	auto_close int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = openat(c->store->dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *ent;
-	int ret = 0;
+	int r = 0;
 
 	if (!d)
-		return err_sys(e, "read the store");
+		return err_sys(e, "%s", dir);
 	(void) take_fd(&fd);
-	while (ret == 0 && (ent = readdir(d))) {
-		if (digest_is_hex(ent->d_name) && !keeps(k, ent->d_name))
-			ret = remove_one(dir_fd, ent->d_name, r, e);
+	while (r == 0 && (ent = readdir(d))) {
+		if (digest_is_hex(ent->d_name) && !keeps(&c->keep, ent->d_name))
+			r = remove_one(c, dirfd(d), ent->d_name, e);
 	}
 	closedir(d);
-	return ret;
+	return r;
 }
 
-static int sweep_blobs(const struct store *s, const char *algorithm, const struct keep *k,
-		       struct gc_result *r, struct err *e)
+static int collect(struct collection *c, struct err *e)
 {
-	auto_close int fd = openat(s->blobs_fd, algorithm, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0)
-		return err_sys(e, "blobs/%s", algorithm);
-	return sweep(fd, k, remove_blob, r, e);
-}
-
-int gc_run(const struct store *s, struct gc_result *out, struct err *e)
-{
-	struct keep blobs = { 0 }, layers = { 0 };
-	struct gc_result result = { 0 };
-	int r = mark(s, &blobs, &layers, e);
-
+	if (mark(c->store, &c->keep, e) < 0)
+		return -1;
+	if (!c->dry_run && store_work_begin(c->store, &c->work, e) < 0)
+		return -1;
 	/* Layers first: a blob without its layer can be unpacked again, the other way round cannot. */
-	if (r == 0)
-		r = sweep(s->layers_fd, &layers, remove_layer, &result, e);
-	if (r == 0)
-		r = sweep_blobs(s, "sha256", &blobs, &result, e);
-	if (r == 0)
-		r = sweep_blobs(s, "sha512", &blobs, &result, e);
-	free(blobs.v);
-	free(layers.v);
+	if (sweep(c, "layers", remove_layer, e) < 0 ||
+	    sweep(c, "blobs/sha256", remove_blob, e) < 0)
+		return -1;
+	return sweep(c, "blobs/sha512", remove_blob, e);
+}
+
+int gc_run(struct store *s, bool dry_run, struct gc_result *out, struct err *e)
+{
+	struct collection c = { .store = s, .work = STORE_WORK_NONE, .dry_run = dry_run };
+	int r = collect(&c, e);
+
+	store_unlock(s);
+	store_work_end(&c.work);
+	free(c.keep.v);
 	if (r < 0)
 		return err_wrap(e, "image store %s", s->path);
-	*out = result;
+	*out = c.result;
 	return 0;
 }

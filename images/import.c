@@ -47,20 +47,20 @@ static int check_compression(struct import *im, const struct blob *blob, enum co
 
 /* A diff-id alone is no proof that this blob unpacks to it: a configuration may claim any. The pair has
  * been seen if the layer was unpacked from this very blob, or the blob is the tar itself. */
-static bool pair_is_known(const struct import *im, const struct blob *blob,
-			  const struct digest *diff_id)
+static int pair_is_known(const struct import *im, const struct blob *blob,
+			 const struct digest *diff_id, struct err *e)
 {
 	char path[DIGEST_HEX_MAX + 16];
 	auto_json struct json_doc *doc = NULL;
 	struct err ignored = ERR_NONE;
 
-	if (!store_has_layer(im->store, diff_id))
-		return false;
-	if (digest_equal(&blob->digest, diff_id))
-		return true;
+	int has = store_work_has_layer(im->work, diff_id, e);
+
+	if (has <= 0 || digest_equal(&blob->digest, diff_id))
+		return has;
 	snprintf(path, sizeof(path), "%s/layer.json", diff_id->hex);
 	if (json_parse_file(im->store->layers_fd, path, NULL, &doc, &ignored) < 0)
-		return false;
+		return 0;
 	return strcmp(json_str_or(json_root(doc), "blob", ""), digest_text(&blob->digest).s) ==
 	       0;
 }
@@ -69,10 +69,14 @@ int import_layer(struct import *im, const struct blob *blob, enum compression c,
 		 const struct digest *diff_id, struct digest *found, struct err *e)
 {
 	struct layer_job job = LAYER_JOB_NONE;
+	int known;
 
 	if (check_compression(im, blob, c, e) < 0)
 		return err_wrap(e, "layer %s", digest_text(&blob->digest).s);
-	if (diff_id && pair_is_known(im, blob, diff_id)) {
+	known = diff_id ? pair_is_known(im, blob, diff_id, e) : 0;
+	if (known < 0)
+		return -1;
+	if (known) {
 		*found = *diff_id;
 		return 0;
 	}

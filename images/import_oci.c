@@ -18,7 +18,7 @@ static int stage(struct import *im, const struct descriptor *d, struct blob *out
 {
 	const struct blob expect = { .digest = d->digest, .size = d->size };
 	char path[DIGEST_HEX_MAX + 16];
-	int have = store_has_blob(im->store, &d->digest, d->size, e);
+	int have = store_work_has_blob(im->work, &d->digest, d->size, e);
 
 	if (have < 0)
 		return -1;

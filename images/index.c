@@ -1,5 +1,6 @@
 #include "images/index.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -147,11 +148,28 @@ static int write_index(const struct store *s, const struct index *ix, struct err
 	jw_close(w);
 	if (json_writer_end(w, e) < 0)
 		return err_wrap(e, "image store %s: index.json", s->path);
-	return fd_write_atomic(s->dir_fd, "index.json", buf_bytes(&text), buf_len(&text), 0600,
+	return fd_write_atomic(s->dir_fd, "index.json", buf_bytes(&text), buf_len(&text), 0644,
 			       true, e);
 }
 
-static int lock_index(const struct store *s, struct err *e)
+/* fd_write_atomic's, in the store's own directory. */
+static void sweep_temporary(const struct store *s)
+{
+	auto_close int fd = openat(s->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	if (!d)
+		return;
+	(void) take_fd(&fd);
+	while ((ent = readdir(d))) {
+		if (str_has_prefix(ent->d_name, ".tmp."))
+			(void) unlinkat(s->dir_fd, ent->d_name, 0);
+	}
+	closedir(d);
+}
+
+int index_lock(const struct store *s, struct err *e)
 {
 	auto_close int fd = openat(s->dir_fd, "index.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
@@ -161,12 +179,13 @@ static int lock_index(const struct store *s, struct err *e)
 		if (errno != EINTR)
 			return err_sys(e, "image store %s: index.lock", s->path);
 	}
+	sweep_temporary(s);
 	return take_fd(&fd);
 }
 
 int index_put(const struct store *s, const struct index_entry *entry, struct err *e)
 {
-	auto_close int lock = lock_index(s, e);
+	auto_close int lock = index_lock(s, e);
 	auto_index struct index ix = { 0 };
 
 	if (lock < 0 || index_load(s, &ix, e) < 0)
@@ -204,7 +223,7 @@ static int drop_image(struct index *ix, const char *image, struct err *e)
 
 int index_remove(const struct store *s, const char *image, struct err *e)
 {
-	auto_close int lock = lock_index(s, e);
+	auto_close int lock = index_lock(s, e);
 	struct index ix = { 0 };
 	int r = lock < 0 ? -1 : index_load(s, &ix, e);
 

@@ -29,6 +29,10 @@ struct index {
 };
 #define auto_index auto_cleanup(index_fini)
 
+/* The lock on changing the index, held until the descriptor is closed. Removes what writers that were
+ * killed have left. */
+int index_lock(const struct store *s, struct err *e);
+
 int index_load(const struct store *s, struct index *out, struct err *e);
 void index_fini(struct index *ix);
 

@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "images/index.h"
 
 static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
 static const char empty_index[] =
@@ -57,30 +59,38 @@ static int ensure_file(int dir_fd, const char *name, const char *text, struct er
 		return 0;
 	if (errno != ENOENT)
 		return err_sys(e, "%s", name);
-	return fd_write_atomic(dir_fd, name, text, strlen(text), 0600, true, e);
+	return fd_write_atomic(dir_fd, name, text, strlen(text), 0644, true, e);
+}
+
+static int open_dirs(struct store *s, struct err *e)
+{
+	static const char *const algorithms[] = { "sha256", "sha512" };
+
+	s->blobs_fd = subdir(s->dir_fd, "blobs", 0755, e);
+	if (s->blobs_fd < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_SIZE(algorithms); i++) {
+		auto_close int fd = subdir(s->blobs_fd, algorithms[i], 0755, e);
+
+		if (fd < 0)
+			return err_wrap(e, "blobs");
+	}
+	s->layers_fd = subdir(s->dir_fd, "layers", 0755, e);
+	return s->layers_fd < 0 ? -1 : 0;
 }
 
 /* Runs with every open, so it costs a handful of calls when all is there: oci-layout comes last. */
 static int ensure_layout(struct store *s, struct err *e)
 {
-	s->blobs_fd = subdir(s->dir_fd, "blobs", 0700, e);
-	if (s->blobs_fd < 0)
-		return -1;
-	auto_close int sha256 = subdir(s->blobs_fd, "sha256", 0700, e);
-	if (sha256 < 0)
-		return err_wrap(e, "blobs");
-	auto_close int sha512 = subdir(s->blobs_fd, "sha512", 0700, e);
-	if (sha512 < 0)
-		return err_wrap(e, "blobs");
-	s->layers_fd = subdir(s->dir_fd, "layers", 0700, e);
-	if (s->layers_fd < 0)
+	if (open_dirs(s, e) < 0)
 		return -1;
 	s->tmp_fd = subdir(s->dir_fd, "tmp", 0700, e);
 	if (s->tmp_fd < 0)
 		return -1;
 	if (faccessat(s->dir_fd, "oci-layout", F_OK, 0) == 0)
 		return 0;
-	if (make_mountpoints(s->dir_fd, e) < 0)
+	auto_close int lock = index_lock(s, e);
+	if (lock < 0 || make_mountpoints(s->dir_fd, e) < 0)
 		return -1;
 	if (ensure_file(s->dir_fd, "index.json", empty_index, e) < 0)
 		return -1;
@@ -126,11 +136,19 @@ static int take_lock(struct store *s, enum store_lock lock, struct err *e)
 	s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (s->lock_fd < 0)
 		return err_sys(e, "lock");
-	while (flock(s->lock_fd, lock == STORE_SHARED ? LOCK_SH : LOCK_EX) < 0) {
+	s->unlocked = lock == STORE_WORK;
+	while (!s->unlocked &&
+	       flock(s->lock_fd, lock == STORE_EXCLUSIVE ? LOCK_EX : LOCK_SH) < 0) {
 		if (errno != EINTR)
 			return err_sys(e, "lock");
 	}
 	return 0;
+}
+
+void store_unlock(struct store *s)
+{
+	(void) flock(s->lock_fd, LOCK_UN);
+	s->unlocked = true;
 }
 
 static int make_parents(const char *path, struct err *e)
@@ -148,19 +166,66 @@ static int make_parents(const char *path, struct err *e)
 	return 0;
 }
 
+static int check_shared(int dir_fd, mode_t mode, struct err *e)
+{
+	struct statvfs fs;
+
+	if ((mode & 0077) == 0)
+		return 0;
+	if (mode & 0022)
+		return err_set(e, EPERM, "mode %04o lets others write to it; chmod go-w it",
+			       mode & 07777);
+	if (fstatvfs(dir_fd, &fs) < 0)
+		return err_sys(e, "statvfs");
+	if (!(fs.f_flag & ST_NOSUID))
+		return err_set(
+			e, EPERM,
+			"others may read it (mode %04o) on a file system with setuid, and images "
+			"bring setuid programs; mount it nosuid, or chmod 700 it",
+			mode & 07777);
+	return 0;
+}
+
+int store_share(const struct store *s, mode_t mode, gid_t gid, struct err *e)
+{
+	/* The group gets in last, and out first. */
+	if (check_shared(s->dir_fd, mode, e) < 0)
+		return err_wrap(e, "image store %s", s->path);
+	if (fchmod(s->dir_fd, 0700) < 0 || fchown(s->dir_fd, (uid_t) -1, gid) < 0 ||
+	    fchmod(s->dir_fd, mode) < 0)
+		return err_sys(e, "image store %s: chmod", s->path);
+	return 0;
+}
+
+/* For who may only read: nothing is made, nothing is swept. */
+static int open_foreign(struct store *s, enum store_lock lock, uid_t owner, struct err *e)
+{
+	if (lock != STORE_READ)
+		return err_set(e, EPERM, "it belongs to user %u; others may read it only",
+			       owner);
+	s->unlocked = true;
+	return open_dirs(s, e);
+}
+
 static int open_dir(struct store *s, const char *path, enum store_lock lock, struct err *e)
 {
+	struct stat st;
+
 	s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0 && errno == ENOENT) {
 		if (make_parents(path, e) < 0)
 			return -1;
 		s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	}
-	if (s->dir_fd < 0)
+	if (s->dir_fd < 0 || fstat(s->dir_fd, &st) < 0)
 		return err_sys(e, "open");
 	s->path = realpath(path, NULL);
 	if (!s->path)
 		return err_sys(e, "its absolute path");
+	if (st.st_uid != geteuid())
+		return open_foreign(s, lock, st.st_uid, e);
+	if (lock != STORE_READ && check_shared(s->dir_fd, st.st_mode, e) < 0)
+		return -1;
 	if (take_lock(s, lock, e) < 0 || ensure_layout(s, e) < 0)
 		return -1;
 	sweep(s->tmp_fd);
@@ -193,22 +258,4 @@ void store_close(struct store *s)
 bool store_has_layer(const struct store *s, const struct digest *diff_id)
 {
 	return faccessat(s->layers_fd, diff_id->hex, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-}
-
-int store_has_blob(const struct store *s, const struct digest *d, uint64_t size, struct err *e)
-{
-	struct stat st;
-
-	if (fstatat(s->blobs_fd, digest_path(d).s, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno == ENOENT)
-			return 0;
-		return err_sys(e, "blob %s", digest_text(d).s);
-	}
-	if (!S_ISREG(st.st_mode) || (uint64_t) st.st_size != size)
-		return err_set(e, EINVAL,
-			       "blob %s: its descriptor says %llu bytes, the store holds "
-			       "%lld under that digest",
-			       digest_text(d).s, (unsigned long long) size,
-			       (long long) st.st_size);
-	return 1;
 }

@@ -33,6 +33,7 @@ int cli_ls(void *global, const char **operands, int n, void *opts);
 int cli_inspect(void *global, const char **operands, int n, void *opts);
 int cli_rm(void *global, const char **operands, int n, void *opts);
 int cli_gc(void *global, const char **operands, int n, void *opts);
+int cli_share(void *global, const char **operands, int n, void *opts);
 int cli_bundle(void *global, const char **operands, int n, void *opts);
 
 /* Their options' blocks; the tables in commands.c fill them. 0 and NULL: not given. */
@@ -46,6 +47,13 @@ struct opts_build {
 };
 struct opts_ls {
 	const char *format;
+};
+struct opts_gc {
+	bool dry_run;
+};
+struct opts_share {
+	const char *group;
+	bool all, off;
 };
 struct opts_bundle {
 	const char *tiers, *tier, *cgroup, *hostname, *init, *seccomp, *id, *user, *cwd;

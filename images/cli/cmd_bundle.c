@@ -69,7 +69,7 @@ int cli_bundle(void *global, const char **operands, int n, void *opts)
 		args[i - 2] = operands[i];
 	b.args = n > 2 ? args : NULL;
 	if (choose_tier(o, &b.tier, &e) == 0 && choose_ids(o, &b, &e) == 0 &&
-	    store_open(c->store, STORE_SHARED, &s, &e) == 0 &&
+	    store_open(c->store, STORE_READ, &s, &e) == 0 &&
 	    bundle_write(&s, operands[0], operands[1], &b, &e) == 0)
 		return 0;
 	(void) cli_fail("bundle", &e);

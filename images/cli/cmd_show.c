@@ -88,7 +88,7 @@ int cli_ls(void *global, const char **operands, int n, void *opts)
 	struct err e = ERR_NONE;
 	int r;
 
-	if (store_open(c->store, STORE_SHARED, &s, &e) < 0 || index_load(&s, &ix, &e) < 0)
+	if (store_open(c->store, STORE_READ, &s, &e) < 0 || index_load(&s, &ix, &e) < 0)
 		return cli_fail("ls", &e);
 	if (!format || strcmp(format, "table") == 0)
 		r = ls_table(&s, &ix, &out, &e);
@@ -138,7 +138,7 @@ int cli_inspect(void *global, const char **operands, int n, void *opts)
 	auto_image struct image im = { 0 };
 	struct err e = ERR_NONE;
 
-	if (store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	if (store_open(c->store, STORE_READ, &s, &e) < 0 ||
 	    image_open(&s, operands[0], &im, &e) < 0 || inspect(&im, &out, &e) < 0)
 		return cli_fail("inspect", &e);
 	return cli_print("inspect", &out);

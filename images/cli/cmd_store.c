@@ -1,14 +1,19 @@
 /* import, build, rm, gc: what changes the store. */
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "images/build.h"
 #include "images/cli/cli.h"
 #include "images/gc.h"
 #include "images/import.h"
 #include "images/index.h"
+#include "images/user.h"
+
+enum { GROUPS_MAX = 1 << 20 };
 
 static int print_digest(const char *command, const struct digest *d)
 {
@@ -50,7 +55,7 @@ int cli_import(void *global, const char **operands, int n, void *opts)
 
 	set_limits(o, &options.limits);
 	if ((o->as && source_kind_parse(o->as, &options.as, &e) < 0) ||
-	    store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	    store_open(c->store, STORE_WORK, &s, &e) < 0 ||
 	    import_path(&s, operands[0], &options, &d, &e) < 0)
 		return cli_fail("import", &e);
 	return print_digest("import", &d);
@@ -64,7 +69,7 @@ int cli_build(void *global, const char **operands, int n, void *opts)
 	struct err e = ERR_NONE;
 	struct digest d;
 
-	if (store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	if (store_open(c->store, STORE_WORK, &s, &e) < 0 ||
 	    build_recipe(&s, operands[0], o->name, &d, &e) < 0)
 		return cli_fail("build", &e);
 	return print_digest("build", &d);
@@ -82,15 +87,55 @@ int cli_rm(void *global, const char **operands, int n, void *opts)
 	return 0;
 }
 
+/* Not by getgrnam: a static program has no name services. */
+static int find_group(const char *name, gid_t *out, struct err *e)
+{
+	auto_buf struct buf groups = BUF_LIMIT(GROUPS_MAX);
+	auto_free char *spec = xasprintf("0:%s", name);
+	struct user u;
+
+	if (fd_read_file(AT_FDCWD, "/etc/group", GROUPS_MAX, &groups, e) < 0)
+		return -1;
+	if (user_resolve(spec, "", buf_str(&groups), &u, e) < 0)
+		return err_set(e, e->code, "--group %.60s: not in /etc/group", name);
+	*out = u.gid;
+	return 0;
+}
+
+int cli_share(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	const struct opts_share *o = opts;
+	auto_store struct store s = STORE_NONE;
+	struct err e = ERR_NONE;
+	gid_t gid = (gid_t) -1;
+
+	if ((o->group != NULL) + o->all + o->off != 1) {
+		(void) err_set(&e, EINVAL, "one of --group, --all and --off is needed");
+		return cli_fail("share", &e);
+	}
+	if ((o->group && find_group(o->group, &gid, &e) < 0) ||
+	    store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
+	    store_share(&s,
+			o->off	 ? 0700
+			: o->all ? 0755
+				 : 0750,
+			gid, &e) < 0)
+		return cli_fail("share", &e);
+	return 0;
+}
+
 int cli_gc(void *global, const char **operands, int n, void *opts)
 {
+	const struct opts_gc *o = opts;
 	const struct cli *c = global;
 	auto_store struct store s = STORE_NONE;
 	auto_buf struct buf out = BUF_LIMIT(4096);
 	struct gc_result r;
 	struct err e = ERR_NONE;
 
-	if (store_open(c->store, STORE_EXCLUSIVE, &s, &e) < 0 || gc_run(&s, &r, &e) < 0)
+	if (store_open(c->store, o->dry_run ? STORE_SHARED : STORE_EXCLUSIVE, &s, &e) < 0 ||
+	    gc_run(&s, o->dry_run, &r, &e) < 0)
 		return cli_fail("gc", &e);
 	if (buf_printf(&out, &e,
 		       "{\"blobs\":%llu,\"layers\":%llu,\"bytes\":%llu,\"busy\":%llu}\n",

@@ -37,6 +37,19 @@ static const struct opt ls_opts[] = {
 	{ 0 },
 };
 
+static const struct opt gc_opts[] = {
+	{ "dry-run", 'n', OPT_SWITCH, offsetof(struct opts_gc, dry_run), NULL, "remove nothing, print what would go" },
+	{ 0 },
+};
+
+#define S(n, k, m, arg, help) { n, 0, k, offsetof(struct opts_share, m), arg, help }
+static const struct opt share_opts[] = {
+	S("group", OPT_STRING, group, "GROUP", "with the members of a group"),
+	S("all", OPT_SWITCH, all, NULL, "with everybody"),
+	S("off", OPT_SWITCH, off, NULL, "with nobody"),
+	{ 0 },
+};
+
 #define B(n, l, k, m, arg, help) { n, l, k, offsetof(struct opts_bundle, m), arg, help }
 static const struct opt bundle_opts[] = {
 	B("tiers", 0, OPT_STRING, tiers, "FILE", "YAML file with the tiers"),
@@ -74,9 +87,16 @@ static const struct opt_cmd commands[] = {
 	{ "rm", "IMAGE", 1, 1, 0, NULL, 0, "remove a name, or all names of a digest",
 	  "The content stays until the next gc.",
 	  cli_rm, 0 },
-	{ "gc", NULL, 0, 0, 0, NULL, 0, "remove blobs and layers that no image needs",
-	  "Waits until nobody else uses the store. A layer whose root directory somebody holds a flock(2) on stays.",
-	  cli_gc, 0 },
+	{ "gc", NULL, 0, 0, 0, gc_opts, 0, "remove blobs and layers that no image needs",
+	  "Runs beside imports, whose work it leaves alone. A layer whose root directory somebody holds a flock(2) on, as a "
+	  "running sandbox does, stays. Prints a line of JSON: how many blobs and layers went, how many bytes the blobs "
+	  "had, how many layers are busy.",
+	  cli_gc, sizeof(struct opts_gc) },
+	{ "share", NULL, 0, 0, 0, share_opts, 0, "let other users read the store",
+	  "Who may read it lists, inspects and verifies images, and writes bundles for them; only the owner changes it. "
+	  "Images bring setuid programs, so the store has to lie on a file system that is mounted nosuid. What an image's "
+	  "own modes hide from others stays hidden.",
+	  cli_share, sizeof(struct opts_share) },
 	{ "bundle", "IMAGE DIR [-- ARGS...]", 2, -1, 0, bundle_opts, 0, "write an OCI bundle for an image",
 	  "Writes config.json and rootfs.json into DIR, which it makes if needed. ARGS replace the image's entrypoint and "
 	  "command. The root filesystem is expected at DIR/rootfs: a read-only overlay of the layers that rootfs.json "

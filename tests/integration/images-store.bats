@@ -1,0 +1,115 @@
+# carrel-image: a store that many use at once, and that others than its owner may read.
+load images
+
+setup() {
+	images_setup
+	pid=
+}
+
+teardown() {
+	[ -z "$pid" ] || kill -9 "$pid" 2> /dev/null || true
+	[ -z "${shared:-}" ] || rm -rf "$shared"
+}
+
+@test "gc beside an import that uses what no image names: it stays" {
+	mk << 'PY'
+base = layer([f('base', 'x' * 1000)])
+oci('one', [(base, 'gzip')], name='one')
+oci('two', [(base, 'gzip'), layer([f(f'd{i % 50}/f{i}', 'x' * 2000) for i in range(8000)])], name='two')
+PY
+	img import one
+	img rm one
+	layer=$(basename "$(dirname "$(only_layer)")")
+	"$IMAGE" --store "$STORE" import two > out 2>&1 &
+	pid=$!
+	wait_for "[ -d '$STORE'/tmp/*/layers/partial.*/root/d1 ]"
+	kill -STOP $pid
+	run img gc --dry-run
+	ok
+	jq -e '.layers == 0 and .blobs == 2' <<< "$output" # the manifest and the configuration of one
+	[ "$(find "$STORE/blobs" -type f | wc -l)" = 3 ]
+	run img gc
+	ok
+	jq -e '.layers == 0 and .blobs == 2' <<< "$output"
+	[ -e "$STORE/layers/$layer/root/base" ]
+	[ -d "$STORE"/tmp/*/layers/partial.*/root/d1 ]
+	kill -CONT $pid
+	wait $pid || { cat out; return 1; }
+	pid=
+	[ -e "$STORE/layers/$layer/root/base" ]
+	[ "$(img gc | jq -c '[.blobs, .layers]')" = '[0,0]' ]
+	[ "$(img ls --format json | jq -c 'map(.name)')" = '["two"]' ]
+}
+
+@test "what a killed writer of the index has left goes with the next change" {
+	mk <<< "oci('one', [layer([f('a', '')])], name='one')"
+	img ls > /dev/null
+	echo '{' > "$STORE/.tmp.0123456789abcdef"
+	img import one
+	[ "$(ls -A "$STORE" | sort | tr '\n' ' ')" = 'blobs index.json index.lock layers lock mountpoints oci-layout tmp ' ]
+}
+
+as_other() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups env --chdir=/ "$@"
+}
+
+@test "a shared store: others list, inspect and bundle, and change nothing; never with setuid" {
+	mk <<< "oci('one', [layer([f('bin/su', 'x', mode=0o4755), f('etc/passwd', 'me:x:7:7::/home/me:/bin/sh')])], name='one')"
+	shared=$(mktemp -d)
+	chmod 755 "$shared"
+	cp "$IMAGE" "$shared/image"
+	echo '{"defaultAction":"SCMP_ACT_ALLOW"}' > "$shared/seccomp.json"
+	chmod 644 "$shared/seccomp.json"
+	cat > run.sh << 'SH'
+set -eux
+mkdir "$1/m"
+mount -t tmpfs -o nosuid,mode=700 none "$1/m"
+image="$1/image --store $1/m/s"
+$image import one
+chmod 755 "$1/m"
+other() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+! other $image ls
+$image share --group "$(stat -c %G /etc/passwd)"
+[ "$(stat -c %a "$1/m/s")" = 750 ]
+! other $image ls
+setpriv --reuid 65534 --regid 0 --clear-groups $image ls
+$image share --all
+other $image ls --format json | jq -e '.[0].name == "one"'
+other $image inspect one > /dev/null
+mkdir -m 777 "$1/out"
+other $image bundle one "$1/out/b" --seccomp "$1/seccomp.json" --user me
+jq -e '.process.user.uid == 7' "$1/out/b/config.json"
+other test -r "$(jq -r '.layers[0]' "$1/out/b/rootfs.json")/etc/passwd"
+for change in 'rm one' gc 'import one' 'share --off'; do
+	! other $image $change 2> "$1/said"
+	grep -q 'belongs to user 0; others may read it only' "$1/said"
+done
+! other ls "$1/m/s/tmp"
+! other cat "$1/m/s/lock"
+! other cat "$1/m/s/index.lock"
+# What comes later can be read as well.
+$image import --name two one
+other $image inspect two > /dev/null
+$image share --off
+! other $image ls
+# Neither writers nor setuid.
+chmod 770 "$1/m/s"
+! $image rm two 2> "$1/said"
+grep -q 'chmod go-w' "$1/said"
+chmod 700 "$1/m/s"
+mount -o remount,suid "$1/m"
+! $image share --all 2> "$1/said"
+grep -q 'mount it nosuid' "$1/said"
+[ "$(stat -c %a "$1/m/s")" = 700 ]
+chmod 755 "$1/m/s"
+! $image rm two 2> "$1/said"
+grep -q 'mount it nosuid' "$1/said"
+SH
+	# set -e does not see what "!" turns round: such a line has to be the last word.
+	sed -i 's/^\(\t*\)! \(.*\)$/\1if \2; then exit 9; fi/' run.sh
+	run timeout 60 unshare -m bash run.sh "$shared"
+	ok
+	run img share
+	fails_with 'one of --group' img share
+	fails_with 'not in /etc/group' img share --group nosuchgroup
+}
