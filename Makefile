@@ -159,10 +159,11 @@ check:
 ## check-quick    the same without lint, sanitizers, browser and the slow attacks
 check-quick:
 	$(Q)tests/tools/check build unit integration
-## conformance    runc's integration suite, from the checkout SUITE=dir, against carrel-runtime; FILES="exec kill" for a part
+## conformance    runc's integration suite, from the checkout SUITE=dir, against carrel-runtime; FILES="exec kill" for a part,
+##                WHERE=cgroup2, systemd or rootless: in a guest with cgroup v2 alone
 conformance: all
-	$(Q)[ -n "$(SUITE)" ] || { echo 'usage: make conformance SUITE=dir [FILES="exec kill"]' >&2; exit 2; }
-	$(Q)RUNTIME=$(O)/bin/carrel-runtime OUT=$(O)/conformance tests/tools/conformance $(SUITE) $(FILES)
+	$(Q)[ -n "$(SUITE)" ] || { echo 'usage: make conformance SUITE=dir [FILES="exec kill"] [WHERE=cgroup2|systemd|rootless]' >&2; exit 2; }
+	$(Q)RUNTIME=$(O)/bin/carrel-runtime OUT=$(O)/conformance$(addprefix -,$(WHERE)) WHERE=$(or $(WHERE),host) tests/tools/conformance $(SUITE) $(FILES)
 ## check-clients  podman, containerd and Docker, from Debian's packages, with this runtime
 check-clients:
 	$(Q)tests/tools/need config/packages/build config/packages/check config/packages/clients

@@ -1,4 +1,4 @@
-# make conformance: runs a suite that it is given, in namespaces and cgroups of its own, and tells what did not pass.
+# make conformance: runs a suite that it is given, in namespaces and cgroups of its own or in a guest, and tells what did not pass.
 load lib
 
 TOOL=$BATS_TEST_DIRNAME/../tools/conformance
@@ -92,4 +92,26 @@ conformance() { OUT=$WORK/out RUNTIME=$RUNTIME timeout 200 "$TOOL" "$@"; }
 	LIMIT=3 run conformance "$SUITE" slow
 	[ "$status" -eq 1 ] || { echo "status $status: $output" && false; }
 	says 'the file took longer than 3 seconds'
+}
+
+@test "in a guest with cgroup v2 alone, and what a guest's end costs" {
+	WHERE=nowhere run conformance "$SUITE"
+	[ "$status" -eq 2 ]
+	says 'is none of host, cgroup2, systemd, rootless'
+	command -v linux.uml > /dev/null || skip 'no linux.uml (package user-mode-linux)'
+	sed 's/^TEST/@test/' > "$SUITE/tests/integration/inside.bats" << 'BATS'
+TEST "where" {
+	stat -fc %T /sys/fs/cgroup "$TMPDIR"
+	[ "$(stat -fc %T /sys/fs/cgroup "$TMPDIR" | tr '\n' ' ')" = 'cgroup2fs ext2/ext3 ' ]
+	[ "$(go env GOARCH)" != '' ] && [ -t 0 ] && "$RUNC" --version
+}
+BATS
+	WHERE=cgroup2 VM_SECONDS=150 run conformance "$SUITE" inside
+	ok
+	[[ $output =~ inside\ +1\ passed\ +0\ failed ]] || { echo "$output" && false; }
+	# A kernel that comes to nothing: each file has lost its guest, and is said to.
+	UML_KERNEL=false WHERE=cgroup2 run conformance "$SUITE" first inside
+	[ "$status" -eq 1 ]
+	says 'first: the guest ended within this file'
+	says 'inside: the guest ended within this file'
 }
