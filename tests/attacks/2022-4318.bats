@@ -10,7 +10,7 @@ setup() {
 }
 teardown() { runtime_teardown; }
 
-same() {
+unchanged() {
 	cmp "$ROOTFS/etc/passwd" "$WORK/passwd"
 	cmp "$ROOTFS/etc/group" "$WORK/group"
 }
@@ -30,7 +30,7 @@ same() {
 		inside sh -c 'echo "[$HOME]"'
 		ok
 		[ "$output" = "[$HOME_EVIL]" ]
-		same
+		unchanged
 	done
 }
 
@@ -40,7 +40,7 @@ same() {
 		run rt exec --user "$u" --env "HOME=$HOME_EVIL" "$ID" sh -c 'echo "[$HOME]"'
 		ok
 		[ "$output" = "[$HOME_EVIL]" ]
-		same
+		unchanged
 	done
 	run rt exec --user root2 "$ID" id
 	[ "$status" -ne 0 ]

@@ -1,6 +1,5 @@
 # CVE-2023-6476, CVE-2024-3154 (CRI-O): an annotation of a container becomes a property of its systemd unit: commands that the
 # host runs, other units pulled in or stopped, limits lifted.
-load ../integration/lib
 load ../integration/systemd.bash
 
 setup_file() { systemd_setup_file; }

@@ -9,6 +9,9 @@
 # The room is a set of namespaces (mount, process, network, ...) whose process 1 is tests/clients/room: killing it
 # ends every daemon, mount, bridge and account that the tests have made.
 
+load "${BASH_SOURCE[0]%/*}/../integration/assert.bash"
+load "${BASH_SOURCE[0]%/*}/../integration/busybox.bash"
+
 CARREL_BIN=$(realpath "${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}")
 # Where the room has it.
 RUNTIME=/usr/local/bin/carrel-runtime
@@ -83,15 +86,10 @@ terminal() {
 
 # busybox, our guest, and two users: /mnt/image.tar, for podman import; /mnt/docker.tar, for docker load and ctr image import.
 make_image() {
-	local d=$ROOM_DIR/rootfs a
-	mkdir -p "$d"/{bin,dev,etc,proc,sys,tmp,root,home/user,var,run,mnt,usr}
-	cp "$(command -v busybox)" "$d/bin/busybox"
+	local d=$ROOM_DIR/rootfs
+	busybox_root "$d" home/user usr
 	cp "$CARREL_BIN/../tests/guest" "$d/bin/guest"
-	for a in $(busybox --list); do [ "$a" = busybox ] || ln -sf busybox "$d/bin/$a"; done
-	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:a user:/home/user:/bin/sh\n' > "$d/etc/passwd"
-	printf 'root:x:0:\nuser:x:1000:\n' > "$d/etc/group"
 	echo data > "$d/etc/data"
-	chmod 1777 "$d/tmp"
 	tar -C "$d" --owner=0 --group=0 --numeric-owner -cf "$ROOM_DIR/layer.tar" .
 	put /mnt/image.tar < "$ROOM_DIR/layer.tar"
 	make_archive localhost/bb:1 '{Cmd: ["sh"]}' /mnt/docker.tar
@@ -113,17 +111,6 @@ make_archive() {
 	rm -r "$d"
 }
 
-# wait_for 'COMMAND' [SECONDS]: until it succeeds.
-wait_for() {
-	local i
-	for i in $(seq $((${2:-20} * 10))); do
-		eval "$1" && return 0
-		sleep 0.1
-	done
-	echo "gave up waiting for: $1"
-	return 1
-}
-
 # limit PID CONTROLLER V1FILE V2FILE: what the limit of this process of the room is, whichever version the machine has.
 limit() {
 	local groups at
@@ -137,18 +124,4 @@ room_ledger() {
 	in_room sh -c 'grep -c . /proc/1/mountinfo; ls /run/carrel/runtime 2> /dev/null | grep -v ^@; true'
 	find /sys/fs/cgroup -mindepth 3 -type d -path "*/$PARENT/*" 2> /dev/null
 	find /proc -mindepth 2 -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$RUNTIME" 2> /dev/null || true
-}
-
-says() {
-	[[ $output == *"$1"* ]] || { printf 'status %s, no "%s" in:\n%s\n' "$status" "$1" "$output" && return 1; }
-}
-ok() {
-	[ "$status" -eq 0 ] || { printf 'status %s:\n%s\n' "$status" "$output" && return 1; }
-}
-# ends CODE TEXT...: with this status and these texts.
-ends() {
-	local t
-	[ "$status" -eq "$1" ] || { printf 'status %s, not %s:\n%s\n' "$status" "$1" "$output" && return 1; }
-	shift
-	for t; do says "$t" || return 1; done
 }

@@ -4,7 +4,7 @@
 #   boxed [OPTION...] IMAGE [-- COMMAND...]    car run, with this test's filter and cgroup
 #   typed SCRIPT COMMAND...                    COMMAND on a terminal that SCRIPT types into, see carrel_tty.py
 
-load sessiond.bash
+load "${BASH_SOURCE[0]%/*}/sessiond.bash"
 
 CARREL=$CARREL_BIN/carrel
 
@@ -21,13 +21,6 @@ typed_run() { # SCRIPT OPTIONS...
 	local script=$1
 	shift
 	typed "$script" "$CARREL" --run-dir "$RUN" --store "$STORE" run --seccomp "$TOP/config/seccomp.json" --cgroup "$CGROUP" "$@"
-}
-
-says() { # TEXT
-	[[ $output == *"$1"* ]] || { printf 'status %s, no "%s" in:\n%s\n' "$status" "$1" "$output" && return 1; }
-}
-exits() { # CODE
-	[ "$status" = "$1" ] || { printf 'status %s instead of %s:\n%s\n' "$status" "$1" "$output" && return 1; }
 }
 
 # Nothing of any sandbox is left below the run directory, in cgroups, among processes.

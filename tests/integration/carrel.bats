@@ -10,7 +10,7 @@ teardown() { carrel_teardown; }
 
 @test "run: output, exit code, nothing left" {
 	run --separate-stderr boxed default -- sh -c 'echo out; id -u; exit 3' < /dev/null
-	exits 3
+	ends 3
 	[ "$output" = "$(printf 'out\n0')" ]
 	[ -z "$stderr" ]
 	clean
@@ -39,15 +39,15 @@ teardown() { carrel_teardown; }
 
 @test "run: how it ended" {
 	run boxed default -- sh -c 'kill -TERM $$; sleep 5' < /dev/null
-	exits 143
+	ends 143
 	run boxed --lifetime 1s default -- sleep 60 < /dev/null
-	exits 124
+	ends 124
 	says 'its lifetime is over'
 	run boxed --idle 1s default -- sleep 60 < /dev/null
-	exits 124
+	ends 124
 	says 'idle limit'
 	run boxed --tier free --tiers "$TIERS" default -- dd if=/dev/zero of=/dev/null bs=900M count=1 < /dev/null
-	exits 137
+	ends 137
 	says 'out of memory'
 	clean
 }
@@ -76,33 +76,33 @@ teardown() { carrel_teardown; }
 @test "run: options arrive" {
 	run boxed --env A='x y' --env PATH=/bin --user 1000:1000 --cwd /tmp --hostname box default -- \
 		sh -c 'echo "$A|$(id -u):$(id -g)|$PWD|$(hostname)"' < /dev/null
-	exits 0
+	ends 0
 	[ "$output" = 'x y|1000:1000|/tmp|box' ]
 	run boxed --name mine --no-tty default -- cat /proc/1/cmdline < /dev/null
-	exits 0
+	ends 0
 }
 
 @test "run: what cannot run says so and leaves nothing" {
 	run boxed nothere < /dev/null
-	exits 125
+	ends 125
 	says 'image nothere: not in the store'
 	run boxed --user nosuch default < /dev/null
-	exits 125
+	ends 125
 	says nosuch
 	run boxed --tier nosuch --tiers "$TIERS" default < /dev/null
-	exits 125
+	ends 125
 	says nosuch
 	run boxed --env novalue default < /dev/null
-	exits 125
+	ends 125
 	says 'NAME=VALUE'
 	run boxed --name ../x default < /dev/null
-	exits 125
+	ends 125
 	says 'no sandbox name'
 	run car run --seccomp "$WORK/nothere" --cgroup "$CGROUP" default < /dev/null
-	exits 125
+	ends 125
 	says nothere
 	run boxed
-	exits 2
+	ends 2
 	run -127 boxed default -- /nosuch < /dev/null
 	clean
 }
@@ -110,14 +110,14 @@ teardown() { carrel_teardown; }
 @test "a terminal: size, TERM, resize, exit code" {
 	run typed_run 'expect # ;; send stty size; tty; echo $TERM\r ;; expect 24 80 ;; expect /dev/pts/ ;; expect dumb ;; size 100 40 ;; send sleep 0.3; stty size; exit 7\r ;; expect 40 100' \
 		--env TERM=dumb default -- sh
-	exits 0
+	ends 0
 	says '[exit 7]'
 	clean
 }
 
 @test "detach by its keys, ps, attach, history, a viewer, rm" {
 	run typed_run 'expect # ;; send echo one-$((40+2))\r ;; expect one-42 ;; send \x10 ;; send \x11 ;; expect detached' --name box default -- sh
-	exits 0
+	ends 0
 	says '[exit 0]'
 	run car ps
 	says 'box '
@@ -136,10 +136,10 @@ teardown() { carrel_teardown; }
 	eventually clean
 
 	run car attach box
-	exits 125
+	ends 125
 	says 'none of that name'
 	run car rm box
-	exits 1
+	ends 1
 	says 'no such sandbox'
 }
 
@@ -156,13 +156,13 @@ teardown() { carrel_teardown; }
 
 @test "detached from the start, and rm" {
 	run boxed --detach --name box default -- sleep 60
-	exits 0
+	ends 0
 	[ "$output" = box ]
 	run boxed --detach --name box default -- sleep 60
-	exits 125
+	ends 125
 	says 'File exists'
 	run car rm box
-	exits 0
+	ends 0
 	eventually clean
 }
 
@@ -172,21 +172,21 @@ teardown() { carrel_teardown; }
 	run car ps
 	says dead
 	run car rm box
-	exits 0
+	ends 0
 	eventually clean
 }
 
 @test "image hands over to carrel-image" {
 	run car image ls
-	exits 0
+	ends 0
 	says default
 	run car image inspect nothere
-	exits 1
+	ends 1
 }
 
 @test "not root: one sentence" {
 	mkdir -m 755 "$WORK/free" && cp "$CARREL" "$WORK/free/" && chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR"/* "$WORK"
 	run setpriv --reuid 65534 --regid 65534 --clear-groups "$WORK/free/carrel" ps
-	exits 1
+	ends 1
 	says 'run as root, or name a daemon'
 }

@@ -22,7 +22,7 @@ typed_far() {
 @test "ps, attach, detach, attach, rm" {
 	create "$key" '{"command":["/bin/sh"]}'
 	run far ps
-	exits 0
+	ends 0
 	says "$box"
 	says ann
 	run far --format json ps
@@ -33,7 +33,7 @@ typed_far() {
 	run typed_far 'expect one-42 ;; send exit 6\r' attach "$box"
 	says '[exit 6]'
 	run far rm "$box"
-	exits 0
+	ends 0
 	run far --format json ps
 	[ "$output" = '[]' ]
 }
@@ -50,37 +50,37 @@ typed_far() {
 @test "the environment names the daemon; a unix socket does as well" {
 	create "$key"
 	run env CARREL_URL="http://$ADDR/" CARREL_KEY="$key" "$CARREL" ps
-	exits 0
+	ends 0
 	says "$box"
 	ADDR=unix:$WORK/s.sock
 	daemon_stop
 	daemon_start
 	run "$CARREL" --url "unix:$WORK/s.sock" --key "$key" ps
-	exits 0
+	ends 0
 	says ended
 }
 
 @test "refusals are sentences" {
 	run far attach nosuch
-	exits 125
+	ends 125
 	says '404'
 	run far attach ../x
-	exits 125
+	ends 125
 	run far rm nosuch
-	exits 1
+	ends 1
 	says 'nosuch: no such sandbox'
 	run "$CARREL" --url "http://$ADDR" --key wrong ps
-	exits 1
+	ends 1
 	says 'valid key'
 	run "$CARREL" --url "http://$ADDR" --key $'a\nb' ps
-	exits 1
+	ends 1
 	says 'control character'
 	run "$CARREL" --url ftp://x --key a ps
-	exits 1
+	ends 1
 	says 'http://'
 	daemon_stop
 	run far ps
-	exits 1
+	ends 1
 	says "$ADDR"
 }
 

@@ -1,14 +1,8 @@
 # Control groups: limits are set and hold, on whichever version the host has (tests/vm/run runs this file again
 # under version 2). What a version does not have is an error that names it.
-load lib
+load cgroup.bash
 
-setup() {
-	runtime_setup
-	case $(stat -f -c %T /sys/fs/cgroup) in
-	cgroup2fs) VERSION=2 ;;
-	*) VERSION=1 ;;
-	esac
-}
+setup() { runtime_setup; }
 
 teardown() {
 	[ -z "${LOOP:-}" ] || losetup -d "$LOOP"
@@ -18,33 +12,6 @@ teardown() {
 	find /sys/fs/cgroup -depth -type d -path "*carrel-test/${ID:-none}*" -exec rmdir {} \; 2> /dev/null || :
 	find /sys/fs/cgroup -maxdepth 3 -type d -path '*/carrel-test' -exec rmdir {} \; 2> /dev/null || :
 	return 0
-}
-
-only_v() {
-	[ "$VERSION" = "$1" ] || skip "is about cgroup v$1, this host has v$VERSION"
-}
-
-needs() {
-	if [ "$VERSION" = 2 ]; then
-		grep -qw "$1" /sys/fs/cgroup/cgroup.controllers || skip "no $1 controller on this host"
-	else
-		mountpoint -q "/sys/fs/cgroup/$1" || skip "no $1 controller on this host"
-	fi
-}
-
-# dir CONTROLLER [PATH]: the container's directory; the controller matters on v1 only.
-dir() {
-	if [ "$VERSION" = 2 ]; then echo "/sys/fs/cgroup${2:-$CGROUP}"; else echo "/sys/fs/cgroup/$1${2:-$CGROUP}"; fi
-}
-
-# value CONTROLLER V1_FILE V2_FILE
-value() {
-	if [ "$VERSION" = 2 ]; then cat "$(dir "$1")/$3"; else cat "$(dir "$1")/$2"; fi
-}
-
-# same FILE-CONTENT EXPECTED
-same() {
-	[ "$1" = "$2" ] || { echo "is \"$1\", expected \"$2\"" && return 1; }
 }
 
 no_directory_left() {

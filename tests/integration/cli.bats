@@ -1,5 +1,5 @@
 # The command line: help, versions, logs, errors, flags.
-load lib
+load cgroup.bash
 
 setup() { runtime_setup; }
 teardown() { runtime_teardown; }
@@ -192,7 +192,7 @@ teardown() { runtime_teardown; }
 @test "the template has a cgroup namespace where controllers share one hierarchy" {
 	cd "$WORK"
 	rt spec
-	if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
+	if v2; then
 		jq -e '.linux.namespaces | map(.type) | index("cgroup")' config.json
 	else
 		jq -e '.linux.namespaces | map(.type) | index("cgroup") | not' config.json

@@ -1,24 +1,10 @@
 # events: statistics and OOM kills as lines of JSON, on cgroup v1 and v2.
-load lib
+load cgroup.bash
 
-setup() {
-	runtime_setup
-	case $(stat -f -c %T /sys/fs/cgroup) in
-	cgroup2fs) VERSION=2 ;;
-	*) VERSION=1 ;;
-	esac
-}
+setup() { runtime_setup; }
 teardown() {
 	[ -z "${EVENTS:-}" ] || { kill "$EVENTS" && wait "$EVENTS"; } 2> /dev/null
 	runtime_teardown
-}
-
-needs() {
-	if [ "$VERSION" = 2 ]; then
-		grep -qw "$1" /sys/fs/cgroup/cgroup.controllers || skip "no $1 controller on this host"
-	else
-		mountpoint -q "/sys/fs/cgroup/$1" || skip "no $1 controller on this host"
-	fi
 }
 
 # stats FILTER: of one line of statistics

@@ -1,13 +1,8 @@
 # exec: the flags that put the process into another cgroup, under another label, or hand out a descriptor of it.
-load lib
+load cgroup.bash
 
 setup() { runtime_setup; }
 teardown() { runtime_teardown; }
-
-v2() { [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; }
-
-# Of the container's cgroup, with the controller pids where each has its own.
-cgroup_dir() { v2 && echo "/sys/fs/cgroup$CGROUP" || echo "/sys/fs/cgroup/pids$CGROUP"; }
 
 # A receiver of descriptors: prints what came with it and the pid that it stands for, then sends the signal.
 receiver() { # SOCKET SIGNAL
@@ -83,7 +78,7 @@ PY
 
 @test "--cgroup puts the process into a cgroup below the container's" {
 	start_sleeper
-	mkdir "$(cgroup_dir)/sub"
+	mkdir "$(dir pids)/sub"
 	if v2; then
 		rt exec -d --cgroup sub --pid-file "$WORK/pid" "$ID" sleep 1011 < /dev/null > "$WORK/out" 2>&1
 	else
@@ -91,13 +86,13 @@ PY
 		# Only there: of the others it is in the container's own.
 		[ "$(cat "/sys/fs/cgroup/memory$CGROUP/cgroup.procs" | grep -cx "$(cat "$WORK/pid")")" = 1 ]
 	fi
-	[ "$(cat "$(cgroup_dir)/sub/cgroup.procs")" = "$(cat "$WORK/pid")" ]
+	[ "$(cat "$(dir pids)/sub/cgroup.procs")" = "$(cat "$WORK/pid")" ]
 	# The container's own, by name.
 	rt exec -d --cgroup / --pid-file "$WORK/pid" "$ID" sleep 1011 < /dev/null > "$WORK/out" 2>&1
-	grep -qx "$(cat "$WORK/pid")" "$(cgroup_dir)/cgroup.procs"
+	grep -qx "$(cat "$WORK/pid")" "$(dir pids)/cgroup.procs"
 	# Everything in it goes with the container.
 	rt delete --force "$ID"
-	[ ! -e "$(cgroup_dir)" ]
+	[ ! -e "$(dir pids)" ]
 }
 
 @test "--cgroup for several controllers" {
@@ -136,7 +131,7 @@ no_cgroup() {
 	v2 || skip "only cgroup v2 has cgroups that take no processes"
 	start_sleeper
 	pid=$(rt state "$ID" | jq .pid)
-	dir=$(cgroup_dir)
+	dir=$(dir pids)
 	grep -qw pids "$dir/cgroup.controllers" || skip "the controller pids is not in $dir"
 	mkdir "$dir/init"
 	echo "$pid" > "$dir/init/cgroup.procs"

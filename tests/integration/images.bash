@@ -5,6 +5,8 @@
 #   only_layer           the root directory of the store's only layer
 #   unchanged COMMAND... fails, and leaves no blob, layer, name or temporary file
 
+load "${BASH_SOURCE[0]%/*}/assert.bash"
+
 IMAGES_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CARREL_BIN=${CARREL_BIN:-$IMAGES_DIR/../../build/bin}
 IMAGE=$CARREL_BIN/carrel-image
@@ -48,32 +50,4 @@ unchanged() {
 	before=$(contents)
 	fails_with "$text" "$@"
 	[ "$(contents)" = "$before" ] || { echo "the store has changed:" && diff <(echo "$before") <(contents) && return 1; }
-}
-
-fails_with() {
-	local text=$1
-	shift
-	run "$@"
-	[ "$status" -ne 0 ] || { echo "succeeded: $*" && return 1; }
-	[ "$status" -lt 124 ] || { printf 'status %s: %s\n' "$status" "$output" && return 1; }
-	output=${output//\\\"/\"}
-	[[ $output == *"$text"* ]] || { printf 'no "%s" in:\n%s\n' "$text" "$output" && return 1; }
-}
-
-says() {
-	[[ $output == *"$1"* ]] || { printf 'status %s, no "%s" in:\n%s\n' "$status" "$1" "$output" && return 1; }
-}
-
-ok() {
-	[ "$status" -eq 0 ] || { printf 'status %s:\n%s\n' "$status" "$output" && return 1; }
-}
-
-wait_for() {
-	local i
-	for i in $(seq $((${2:-10} * 50))); do
-		eval "$1" && return 0
-		sleep 0.02
-	done
-	echo "gave up waiting for: $1"
-	return 1
 }

@@ -23,7 +23,7 @@ layers() { find "$STORE/layers" -mindepth 1 -maxdepth 1 | wc -l; }
 	[ "$(layers)" = "$before" ]
 	layer=$(find "$STORE/layers" -mindepth 2 -maxdepth 2 -name root | head -n 1)
 	run flock --nonblock --exclusive "$layer" true
-	exits 1
+	ends 1
 	car rm kept
 	flock --nonblock --exclusive "$layer" true
 	car image gc

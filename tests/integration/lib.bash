@@ -9,6 +9,9 @@
 #   rt run -b "$BUNDLE" "$ID"    the runtime with this test's --root
 #   inside CMD...                args CMD...; then bats' `run` of a foreground container
 
+load "${BASH_SOURCE[0]%/*}/assert.bash"
+load "${BASH_SOURCE[0]%/*}/busybox.bash"
+
 CARREL_BIN=${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}
 RUNTIME=$CARREL_BIN/carrel-runtime
 
@@ -47,13 +50,8 @@ runtime_teardown() {
 make_rootfs() {
 	local master=$BATS_FILE_TMPDIR/rootfs
 	if [ ! -d "$master" ]; then
-		mkdir -p "$master".new/{bin,dev,etc,proc,sys,tmp,root,home,var,run,mnt}
-		cp "$(command -v busybox)" "$master.new/bin/busybox"
-		# One process for all links: a guest pays dearly for each.
-		"$master.new/bin/busybox" --list | perl -ne 'BEGIN { $dir = shift } chomp; symlink "busybox", "$dir/$_" if $_ ne "busybox"' "$master.new/bin"
-		printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:a user:/home/user:/bin/sh\n' > "$master.new/etc/passwd"
-		printf 'root:x:0:\nuser:x:1000:\nextra:x:2000:user\n' > "$master.new/etc/group"
-		chmod 1777 "$master.new/tmp"
+		busybox_root "$master.new"
+		echo extra:x:2000:user >> "$master.new/etc/group"
 		mv "$master.new" "$master"
 	fi
 	cp -al "$master" "$1"
@@ -133,38 +131,4 @@ status_of() {
 wait_code() {
 	code=0
 	wait "$1" || code=$?
-}
-
-# The process has ended, though whoever inherited it may not have reaped it yet.
-gone() {
-	[ ! -e "/proc/$1/stat" ] || grep -q '^State:.*Z' "/proc/$1/status"
-}
-
-# wait_for 'COMMAND' [SECONDS]: until it succeeds.
-wait_for() {
-	local i
-	for i in $(seq $((${2:-10} * 20))); do
-		eval "$1" && return 0
-		sleep 0.05
-	done
-	echo "gave up waiting for: $1"
-	return 1
-}
-
-# fails_with TEXT COMMAND...: it must fail and say this.
-fails_with() {
-	local text=$1
-	shift
-	run "$@"
-	[ "$status" -ne 0 ] || { echo "succeeded: $*" && return 1; }
-	output=${output//\\\"/\"}
-	[[ $output == *"$text"* ]] || { printf 'no "%s" in:\n%s\n' "$text" "$output" && return 1; }
-}
-
-says() {
-	[[ $output == *"$1"* ]] || { printf 'status %s, no "%s" in:\n%s\n' "$status" "$1" "$output" && return 1; }
-}
-
-ok() {
-	[ "$status" -eq 0 ] || { printf 'status %s:\n%s\n' "$status" "$output" && return 1; }
 }

@@ -11,6 +11,9 @@
 #   api KEY METHOD PATH [BODY]     sets $code, $body; headers in $WORK/head
 #   client COMMAND...              sessiond_client.py
 
+load "${BASH_SOURCE[0]%/*}/assert.bash"
+load "${BASH_SOURCE[0]%/*}/busybox.bash"
+
 TOP=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
 CARREL_BIN=${CARREL_BIN:-$TOP/build/bin}
 PYTHON=/usr/bin/python3
@@ -18,12 +21,8 @@ PYTHON=/usr/bin/python3
 # A busybox image: made and imported in a second, unlike the default one.
 sessiond_store() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
-	local root=$BATS_FILE_TMPDIR/root a
-	mkdir -p "$root"/{bin,dev,etc,proc,sys,tmp,root,home,run,workspace}
-	cp "$(command -v busybox)" "$root/bin/busybox"
-	"$root/bin/busybox" --list | grep -v '^busybox$' | while read -r a; do ln -sf busybox "$root/bin/$a"; done
-	printf 'root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000:user:/home:/bin/sh\n' > "$root/etc/passwd"
-	printf 'root:x:0:\nuser:x:1000:\n' > "$root/etc/group"
+	local root=$BATS_FILE_TMPDIR/root
+	busybox_root "$root" home/user workspace
 	tar -C "$root" -cf "$BATS_FILE_TMPDIR/rootfs.tar" .
 	"$CARREL_BIN/carrel-image" --store "$BATS_FILE_TMPDIR/store" import --name default --as rootfs \
 		"$BATS_FILE_TMPDIR/rootfs.tar" > /dev/null
@@ -133,13 +132,3 @@ create() { # KEY [BODY]
 
 client() { timeout 60 "$PYTHON" "$TOP/tests/integration/sessiond_client.py" "$@"; }
 terminal() { printf '/v1/sandboxes/%s/terminal' "$1"; }
-
-eventually() { # COMMAND...: until it succeeds, 10 s
-	local i
-	for i in $(seq 200); do
-		if "$@" > /dev/null 2>&1; then return 0; fi
-		sleep 0.05
-	done
-	echo "never: $*"
-	return 1
-}

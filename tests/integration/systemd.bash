@@ -1,6 +1,8 @@
 # A systemd for the tests: in the guest the real one, elsewhere a stand-in on a message bus of its own (fake_systemd.py).
 # The latter makes no control groups: the runtime finds none at the unit's place and makes them itself.
 
+load "${BASH_SOURCE[0]%/*}/cgroup.bash"
+
 real_systemd() { [ "$(cat /proc/1/comm)" = systemd ] && [ -d /run/systemd/system ]; }
 
 systemd_setup_file() {
@@ -58,6 +60,5 @@ unit_is_there() {
 
 # The unit's directory with the controller's files.
 group_dir() { # CONTROLLER
-	if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo "/sys/fs/cgroup/$GROUP"; else echo "/sys/fs/cgroup/$1/$GROUP"; fi
+	dir "$1" "/$GROUP"
 }
-v2() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }

@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # The systemd cgroup driver: the unit, its properties, its end; and what happens when systemd does not do its part. On a host
 # without systemd its manager is a stand-in, which shows the messages; `make check-vm` runs this file with the real one.
-load lib
 load systemd.bash
 
 setup_file() { systemd_setup_file; }

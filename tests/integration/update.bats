@@ -1,31 +1,12 @@
 # update: limits of a container that lives, from flags and from a resources object, on cgroup v1 and v2.
-load lib
+load cgroup.bash
 
-setup() {
-	runtime_setup
-	case $(stat -f -c %T /sys/fs/cgroup) in
-	cgroup2fs) VERSION=2 ;;
-	*) VERSION=1 ;;
-	esac
-}
+setup() { runtime_setup; }
 teardown() { runtime_teardown; }
 
-needs() {
-	if [ "$VERSION" = 2 ]; then
-		grep -qw "$1" /sys/fs/cgroup/cgroup.controllers || skip "no $1 controller on this host"
-	else
-		mountpoint -q "/sys/fs/cgroup/$1" || skip "no $1 controller on this host"
-	fi
-}
-
-# file CONTROLLER V1_FILE V2_FILE: which of them is there
-file() {
-	if [ "$VERSION" = 2 ]; then echo "/sys/fs/cgroup$CGROUP/$3"; else echo "/sys/fs/cgroup/$1$CGROUP/$2"; fi
-}
+# is FILE TEXT
 is() {
-	local now
-	now=$(cat "$1")
-	[ "$now" = "$2" ] || { echo "$1 is \"$now\", expected \"$2\"" && return 1; }
+	same "$(cat "$1")" "$2" || { echo "in $1" && return 1; }
 }
 
 @test "memory: each flag, with units, before and after the id; what is not given stays" {

@@ -1,0 +1,54 @@
+# How tests say what must be; what is not as it must be is printed.
+#
+#   ok; ends CODE [TEXT...]; says TEXT      about the last `run`
+#   fails_with TEXT COMMAND...              it fails by itself, and says this
+#   same IS EXPECTED                        two texts
+#   wait_for 'COMMAND' [SECONDS]            until it succeeds; a machine under load is given time
+#   eventually COMMAND...                   the same for a command as words
+#   gone PID                                the process has ended
+
+ok() { ends 0; }
+
+ends() {
+	local text
+	[ "$status" -eq "$1" ] || { printf 'status %s, not %s:\n%s\n' "$status" "$1" "$output" && return 1; }
+	shift
+	for text; do says "$text" || return 1; done
+}
+
+says() {
+	[[ $output == *"$1"* ]] || { printf 'status %s, no "%s" in:\n%s\n' "$status" "$1" "$output" && return 1; }
+}
+
+fails_with() {
+	local text=$1
+	shift
+	run "$@"
+	case $status in
+	0) echo "succeeded: $*" && return 1 ;;
+	124 | 129 | 1[3-9]?) printf 'killed, status %s: %s\n%s\n' "$status" "$*" "$output" && return 1 ;;
+	esac
+	output=${output//\\\"/\"}
+	says "$text"
+}
+
+same() {
+	[ "$1" = "$2" ] || { printf 'is "%s", expected "%s"\n' "$1" "$2" && return 1; }
+}
+
+wait_for() {
+	local end=$((SECONDS + ${2:-30}))
+	until eval "$1"; do
+		[ $SECONDS -lt $end ] || { echo "gave up waiting for: $1" && return 1; }
+		sleep 0.05
+	done
+}
+
+eventually() {
+	wait_for "$(printf '%q ' "$@") > /dev/null 2>&1"
+}
+
+# Whoever inherited it may not have reaped it yet.
+gone() {
+	[ ! -e "/proc/$1/stat" ] || grep -q '^State:.*Z' "/proc/$1/status"
+}
