@@ -155,6 +155,10 @@ struct json_list {
 int json_decode_list(const struct json *v, const struct json_at *at, size_t elem_size,
 		     json_decode_fn decode, struct json_list *out, struct err *e);
 
+/* An array of strings that all go into the one `out`, as words that are flags do: `decode` gets each. */
+int json_decode_words(const struct json *v, const struct json_at *at, json_decode_fn decode,
+		      void *out, struct err *e);
+
 /* Standard decoders; `out` is of the type in the comment. Strings are borrowed from the document and
  * hold no NUL byte. */
 int json_decode_bool(const struct json *v, const struct json_at *at, void *out,

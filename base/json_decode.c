@@ -118,15 +118,37 @@ int json_decode_object(const struct json *v, const struct json_at *at,
 	return require_fields(v, at, fields, n_fields, any_case, e);
 }
 
-int json_decode_list(const struct json *v, const struct json_at *at, size_t elem_size,
-		     json_decode_fn decode, struct json_list *out, struct err *e)
+/* `step` is what lies between the places of two elements. */
+static int decode_elements(const struct json *v, const struct json_at *at, size_t step,
+			   json_decode_fn decode, void *out, struct err *e)
 {
 	size_t i = 0;
 
+	json_each (m, v) {
+		const struct json_at here = { .up = at, .index = i };
+
+		if (decode(m, &here, (char *) out + i * step, e) < 0)
+			return -1;
+		i++;
+	}
+	return 0;
+}
+
+static int check_array(const struct json *v, const struct json_at *at, const char *want,
+		       struct err *e)
+{
 	if (v->type != JSON_ARRAY)
-		return wrong_type(v, at, "an array", e);
+		return wrong_type(v, at, want, e);
 	if (v->count > LIST_MAX)
 		return json_err(at, e, "has %u elements; the limit is %d", v->count, LIST_MAX);
+	return 0;
+}
+
+int json_decode_list(const struct json *v, const struct json_at *at, size_t elem_size,
+		     json_decode_fn decode, struct json_list *out, struct err *e)
+{
+	if (check_array(v, at, "an array", e) < 0)
+		return -1;
 	if (v->count == 0)
 		return 0;
 	out->items = calloc(v->count, elem_size);
@@ -135,14 +157,15 @@ int json_decode_list(const struct json *v, const struct json_at *at, size_t elem
 	/* Set before decoding: what the first elements allocated is then the caller's to free even
 	 * when a later one is refused. */
 	out->n = v->count;
-	json_each (m, v) {
-		struct json_at here = { .up = at, .index = i };
+	return decode_elements(v, at, elem_size, decode, out->items, e);
+}
 
-		if (decode(m, &here, (char *) out->items + i * elem_size, e) < 0)
-			return -1;
-		i++;
-	}
-	return 0;
+int json_decode_words(const struct json *v, const struct json_at *at, json_decode_fn decode,
+		      void *out, struct err *e)
+{
+	if (check_array(v, at, "an array of strings", e) < 0)
+		return -1;
+	return decode_elements(v, at, 0, decode, out, e);
 }
 
 int json_decode_bool(const struct json *v, const struct json_at *at, void *out, struct err *e)
@@ -230,20 +253,12 @@ int json_decode_str(const struct json *v, const struct json_at *at, void *out, s
 int json_decode_strv(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
 	auto_free const char **strv = NULL;
-	size_t i = 0;
 
-	if (v->type != JSON_ARRAY)
-		return wrong_type(v, at, "an array of strings", e);
-	if (v->count > LIST_MAX)
-		return json_err(at, e, "has %u elements; the limit is %d", v->count, LIST_MAX);
+	if (check_array(v, at, "an array of strings", e) < 0)
+		return -1;
 	strv = xalloc((v->count + 1) * sizeof(*strv));
-	json_each (m, v) {
-		struct json_at here = { .up = at, .index = i };
-
-		if (json_decode_str(m, &here, &strv[i], e) < 0)
-			return -1;
-		i++;
-	}
+	if (decode_elements(v, at, sizeof(*strv), json_decode_str, strv, e) < 0)
+		return -1;
 	*(const char ***) out = take_ptr(&strv);
 	return 0;
 }

@@ -223,24 +223,21 @@ static int decode_mode(const struct json *v, const struct json_at *at, void *out
 	return mempolicy_mode_parse(s, out, &why) < 0 ? json_err(at, e, "%s", why.msg) : 0;
 }
 
+static int decode_policy_flag(const struct json *v, const struct json_at *at, void *out,
+			      struct err *e)
+{
+	struct err why = ERR_NONE;
+	const char *s;
+
+	if (json_decode_str(v, at, &s, e) < 0)
+		return -1;
+	return mempolicy_flag_parse(s, out, &why) < 0 ? json_err(at, e, "%s", why.msg) : 0;
+}
+
 static int decode_policy_flags(const struct json *v, const struct json_at *at, void *out,
 			       struct err *e)
 {
-	size_t i = 0;
-
-	if (v->type != JSON_ARRAY)
-		return json_err(at, e, "must be an array of strings");
-	json_each (m, v) {
-		const struct json_at here = { .up = at, .index = i++ };
-		struct err why = ERR_NONE;
-		const char *s;
-
-		if (json_decode_str(m, &here, &s, e) < 0)
-			return -1;
-		if (mempolicy_flag_parse(s, out, &why) < 0)
-			return json_err(&here, e, "%s", why.msg);
-	}
-	return 0;
+	return json_decode_words(v, at, decode_policy_flag, out, e);
 }
 
 static int decode_policy(const struct json *v, const struct json_at *at, void *out,

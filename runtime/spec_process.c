@@ -58,27 +58,24 @@ static int decode_user(const struct json *v, const struct json_at *at, void *out
 	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);
 }
 
+static int decode_cap(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+	const char *name;
+	uint64_t bit = 0;
+
+	if (json_decode_str(v, at, &name, e) < 0)
+		return -1;
+	if (caps_parse(name, &bit) == 0)
+		*(uint64_t *) out |= bit;
+	else
+		spec_warn(at, "unknown capability \"%s\" ignored", name);
+	return 0;
+}
+
 static int decode_caps_set(const struct json *v, const struct json_at *at, void *out,
 			   struct err *e)
 {
-	uint64_t *set = out;
-	size_t i = 0;
-
-	if (v->type != JSON_ARRAY)
-		return json_err(at, e, "must be an array of strings");
-	json_each (m, v) {
-		const struct json_at here = { .up = at, .index = i++ };
-		const char *name;
-		uint64_t bit = 0;
-
-		if (json_decode_str(m, &here, &name, e) < 0)
-			return -1;
-		if (caps_parse(name, &bit) == 0)
-			*set |= bit;
-		else
-			spec_warn(&here, "unknown capability \"%s\" ignored", name);
-	}
-	return 0;
+	return json_decode_words(v, at, decode_cap, out, e);
 }
 
 /* The kernel raises only what is permitted and inheritable. Engines write ambient sets without the inheritable ones
@@ -257,8 +254,8 @@ static int decode_policy(const struct json *v, const struct json_at *at, void *o
 	return 0;
 }
 
-static int decode_sched_flags(const struct json *v, const struct json_at *at, void *out,
-			      struct err *e)
+static int decode_sched_flag(const struct json *v, const struct json_at *at, void *out,
+			     struct err *e)
 {
 	static const struct spec_name names[] = {
 		{ "SCHED_FLAG_RESET_ON_FORK", 0x01 },  { "SCHED_FLAG_RECLAIM", 0x02 },
@@ -266,19 +263,18 @@ static int decode_sched_flags(const struct json *v, const struct json_at *at, vo
 		{ "SCHED_FLAG_KEEP_PARAMS", 0x10 },    { "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
 		{ "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 },
 	};
-	size_t i = 0;
+	uint64_t bit;
 
-	if (v->type != JSON_ARRAY)
-		return json_err(at, e, "must be an array of strings");
-	json_each (m, v) {
-		const struct json_at here = { .up = at, .index = i++ };
-		uint64_t bit;
-
-		if (spec_name_decode(m, &here, names, ARRAY_SIZE(names), &bit, e) < 0)
-			return -1;
-		*(uint64_t *) out |= bit;
-	}
+	if (spec_name_decode(v, at, names, ARRAY_SIZE(names), &bit, e) < 0)
+		return -1;
+	*(uint64_t *) out |= bit;
 	return 0;
+}
+
+static int decode_sched_flags(const struct json *v, const struct json_at *at, void *out,
+			      struct err *e)
+{
+	return json_decode_words(v, at, decode_sched_flag, out, e);
 }
 
 static int decode_scheduler(const struct json *v, const struct json_at *at, void *out,

@@ -157,27 +157,25 @@ static int decode_arches(const struct json *v, const struct json_at *at, void *o
 	return 0;
 }
 
+static int decode_flag(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+	struct err why = ERR_NONE;
+	const char *s;
+	unsigned flag = 0;
+
+	if (json_decode_str(v, at, &s, e) < 0)
+		return -1;
+	if (filter_flag_parse(s, &flag, &why) < 0)
+		return json_err(at, e, "%s", why.msg);
+	*(unsigned *) out |= flag;
+	return 0;
+}
+
 static int decode_flags(const struct json *v, const struct json_at *at, void *out,
 			struct err *e)
 {
-	size_t i = 0;
-
-	if (v->type != JSON_ARRAY)
-		return json_err(at, e, "must be an array of strings");
 	*(unsigned *) out = 0;
-	json_each (m, v) {
-		const struct json_at here = { .up = at, .index = i++ };
-		struct err why = ERR_NONE;
-		const char *s;
-		unsigned flag = 0;
-
-		if (json_decode_str(m, &here, &s, e) < 0)
-			return -1;
-		if (filter_flag_parse(s, &flag, &why) < 0)
-			return json_err(&here, e, "%s", why.msg);
-		*(unsigned *) out |= flag;
-	}
-	return 0;
+	return json_decode_words(v, at, decode_flag, out, e);
 }
 
 struct raw_default {

@@ -242,6 +242,55 @@ static void lists_are_limited(void **state)
 			 -1);
 	assert_null(list.items);
 	assert_null(strv);
+	assert_int_equal(json_decode_words(json_root(doc), NULL, json_decode_str, &strv, &e),
+			 -1);
+	assert_string_equal(e.msg, "has 65537 elements; the limit is 65536");
+	assert_null(strv);
+}
+
+static int decode_letter(const struct json *v, const struct json_at *at, void *out,
+			 struct err *e)
+{
+	const char *s;
+
+	if (json_decode_str(v, at, &s, e) < 0)
+		return -1;
+	if (s[0] < 'a' || s[0] > 'z' || s[1])
+		return json_err(at, e, "\"%s\" is no letter", s);
+	*(unsigned *) out |= 1U << (s[0] - 'a');
+	return 0;
+}
+
+static void words_go_into_one_value(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned want;
+		const char *error;
+	} cases[] = {
+		{ "[]", 0x100, NULL },
+		{ "[\"a\", \"c\", \"a\"]", 0x105, NULL },
+		{ "[\"b\", \"cd\", \"d\"]", 0x102, "flags[1]: \"cd\" is no letter" },
+		{ "[\"a\", 7]", 0x101, "flags[1]: must be a string, not a number" },
+		{ "\"a\"", 0x100, "flags: must be an array of strings, not a string" },
+		{ "{\"a\": \"b\"}", 0x100,
+		  "flags: must be an array of strings, not an object" },
+		{ "null", 0x100, "flags: must be an array of strings, not null" },
+	};
+	const struct json_at at = { .name = "flags" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct err e;
+		unsigned letters = 0x100;
+		auto_json struct json_doc *doc = parse(cases[i].text, &e);
+		const int r =
+			json_decode_words(json_root(doc), &at, decode_letter, &letters, &e);
+
+		assert_int_equal(r, cases[i].error ? -1 : 0);
+		if (cases[i].error)
+			assert_string_equal(e.msg, cases[i].error);
+		assert_int_equal(letters, cases[i].want);
+	}
 }
 
 static void empty_lists_allocate_nothing_to_lose(void **state)
@@ -269,6 +318,7 @@ int main(void)
 		cmocka_unit_test(paths_without_a_root_name),
 		cmocka_unit_test(long_paths_are_cut_not_overrun),
 		cmocka_unit_test(lists_are_limited),
+		cmocka_unit_test(words_go_into_one_value),
 		cmocka_unit_test(empty_lists_allocate_nothing_to_lose),
 	};
 
