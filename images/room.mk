@@ -22,12 +22,8 @@ carrel-image_LDFLAGS := -Wl,--no-warnings
 
 $(O)/obj/images/cli/cmd_bundle.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
 
-UNIT += test_images test_images_tar
-test_images_LINK := images base
-test_images_LIBS := $(images_LIBS)
-test_images_tar_LINK := images base
-test_images_tar_LIBS := $(images_LIBS)
-
+images_UNIT := test_images test_images_tar
 images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar
+UNIT += $(images_UNIT)
 FUZZ += $(images_FUZZ)
-$(foreach t,$(images_FUZZ),$(eval $(t)_LINK := images base)$(eval $(t)_LIBS := $(images_LIBS)))
+$(foreach t,$(images_UNIT) $(images_FUZZ),$(eval $(t)_LINK := images base)$(eval $(t)_LIBS := $(images_LIBS)))

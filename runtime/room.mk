@@ -57,40 +57,13 @@ carrel-sdbus_SRC := runtime/systemd/main.c runtime/systemd/bus.c runtime/systemd
 carrel-sdbus_LINK := base
 carrel-sdbus_PKGS := libsystemd
 
-runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_stats test_runtime_systemd test_runtime_seccomp test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random
+runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_stats test_runtime_systemd test_runtime_seccomp \
+	test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random test_runtime_network \
+	test_runtime_criu test_runtime_inside
+runtime_FUZZ := fuzz_seccomp fuzz_cgroup fuzz_state fuzz_network fuzz_spec fuzz_criu
 UNIT += $(runtime_UNIT)
-$(foreach t,$(runtime_UNIT),$(eval $(t)_LINK := runtime base)$(eval $(t)_LIBS := -lseccomp -lcap -lyajl))
-
-FUZZ += fuzz_seccomp
-fuzz_seccomp_LINK := runtime base
-fuzz_seccomp_LIBS := -lseccomp -lcap -lyajl
-
-FUZZ += fuzz_cgroup
-fuzz_cgroup_LINK := runtime base
-fuzz_cgroup_LIBS := -lseccomp -lcap -lyajl
-
-FUZZ += fuzz_state
-fuzz_state_LINK := runtime base
-fuzz_state_LIBS := -lseccomp -lcap -lyajl
-
-UNIT += test_runtime_network
-test_runtime_network_LINK := runtime base
-test_runtime_network_LIBS := -lseccomp -lcap -lyajl
-
-FUZZ += fuzz_network
-fuzz_network_LINK := runtime base
-fuzz_network_LIBS := -lseccomp -lcap -lyajl
-
-FUZZ += fuzz_spec
-fuzz_spec_LINK := runtime base
-fuzz_spec_LIBS := -lseccomp -lcap -lyajl
-
-UNIT += test_runtime_criu
-test_runtime_criu_LINK := runtime base
-test_runtime_criu_LIBS := -lseccomp -lcap -lyajl
-FUZZ += fuzz_criu
-fuzz_criu_LINK := runtime base
-fuzz_criu_LIBS := -lseccomp -lcap -lyajl
+FUZZ += $(runtime_FUZZ)
+$(foreach t,$(runtime_UNIT) $(runtime_FUZZ),$(eval $(t)_LINK := runtime base)$(eval $(t)_LIBS := -lseccomp -lcap -lyajl))
 
 # make bench-seccomp PROFILE=...: what a filter costs, shape by shape.
 PROFILE ?= config/seccomp.json

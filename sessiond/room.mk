@@ -10,27 +10,20 @@ LIBS += launch
 launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c \
 	sessiond/cgroup_parent.c sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c
 
-SESSIOND_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml
+sessiond_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml
 
 PROGRAMS += carrel-sessiond
 carrel-sessiond_SRC := sessiond/main.c
 carrel-sessiond_LINK := sessiond launch base
-carrel-sessiond_LIBS := $(SESSIOND_LIBS)
+carrel-sessiond_LIBS := $(sessiond_LIBS)
 
 sessiond_UNIT := test_sessiond_request test_sessiond_config test_sessiond_db
-UNIT += $(sessiond_UNIT)
-$(foreach t,$(sessiond_UNIT),$(eval $(t)_LINK := sessiond launch base)$(eval $(t)_LIBS := $(SESSIOND_LIBS)))
-
-FUZZ += fuzz_request fuzz_tiers fuzz_orders
-$(foreach t,fuzz_request fuzz_tiers,$(eval $(t)_LINK := sessiond launch base)$(eval $(t)_LIBS := $(SESSIOND_LIBS)))
-fuzz_orders_LINK := shim base
-fuzz_orders_LIBS := -lyajl -lwslay
-
-UNIT += test_launch test_launch_after
-test_launch_LINK := launch base
-test_launch_LIBS := -lyajl
-test_launch_after_LINK := launch base
-test_launch_after_LIBS := -lyajl
+sessiond_FUZZ := fuzz_request fuzz_tiers
+launch_UNIT := test_launch test_launch_after
+UNIT += $(sessiond_UNIT) $(launch_UNIT)
+FUZZ += $(sessiond_FUZZ)
+$(foreach t,$(sessiond_UNIT) $(sessiond_FUZZ),$(eval $(t)_LINK := sessiond launch base)$(eval $(t)_LIBS := $(sessiond_LIBS)))
+$(foreach t,$(launch_UNIT),$(eval $(t)_LINK := launch base)$(eval $(t)_LIBS := -lyajl))
 
 PROGRAMS += carrel
 carrel_SRC := sessiond/cli/main.c sessiond/cli/commands.c sessiond/cli/place.c sessiond/cli/tty.c \

@@ -32,9 +32,7 @@ $(O)/bin/carrel-init: shim/init/main.c
 		-ffunction-sections -Wl,--gc-sections -Wl,-z,norelro -Wl,--build-id=none -static -s -o $@ $<
 
 shim_UNIT := test_shim_codec test_shim_client test_shim_files
+shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_shimctl fuzz_orders
 UNIT += $(shim_UNIT)
-$(foreach t,$(shim_UNIT),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))
-
-shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_shimctl
 FUZZ += $(shim_FUZZ)
-$(foreach t,$(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl))
+$(foreach t,$(shim_UNIT) $(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))

@@ -9,10 +9,6 @@ $(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
 	$(call say,LD,$@)
 	$(Q)gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $< $($(@F)_LIBS)
 
-UNIT += test_runtime_inside
-test_runtime_inside_LINK := runtime base
-test_runtime_inside_LIBS := -lseccomp -lcap -lyajl
-
 # The runtime with a resctrl that tests can look into.
 EXTRA += $(O)/tests/runtime-rdt
 $(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fake.c) $(O)/lib/libruntime.a $(O)/lib/libbase.a
