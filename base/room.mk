@@ -4,11 +4,11 @@ base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/log.c
 	base/opt.c base/opt_render.c \
 	base/fd.c base/fd_tree.c base/path.c base/path_walk.c base/child.c base/child_spawn.c base/child_run.c base/loop.c base/sock.c
 
-base_UNIT := test_base_text test_base_str test_base_log test_base_json test_base_json_decode test_base_json_write test_base_yaml test_base_opt
+base_UNIT := test_base_text test_base_str test_base_log test_base_json test_base_json_decode test_base_json_write test_base_yaml test_base_opt test_base_opt_render
 UNIT += $(base_UNIT)
 $(foreach t,$(base_UNIT),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -lyaml))
 
-base_SYS_UNIT := test_base_path test_base_path_make test_base_fd test_base_child test_base_child_run \
+base_SYS_UNIT := test_base_path test_base_path_make test_base_fd test_base_child test_base_child_spawn test_base_child_run \
 	test_base_loop test_base_sock
 UNIT += $(base_SYS_UNIT)
 $(foreach t,$(base_SYS_UNIT),$(eval $(t)_LINK := base))

@@ -59,7 +59,7 @@ carrel-sdbus_PKGS := libsystemd
 
 runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_stats test_runtime_systemd test_runtime_seccomp \
 	test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random test_runtime_network \
-	test_runtime_criu test_runtime_inside
+	test_runtime_criu test_runtime_mount test_runtime_user test_runtime_names
 runtime_FUZZ := fuzz_seccomp fuzz_cgroup fuzz_state fuzz_network fuzz_spec fuzz_criu
 UNIT += $(runtime_UNIT)
 FUZZ += $(runtime_FUZZ)

@@ -19,7 +19,7 @@ carrel-sessiond_LIBS := $(sessiond_LIBS)
 
 sessiond_UNIT := test_sessiond_request test_sessiond_config test_sessiond_db
 sessiond_FUZZ := fuzz_request fuzz_tiers
-launch_UNIT := test_launch test_launch_after
+launch_UNIT := test_launch test_launch_collect test_launch_call
 UNIT += $(sessiond_UNIT) $(launch_UNIT)
 FUZZ += $(sessiond_FUZZ)
 $(foreach t,$(sessiond_UNIT) $(sessiond_FUZZ),$(eval $(t)_LINK := sessiond launch base)$(eval $(t)_LIBS := $(sessiond_LIBS)))

@@ -31,7 +31,7 @@ $(O)/bin/carrel-init: shim/init/main.c
 	$(Q)$(MUSL_CC) -D_GNU_SOURCE -std=gnu17 -Os -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -fno-asynchronous-unwind-tables \
 		-ffunction-sections -Wl,--gc-sections -Wl,-z,norelro -Wl,--build-id=none -static -s -o $@ $<
 
-shim_UNIT := test_shim_codec test_shim_client test_shim_files
+shim_UNIT := test_shim_ring test_shim_ws test_shim_proto test_shim_client test_shim_client_out test_shim_files
 shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_shimctl fuzz_orders
 UNIT += $(shim_UNIT)
 FUZZ += $(shim_FUZZ)

@@ -7,6 +7,8 @@
 
 #include "tests/unit/scratch.h"
 
+#include <seccomp.h>
+
 #include "base/util.h"
 
 struct bpf_code {
@@ -73,6 +75,22 @@ static inline uint32_t bpf_run(const struct bpf_code *code, const struct seccomp
 	size_t steps;
 
 	return bpf_run_counted(code, d, &steps);
+}
+
+/* The program that libseccomp makes of ctx, which it frees; the caller frees v. */
+static inline struct bpf_code bpf_export(scmp_filter_ctx ctx)
+{
+	auto_close int fd = memfd_create("filter", MFD_CLOEXEC);
+	struct bpf_code code;
+	off_t size;
+
+	assert_int_equal(seccomp_export_bpf(ctx, fd), 0);
+	seccomp_release(ctx);
+	size = lseek(fd, 0, SEEK_END);
+	code.n = (size_t) size / sizeof(*code.v);
+	code.v = malloc((size_t) size);
+	assert_int_equal(pread(fd, code.v, (size_t) size, 0), size);
+	return code;
 }
 
 #endif

@@ -169,6 +169,18 @@ static inline int scene_close(void **state)
 	return 0;
 }
 
+/* A sandbox's directory without a start. */
+static inline int make_sandbox(struct scene *s, const char *id)
+{
+	auto_free char *path = xasprintf("%s/sandboxes/%s", s->run, id);
+	int fd;
+
+	assert_int_equal(mkdir(path, 0700), 0);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	return fd;
+}
+
 /* What a callback said. */
 struct heard {
 	int calls;

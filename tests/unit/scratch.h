@@ -19,8 +19,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -68,6 +70,23 @@ static inline void scratch_close(struct scratch *s)
 	assert_ok(fd_remove_tree(parent, strrchr(s->path, '/') + 1, &e));
 }
 
+/* The same as a fixture: *state is a struct scratch. */
+static inline int scratch_setup(void **state)
+{
+	struct scratch *s = xalloc(sizeof(*s));
+
+	*s = scratch_open();
+	*state = s;
+	return 0;
+}
+
+static inline int scratch_teardown(void **state)
+{
+	scratch_close(*state);
+	free(*state);
+	return 0;
+}
+
 static inline void put_file(int dirfd, const char *name, const char *text)
 {
 	auto_close int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -102,6 +121,22 @@ static inline int forbid_call(long number, int error)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static inline void assert_no_children(void)
+{
+	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+/* A file in memory with this content. */
+static inline int memory(const char *text)
+{
+	int fd = memfd_create(text, MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	return fd;
 }
 
 #endif

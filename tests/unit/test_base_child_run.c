@@ -21,12 +21,6 @@ static int run_shell(const char *script, const void *input, size_t n, struct buf
 	return child_run(&spec, input, n, out, errout, timeout_ms, st, e);
 }
 
-static void assert_no_children(void)
-{
-	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);
-	assert_int_equal(errno, ECHILD);
-}
-
 static void test_run_input_and_output(void **unused_arg state)
 {
 	const size_t n = 1 << 20;

@@ -14,22 +14,6 @@
 #include "base/child.h"
 #include "base/clock.h"
 
-static int setup(void **state)
-{
-	struct scratch *s = xalloc(sizeof(*s));
-
-	*s = scratch_open();
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	scratch_close(*state);
-	free(*state);
-	return 0;
-}
-
 static bool exists(int dirfd, const char *name)
 {
 	struct stat st;
@@ -477,17 +461,26 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ownership),
 		cmocka_unit_test(test_cloexec_from),
-		cmocka_unit_test_setup_teardown(test_read_limits, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_read_large, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_writes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_write_atomic, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_readers_see_whole_files, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_read_limits, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_read_large, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_writes, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_write_atomic, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_readers_see_whole_files, scratch_setup,
+						scratch_teardown),
 		cmocka_unit_test(test_mount_id),
-		cmocka_unit_test_setup_teardown(test_remove_tree, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_remove_deep, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_remove_stops_at_mounts, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_remove_moved_away, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_remove_race, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_remove_tree, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_remove_deep, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_remove_stops_at_mounts, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_remove_moved_away, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_remove_race, scratch_setup,
+						scratch_teardown),
 	};
 
 	return cmocka_run_group_tests_name("base/fd", tests, NULL, NULL);

@@ -9,22 +9,6 @@
 #include "base/child.h"
 #include "base/sock.h"
 
-static int setup(void **state)
-{
-	struct scratch *s = xalloc(sizeof(*s));
-
-	*s = scratch_open();
-	*state = s;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	scratch_close(*state);
-	free(*state);
-	return 0;
-}
-
 static bool has(int fd, int flag)
 {
 	return (fcntl(fd, F_GETFL) & flag) != 0;
@@ -280,10 +264,13 @@ static void test_full(void **unused_arg state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_connection, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_long_paths, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_stale_and_alive, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_connection, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_long_paths, scratch_setup,
+						scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_modes, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_stale_and_alive, scratch_setup,
+						scratch_teardown),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_refused_messages_leak_nothing),
 		cmocka_unit_test(test_full),

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "runtime/seccomp.h"
 #include "runtime/seccomp_impl.h"
+#include "tests/unit/filter_make.h"
 
 static uint32_t verdict(const struct filter_spec *s, uint32_t arch, int nr, uint64_t a0,
 			uint64_t a1)
@@ -25,27 +26,6 @@ static uint32_t verdict(const struct filter_spec *s, uint32_t arch, int nr, uint
 	filter_program_fini(&p);
 	return v;
 }
-
-#define NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define ARG(i, o, v, w)                                                                        \
-	{                                                                                      \
-		.index = (i), .op = (o), .value = (v), .value_two = (w)                        \
-	}
-#define RULE(act, list, ...)                                                                   \
-	{                                                                                      \
-		.names = list, .action = act,                                                  \
-		.args = (const struct filter_arg[]){ __VA_ARGS__ },                            \
-		.n_args = sizeof((const struct filter_arg[]){ __VA_ARGS__ }) /                 \
-			  sizeof(struct filter_arg)                                            \
-	}
-#define PLAIN(act, list)                                                                       \
-	{                                                                                      \
-		.names = list, .action = act                                                   \
-	}
-#define SPEC(def, r)                                                                           \
-	{                                                                                      \
-		.set = true, .default_action = def, .rules = r, .n_rules = ARRAY_SIZE(r)       \
-	}
 
 /* Whatever the order, the strictest rule that fits decides. */
 static void test_strictest_wins(void **state)

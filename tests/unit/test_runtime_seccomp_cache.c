@@ -8,27 +8,7 @@
 #include "base/util.h"
 #include "runtime/seccomp.h"
 #include "runtime/seccomp_impl.h"
-
-#define NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define ARG(i, o, v, w)                                                                        \
-	{                                                                                      \
-		.index = (i), .op = (o), .value = (v), .value_two = (w)                        \
-	}
-#define RULE(act, list, ...)                                                                   \
-	{                                                                                      \
-		.names = list, .action = act,                                                  \
-		.args = (const struct filter_arg[]){ __VA_ARGS__ },                            \
-		.n_args = sizeof((const struct filter_arg[]){ __VA_ARGS__ }) /                 \
-			  sizeof(struct filter_arg)                                            \
-	}
-#define PLAIN(act, list)                                                                       \
-	{                                                                                      \
-		.names = list, .action = act                                                   \
-	}
-#define SPEC(def, r)                                                                           \
-	{                                                                                      \
-		.set = true, .default_action = def, .rules = r, .n_rules = ARRAY_SIZE(r)       \
-	}
+#include "tests/unit/filter_make.h"
 
 static const struct filter_rule cached_rules[] = {
 	PLAIN(SCMP_ACT_ALLOW, NAMES("read", "write", "exit_group")),

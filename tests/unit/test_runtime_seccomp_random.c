@@ -6,7 +6,6 @@
 
 #include <linux/audit.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 
 #include "base/buf.h"
 #include "runtime/seccomp.h"
@@ -227,9 +226,6 @@ static void oracle_rule(scmp_filter_ctx ctx, const struct filter_rule *r)
 static struct bpf_code oracle(const struct filter_spec *s, uint32_t arch)
 {
 	scmp_filter_ctx ctx = seccomp_init(s->default_action);
-	int fd = memfd_create("oracle", MFD_CLOEXEC);
-	struct bpf_code code;
-	off_t size;
 
 	assert_non_null(ctx);
 	if (arch != seccomp_arch_native()) {
@@ -239,14 +235,7 @@ static struct bpf_code oracle(const struct filter_spec *s, uint32_t arch)
 	for (size_t i = 0; i < s->n_rules; i++)
 		if (exists_on(arch, s->rules[i].names[0]))
 			oracle_rule(ctx, &s->rules[i]);
-	assert_int_equal(seccomp_export_bpf(ctx, fd), 0);
-	seccomp_release(ctx);
-	size = lseek(fd, 0, SEEK_END);
-	code.n = (size_t) size / sizeof(*code.v);
-	code.v = malloc((size_t) size);
-	assert_int_equal(pread(fd, code.v, (size_t) size, 0), size);
-	close(fd);
-	return code;
+	return bpf_export(ctx);
 }
 
 /* The highest number that a profile names on an architecture, or -1. */

@@ -23,15 +23,7 @@
 #include "sessiond/records.h"
 #include "sessiond/tiers.h"
 #include "sessiond/upgrade.h"
-
-static const struct tier tier = {
-	.name = "free",
-	.cpu = 0.5,
-	.idle_ms = 900 * 1000,
-	.lifetime_ms = 7200 * 1000,
-	.sandboxes = 3,
-	.creations_per_hour = 5,
-};
+#include "tests/unit/free_tier.h"
 
 /* ---- tickets ---- */
 
@@ -237,7 +229,7 @@ static int reserve(struct db *db, const char *id, const char *user, uint64_t at,
 
 	r.command = command;
 	r.labels = labels;
-	q = quota_reserve(db, &r, &tier, use, &e);
+	q = quota_reserve(db, &r, &free_tier, use, &e);
 	if (q < 0)
 		fail_msg("%s", e.msg);
 	return q;
@@ -296,7 +288,7 @@ static void quota_race(void **state)
 			r.labels = labels;
 			if (db_open(dir, "t.db", &db, &e) < 0)
 				_exit(9);
-			_exit(quota_reserve(db, &r, &tier, &use, &e) == QUOTA_OK ? 0 : 1);
+			_exit(quota_reserve(db, &r, &free_tier, &use, &e) == QUOTA_OK ? 0 : 1);
 		}
 	}
 	while (wait(&status) > 0) {

@@ -20,15 +20,7 @@
 #include "sessiond/target.h"
 #include "sessiond/tiers.h"
 #include "sessiond/upgrade.h"
-
-static const struct tier tier = {
-	.name = "free",
-	.cpu = 0.5,
-	.idle_ms = 900 * 1000,
-	.lifetime_ms = 7200 * 1000,
-	.sandboxes = 3,
-	.creations_per_hour = 5,
-};
+#include "tests/unit/free_tier.h"
 
 /* ---- request targets and routes ---- */
 
@@ -208,7 +200,7 @@ static int decode(const char *text, struct create *c, struct err *e)
 	int r = json_parse(text, strlen(text), NULL, &doc, e);
 
 	if (r == 0)
-		r = create_decode(json_root(doc), &tier, "default", c, e);
+		r = create_decode(json_root(doc), &free_tier, "default", c, e);
 	/* What was decoded is looked at in create_good only, which keeps its own document. */
 	if (r == 0)
 		create_fini(c);
@@ -227,14 +219,14 @@ static void create_good(void **state)
 	struct err e = ERR_NONE;
 
 	assert_int_equal(json_parse(text, strlen(text), NULL, &doc, &e), 0);
-	assert_int_equal(create_decode(json_root(doc), &tier, NULL, &c, &e), 0);
+	assert_int_equal(create_decode(json_root(doc), &free_tier, NULL, &c, &e), 0);
 	assert_string_equal(c.command[2], "x");
 	assert_null(c.command[3]);
 	assert_string_equal(c.env[0], "A=1");
 	assert_string_equal(c.env[1], "B_2=");
 	assert_int_equal(c.cols, 132);
 	assert_int_equal(c.idle_ms, 60000);
-	assert_int_equal(c.lifetime_ms, tier.lifetime_ms);
+	assert_int_equal(c.lifetime_ms, free_tier.lifetime_ms);
 	create_fini(&c);
 	assert_int_equal(decode("{}", &c, &e), 0);
 }
