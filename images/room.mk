@@ -22,7 +22,7 @@ carrel-image_LDFLAGS := -Wl,--no-warnings
 
 $(O)/obj/images/cli/cmd_bundle.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
 
-images_UNIT := test_images test_images_tar
+images_UNIT := test_images test_images_bundle test_images_build test_images_tar
 images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar
 UNIT += $(images_UNIT)
 FUZZ += $(images_FUZZ)

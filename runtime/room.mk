@@ -57,7 +57,7 @@ carrel-sdbus_SRC := runtime/systemd/main.c runtime/systemd/bus.c runtime/systemd
 carrel-sdbus_LINK := base
 carrel-sdbus_PKGS := libsystemd
 
-runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_stats test_runtime_systemd test_runtime_seccomp \
+runtime_UNIT := test_runtime_spec test_runtime_cgroup test_runtime_cgroup_devices test_runtime_stats test_runtime_systemd test_runtime_seccomp \
 	test_runtime_seccomp_cache test_runtime_seccomp_profile test_runtime_seccomp_random test_runtime_network \
 	test_runtime_criu test_runtime_mount test_runtime_user test_runtime_names
 runtime_FUZZ := fuzz_seccomp fuzz_cgroup fuzz_state fuzz_network fuzz_spec fuzz_criu

@@ -123,6 +123,12 @@ static inline int forbid_call(long number, int error)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
+static inline void says(const struct err *e, const char *what)
+{
+	if (!strstr(e->msg, what))
+		fail_msg("'%s' does not say '%s'", e->msg, what);
+}
+
 static inline void assert_no_children(void)
 {
 	assert_int_equal(waitpid(-1, NULL, WNOHANG | __WALL), -1);

@@ -1,35 +1,20 @@
 /* Names, documents and decisions of the image store: everything that is a pure function over memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
+#include "tests/unit/scratch.h"
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
-#include "images/apt_sources.h"
 #include "images/digest.h"
 #include "images/imageconfig.h"
 #include "images/inflate.h"
 #include "images/manifest.h"
 #include "images/media.h"
-#include "images/recipe.h"
 #include "images/source_names.h"
-#include "images/tier.h"
-#include "images/user.h"
 #include "images/whiteout.h"
 #include "images/xattr.h"
 
 #define HEX_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define HEX_0 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-
-static void says(const struct err *e, const char *what)
-{
-	if (!strstr(e->msg, what))
-		fail_msg("'%s' does not say '%s'", e->msg, what);
-}
 
 #define SHA512_ABC                                                                             \
 	"ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"                     \
@@ -371,188 +356,15 @@ static void environments(void **state)
 	}
 }
 
-static const char passwd[] = "root:x:0:0:root:/root:/bin/sh\n"
-			     "u:x:1000:1001:,,,:/home/u:/bin/bash\n"
-			     "0:x:1234:1234::/home/zero:/bin/sh\n"
-			     "big:x:4294967296:0::/:/bin/sh\n"
-			     "odd:x:7:7::/home/../root:/bin/sh\n"
-			     "short:x:8\n"
-			     ":x:9:9::/:/x\n"
-			     "last:x:10:10::/srv/last";
-static const char group[] =
-	"root:x:0:\nu:x:1001:\nextra:x:2000:a,u\nmore:x:2001:u,b\nno:x:2002:uu\n"
-	"own:x:1001:u\nbad:x:-1:\n";
-
-static void users(void **state)
-{
-	static const struct {
-		const char *spec;
-		uint32_t uid, gid;
-		size_t groups;
-		const char *home;
-	} good[] = {
-		{ NULL, 0, 0, 0, "/root" },
-		{ "", 0, 0, 0, "/root" },
-		{ "root", 0, 0, 0, "/root" },
-		{ "u", 1000, 1001, 2, "/home/u" },
-		{ "1000", 1000, 1001, 2, "/home/u" },
-		{ "u:2000", 1000, 2000, 0, "/home/u" },
-		{ "u:extra", 1000, 2000, 0, "/home/u" },
-		/* a number is never a name */
-		{ "0", 0, 0, 0, "/root" },
-		{ "5", 5, 0, 0, "" },
-		{ "5:7", 5, 7, 0, "" },
-		{ "4294967294", 4294967294U, 0, 0, "" },
-		{ "odd", 7, 7, 0, "" },
-		{ "last", 10, 10, 0, "/srv/last" },
-	};
-	static const char *const bad[] = { "nobody",	"4294967295", "4294967296",
-					   "-1",	"1:",	      ":1",
-					   "u:nogroup", "u:-1",	      "big",
-					   "short",	"u:bad",      "1000:4294967296",
-					   "+1",	" 1" };
-	struct user u;
-
-	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-		struct err e = ERR_NONE;
-
-		if (user_resolve(good[i].spec, passwd, group, &u, &e) < 0)
-			fail_msg("%s: %s", good[i].spec, e.msg);
-		assert_int_equal(u.uid, good[i].uid);
-		assert_int_equal(u.gid, good[i].gid);
-		assert_int_equal(u.n_groups, good[i].groups);
-		assert_string_equal(u.home, good[i].home);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct err e = ERR_NONE;
-
-		if (user_resolve(bad[i], passwd, group, &u, &e) == 0)
-			fail_msg("%s was accepted", bad[i]);
-	}
-	struct err e = ERR_NONE;
-	assert_int_equal(user_resolve("7", "", "", &u, &e), 0);
-	assert_int_equal(user_resolve("root", "", "", &u, &e), -1);
-}
-
-static void tiers(void **state)
-{
-	static const char good[] =
-		"tiers:\n  free: {cpu: 0.5, memory: 512Mi, pids: 128, "
-		"disk: 256Mi, idle: 15m}\n"
-		"  pro: {cpu: 2, memory: 1073741824, swap: 1Gi, pids: 9, disk: "
-		"1Gi, nofile: 4096}\n";
-	static const char *const bad[] = {
-		"tiers: {free: {cpu: 0.5, memroy: 512Mi, pids: 1, disk: 1Mi}}",
-		"tiers: {free: {cpu: 0, memory: 512Mi, pids: 1, disk: 1Mi}}",
-		"tiers: {free: {cpu: -1, memory: 512Mi, pids: 1, disk: 1Mi}}",
-		"tiers: {free: {cpu: x, memory: 512Mi, pids: 1, disk: 1Mi}}",
-		"tiers: {free: {cpu: 1, memory: 1Ki, pids: 1, disk: 1Mi}}",
-		"tiers: {free: {cpu: 1, memory: 512Mx, pids: 1, disk: 1Mi}}",
-		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 0, disk: 1Mi}}",
-		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1, disk: 16777216Ti}}",
-		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1}}",
-		"tiers: {pro: {cpu: 1, memory: 512Mi, pids: 1, disk: 1Mi}}",
-		"tiers: 3",
-		"",
-	};
-	struct tier t;
-	struct err e = ERR_NONE;
-
-	assert_int_equal(tier_parse(good, strlen(good), "free", &t, &e), 0);
-	assert_true(t.cpu == 0.5);
-	assert_int_equal(t.memory, 512 << 20);
-	assert_int_equal(t.swap, 0);
-	assert_int_equal(t.nofile, 1024);
-	assert_int_equal(tier_parse(good, strlen(good), "pro", &t, &e), 0);
-	assert_int_equal(t.memory, 1 << 30);
-	assert_int_equal(t.swap, 1 << 30);
-	assert_int_equal(t.nofile, 4096);
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		e = ERR_NONE;
-		if (tier_parse(bad[i], strlen(bad[i]), "free", &t, &e) == 0)
-			fail_msg("accepted: %s", bad[i]);
-	}
-}
-
-#define RECIPE "name: n\nsuite: bookworm\nvariant: minbase\ncomponents: [main]\ncmd: [sh]\n"
-
-static void recipes(void **state)
-{
-	static const char good[] = RECIPE "packages: [bash, python3]\n"
-					  "user: {name: u, uid: 1000, home: /home/u, shell: "
-					  "/bin/sh}\nenv: [A=b]\nfiles: {/etc/x: hello}\n"
-					  "remove: [/var/log/*]\n";
-	static const struct {
-		const char *text, *says;
-	} bad[] = {
-		{ RECIPE, "packages" },
-		{ RECIPE "packages: [--hook=x]\n", "packages" },
-		{ RECIPE "packages: ['a;b']\n", "packages" },
-		{ RECIPE "packages: []\nremove: ['/x\"; rm -rf /']\n", "remove" },
-		{ RECIPE "packages: []\nremove: [/]\n", "remove" },
-		{ RECIPE "packages: []\nremove: [/a/../../b]\n", "remove" },
-		{ RECIPE "packages: []\nremove: [relative]\n", "remove" },
-		{ RECIPE "packages: []\nfiles: {/etc/../../x: a}\n", "files" },
-		{ RECIPE "packages: []\nfiles: {/etc/x: 7}\n", "files" },
-		{ RECIPE "packages: []\nuser: {name: 'u; x', uid: 1, home: /h, shell: /s}\n",
-		  "user.name" },
-		{ RECIPE "packages: []\nuser: {name: u, uid: 1, home: '/h $(x)', shell: /s}\n",
-		  "user.home" },
-		{ RECIPE "packages: []\nuser: {name: u, uid: 1, home: /h}\n", "user.shell" },
-		{ RECIPE "packages: []\nenv: [=]\n", "env[0]" },
-		{ RECIPE "packages: []\nworkdir: x\n", "workdir" },
-		{ RECIPE "packages: []\nnonsense: x\n", "nonsense" },
-	};
-	auto_recipe struct recipe r = { 0 };
-	struct err e = ERR_NONE;
-
-	assert_int_equal(recipe_parse(good, strlen(good), &r, &e), 0);
-	assert_string_equal(r.packages[1], "python3");
-	assert_int_equal(r.user.uid, 1000);
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct recipe no = { 0 };
-
-		e = ERR_NONE;
-		if (recipe_parse(bad[i].text, strlen(bad[i].text), &no, &e) == 0)
-			fail_msg("accepted: %s", bad[i].text);
-		says(&e, bad[i].says);
-	}
-}
-
-static void sources_of_apt(void **state)
-{
-	static const char answer[] = "http://mirror.example/debian/|bookworm|main\n"
-				     "http://mirror.example/debian/|bookworm-updates|main\n"
-				     "http://sec.example/|bookworm-security|main\n"
-				     "http://mirror.example/debian/|bookworm|contrib\n"
-				     "https://other.example/|stable|main\n"
-				     "https://other.example/|bookworm-backports|main\n"
-				     "https://other.example/|bookworm|stable\n"
-				     "broken\n";
-	const char *components[] = { "main", NULL };
-	auto_buf struct buf out = BUF_LIMIT(4096);
-	struct err e = ERR_NONE;
-
-	assert_int_equal(apt_sources_filter(answer, "bookworm", components, &out, &e), 0);
-	assert_string_equal(buf_str(&out),
-			    "deb http://mirror.example/debian/ bookworm main\n"
-			    "deb http://mirror.example/debian/ bookworm-updates main\n"
-			    "deb http://sec.example/ bookworm-security main\n");
-	assert_int_equal(apt_sources_filter(answer, "trixie", components, &out, &e), -1);
-	says(&e, "trixie");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(digests),	  cmocka_unit_test(whiteouts),
-		cmocka_unit_test(xattrs),	  cmocka_unit_test(names_of_archives),
-		cmocka_unit_test(compressions),	  cmocka_unit_test(manifests),
-		cmocka_unit_test(indexes),	  cmocka_unit_test(configurations),
-		cmocka_unit_test(environments),	  cmocka_unit_test(users),
-		cmocka_unit_test(tiers),	  cmocka_unit_test(recipes),
-		cmocka_unit_test(sources_of_apt),
+		cmocka_unit_test(digests),	cmocka_unit_test(whiteouts),
+		cmocka_unit_test(xattrs),	cmocka_unit_test(names_of_archives),
+		cmocka_unit_test(compressions), cmocka_unit_test(manifests),
+		cmocka_unit_test(indexes),	cmocka_unit_test(configurations),
+		cmocka_unit_test(environments),
 	};
 
-	return cmocka_run_group_tests_name("images", tests, NULL, NULL);
+	cmocka_run_group_tests_name("images", tests, NULL, NULL);
 }
