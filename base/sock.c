@@ -116,7 +116,7 @@ static int listen_place(const struct place *p, int type, mode_t mode, struct err
 	if (bind_place(p, fd, type, e) < 0)
 		return -1;
 	if (complete_mode(p, mode, e) < 0 ||
-	    (listen(fd, SOMAXCONN) < 0 && err_sys(e, "listen"))) {
+	    (type != SOCK_DGRAM && listen(fd, SOMAXCONN) < 0 && err_sys(e, "listen"))) {
 		(void) unlinkat(p->dir_fd, p->name, 0);
 		return -1;
 	}

@@ -15,7 +15,7 @@ struct err;
 
 enum { SOCK_MAX_FDS = 8 };
 
-/* type: SOCK_SEQPACKET or SOCK_STREAM. The listener is non-blocking. A socket file of the same name on
+/* type: SOCK_SEQPACKET, SOCK_STREAM or, for messages without connections, SOCK_DGRAM. The listener is non-blocking. A socket file of the same name on
  * which nobody listens is replaced; EADDRINUSE if somebody does. The file's mode is set by fchmod-like
  * means before listen, so there is no moment with a wider one. */
 int sock_listen_at(int dirfd, const char *name, int type, mode_t mode, struct err *e);

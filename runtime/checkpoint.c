@@ -18,6 +18,7 @@
 #include "runtime/container.h"
 #include "runtime/criu.h"
 #include "runtime/criu_request.h"
+#include "runtime/notify.h"
 #include "runtime/spec.h"
 
 enum {
@@ -68,7 +69,9 @@ static int load_spec(struct dump *d, struct err *e)
 
 	if (bundle < 0)
 		return err_sys(e, "bundle %s", d->c.state->bundle);
-	return spec_load(bundle, d->c.state->config, &d->spec, e);
+	if (spec_load(bundle, d->c.state->config, &d->spec, e) < 0)
+		return -1;
+	return notify_offered(d->c.dir_fd) ? notify_add_mount("", d->spec, e) : 0;
 }
 
 static int open_root(struct dump *d, struct err *e)
@@ -310,7 +313,16 @@ static int open_dirs(struct dump *d, struct err *e)
 
 static int save_streams(struct dump *d, struct err *e)
 {
-	return d->a->pre_dump ? 0 : criu_streams_save(d->dirs.image_fd, d->c.state->pid, e);
+	if (d->a->pre_dump)
+		return 0;
+	if (notify_offered(d->c.dir_fd)) {
+		auto_close int mark = openat(d->dirs.image_fd, NOTIFY_IMAGE,
+					     O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+		if (mark < 0)
+			return err_sys(e, "%s/%s", d->dirs.image, NOTIFY_IMAGE);
+	}
+	return criu_streams_save(d->dirs.image_fd, d->c.state->pid, e);
 }
 
 /* In order; each needs what stands above it. */

@@ -23,6 +23,7 @@ struct container_env {
 	bool root_given;  /* by --root: `list` does not forgive its absence */
 	enum cgroup_driver driver;
 	bool rootless;
+	const char *notify_socket;	/* NOTIFY_SOCKET of create, start and run, or NULL */
 	void (*warn)(const char *text); /* accepted, but the user should know */
 };
 

@@ -262,6 +262,7 @@ static _Noreturn void become_init(struct startup *s)
 	fd_close(&s->sync_fd);
 	fd_close(&s->console_fd);
 	fd_close(&s->pidfd_sock_fd);
+	notify_close(&s->notify);
 	fd_close(&s->c.dir_fd);
 	fd_close(&s->c.root_fd);
 	fd_close(&s->bundle_fd);
@@ -389,6 +390,7 @@ static const step_fn make_steps[] = {
 };
 
 static const step_fn init_steps[] = {
+	startup_offer_notify,
 	startup_open_listener,
 	startup_open_namespaces,
 	startup_open_sources,

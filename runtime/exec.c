@@ -387,7 +387,7 @@ static int run_process(struct entry *x, int *code, struct err *e)
 		if (master < 0)
 			return -1;
 	}
-	return foreground_wait(&x->child, master, code, e);
+	return foreground_wait(&x->child, master, NULL, code, e);
 }
 
 int container_exec(const struct container_env *env, const struct exec_args *a, int *code,

@@ -8,7 +8,9 @@
 #include "base/child.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/sock.h"
+#include "runtime/notify.h"
 #include "runtime/relay.h"
 
 /* What a user or a supervisor sends us and means for the container. Stops and faults stay ours. */
@@ -64,17 +66,30 @@ static int handle_signal(int signal_fd, const struct child *c, struct relay *rel
 	return child_kill(c, (int) si.ssi_signo, e);
 }
 
-static int wait_loop(struct child *c, int signal_fd, struct relay *relay, struct err *e)
+/* The service manager watches this process, as long as it is there. */
+static void pass_on(struct notify *n)
 {
+	struct err why = ERR_NONE;
+
+	if (notify_take(n, getpid(), &why) < 0)
+		log_debug("%s", why.msg);
+}
+
+static int wait_loop(struct child *c, int signal_fd, struct relay *relay, struct notify *n,
+		     struct err *e)
+{
+	enum { OWN = 3 };
+
 	for (;;) {
-		struct pollfd p[2 + RELAY_POLLS] = {
+		struct pollfd p[OWN + RELAY_POLLS] = {
 			{ .fd = signal_fd, .events = POLLIN },
 			{ .fd = c->pidfd, .events = POLLIN },
+			{ .fd = n ? n->socket_fd : -1, .events = POLLIN },
 		};
 
 		if (relay)
-			relay_poll_fill(relay, p + 2);
-		const int r = poll(p, relay ? ARRAY_SIZE(p) : 2,
+			relay_poll_fill(relay, p + OWN);
+		const int r = poll(p, relay ? ARRAY_SIZE(p) : OWN,
 				   relay ? relay_timeout_ms(relay) : -1);
 		if (r < 0 && errno != EINTR)
 			return err_sys(e, "poll");
@@ -83,7 +98,9 @@ static int wait_loop(struct child *c, int signal_fd, struct relay *relay, struct
 		if (r <= 0)
 			continue;
 		if (relay)
-			relay_poll_handle(relay, p + 2);
+			relay_poll_handle(relay, p + OWN);
+		if (p[2].revents)
+			pass_on(n);
 		if (p[0].revents && handle_signal(signal_fd, c, relay, e) < 0)
 			return -1;
 		if (p[1].revents)
@@ -91,7 +108,7 @@ static int wait_loop(struct child *c, int signal_fd, struct relay *relay, struct
 	}
 }
 
-int foreground_wait(struct child *c, int master_fd, int *code, struct err *e)
+int foreground_wait(struct child *c, int master_fd, struct notify *n, int *code, struct err *e)
 {
 	struct relay relay = { 0 };
 	struct child_status status;
@@ -103,7 +120,7 @@ int foreground_wait(struct child *c, int master_fd, int *code, struct err *e)
 		return err_sys(e, "signalfd");
 	if (master_fd >= 0 && relay_begin(&relay, master_fd, e) < 0)
 		return -1;
-	const int r = wait_loop(c, signal_fd, master_fd >= 0 ? &relay : NULL, e);
+	const int r = wait_loop(c, signal_fd, master_fd >= 0 ? &relay : NULL, n, e);
 	if (r == 0 && master_fd >= 0)
 		relay_drain(&relay);
 	relay_end(&relay);

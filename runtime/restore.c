@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@
 #include "base/util.h"
 #include "runtime/console.h"
 #include "runtime/foreground.h"
+#include "runtime/notify.h"
 
 enum { TEXT_MAX = 1 << 20, LSM_OLDEST = 31600 };
 
@@ -77,9 +79,21 @@ static int load(struct restore *r, struct err *e)
 	return 0;
 }
 
+/* The place of a socket that the container had. It has said its word already, so nobody listens. */
+static int offer_notify(struct restore *r, struct err *e)
+{
+	if (faccessat(r->dirs.image_fd, NOTIFY_IMAGE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
+		return 0;
+	auto_free char *root = realpath(r->s.env->root, NULL);
+	if (!root)
+		return err_sys(e, "%s", r->s.env->root);
+	auto_free char *path = xasprintf("%s/%s", root, r->a->create.id);
+	return notify_offer(r->s.c.dir_fd, path, r->s.spec, e);
+}
+
 static int make(struct restore *r, struct err *e)
 {
-	if (startup_make(&r->s, e) < 0)
+	if (startup_make(&r->s, e) < 0 || offer_notify(r, e) < 0)
 		return -1;
 	return r->s.init.filter ? state_write_filter(r->s.c.dir_fd, &r->s.filter, e) : 0;
 }
@@ -381,7 +395,7 @@ static int remove_container(const struct container_env *env, struct restore *r, 
 static int in_foreground(struct restore *r, int *code, struct err *e)
 {
 	state_unlock(r->s.c.dir_fd);
-	return foreground_wait(&r->init, r->master_fd, code, e);
+	return foreground_wait(&r->init, r->master_fd, NULL, code, e);
 }
 
 static void undo(struct restore *r)

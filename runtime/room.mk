@@ -7,11 +7,11 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime
 	runtime/create.c runtime/delete.c runtime/dev.c runtime/events.c runtime/events_render.c runtime/exec.c runtime/exec_process.c runtime/features.c \
 	runtime/foreground.c runtime/hooks.c runtime/idmap.c runtime/init.c runtime/init_exec.c runtime/init_tree.c runtime/kill.c \
 	runtime/label.c runtime/list.c runtime/mask.c runtime/mempolicy.c runtime/mount.c runtime/mount_bind.c runtime/mount_fs.c runtime/mount_options.c \
-	runtime/mount_target.c runtime/mountapi.c runtime/ns.c runtime/process.c runtime/procfs.c runtime/program.c \
+	runtime/mount_target.c runtime/mountapi.c runtime/notify.c runtime/ns.c runtime/process.c runtime/procfs.c runtime/program.c \
 	runtime/rdt.c runtime/rdt_root.c runtime/rdt_stats.c runtime/relay.c runtime/rootfs.c runtime/run.c runtime/seal.c runtime/sdbus.c \
 	runtime/seccomp.c runtime/seccomp_cache.c \
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
-	runtime/spec.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
+	runtime/spec.c runtime/spec_add.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
 	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/startup.c \
 	runtime/state.c runtime/state_filter.c runtime/sync.c \
 	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c

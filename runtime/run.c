@@ -85,7 +85,15 @@ static int in_foreground(struct startup *s, int *code, struct err *e)
 			return -1;
 	}
 	state_unlock(s->c.dir_fd);
-	return foreground_wait(&s->child, master, code, e);
+	return foreground_wait(&s->child, master, &s->notify, code, e);
+}
+
+static void await_ready(struct startup *s)
+{
+	struct err why = ERR_NONE;
+
+	if (notify_wait(&s->notify, s->child.pidfd, s->child.pid, &why) < 0)
+		s->env->warn(why.msg);
 }
 
 int container_run(const struct container_env *env, const struct create_args *a, int *code,
@@ -100,9 +108,10 @@ int container_run(const struct container_env *env, const struct create_args *a, 
 	r = begin(&s, e);
 	if (r < 0)
 		startup_undo(&s);
-	else if (a->detach)
+	else if (a->detach) {
 		state_unlock(s.c.dir_fd);
-	else {
+		await_ready(&s);
+	} else {
 		r = in_foreground(&s, code, e);
 		if (r < 0)
 			startup_undo(&s);

@@ -21,8 +21,11 @@ struct spec *spec_of(const struct json_at *at)
 
 void spec_keep(const struct json_at *at, void *p)
 {
-	struct spec *s = spec_of(at);
+	spec_own(spec_of(at), p);
+}
 
+void spec_own(struct spec *s, void *p)
+{
 	if (!p)
 		return;
 	/* Grown at every power of two. */

@@ -81,6 +81,11 @@ int spec_from_resources(struct json_doc *doc, const struct json *node, struct sp
 int spec_from_netdevs(struct json_doc *doc, const struct json *node, struct spec **out,
 		      struct err *e);
 
+/* One mount more, behind the others; one variable more ("NAME=VALUE"). The texts are copied. */
+int spec_add_mount(struct spec *s, const char *target, const char *source,
+		   const char *const *options, struct err *e);
+void spec_add_env(struct spec *s, const char *text);
+
 void spec_free(struct spec *s);
 void spec_free_ptr(struct spec **s);
 #define auto_spec auto_cleanup(spec_free_ptr)

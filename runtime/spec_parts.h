@@ -20,6 +20,7 @@ struct spec_root {
 struct spec *spec_of(const struct json_at *at);
 /* Frees p with the spec. Accepts NULL. */
 void spec_keep(const struct json_at *at, void *p);
+void spec_own(struct spec *s, void *p);
 void spec_warn(const struct json_at *at, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -7,6 +7,7 @@
 #include "base/fd.h"
 #include "base/sock.h"
 #include "runtime/container.h"
+#include "runtime/notify.h"
 #include "runtime/sync.h"
 
 static int check_startable(struct container *c, const char *id, struct err *e)
@@ -50,17 +51,41 @@ static int tell_init(struct container *c, struct err *e)
 	return sync_expect_eof(fd, e);
 }
 
+/* Whatever fails here, the container starts: it is no worse when nobody hears of it. */
+static void listen_for_word(const struct container_env *env, const struct container *c,
+			    struct notify *n, int *init_fd)
+{
+	struct err why = ERR_NONE;
+
+	if (!env->notify_socket || !notify_offered(c->dir_fd))
+		return;
+	*init_fd = state_open_init(c->state, &why);
+	if (*init_fd < 0)
+		return;
+	if (notify_open(c->dir_fd, env->notify_socket, n, &why) < 0)
+		env->warn(why.msg);
+}
+
 int container_start(const struct container_env *env, const char *id, struct err *e)
 {
 	auto_container struct container c = CONTAINER_NONE;
+	auto_notify struct notify n = NOTIFY_NONE;
+	auto_close int init_fd = FD_NONE;
 	struct err ignored = ERR_NONE; /* the hook's failure is the one to report */
 
 	if (container_open(env, id, STATE_EXCLUSIVE, &c, e) < 0 ||
-	    check_startable(&c, id, e) < 0 || tell_init(&c, e) < 0)
+	    check_startable(&c, id, e) < 0)
+		return -1;
+	listen_for_word(env, &c, &n, &init_fd);
+	if (tell_init(&c, e) < 0)
 		return -1;
 	if (container_run_hooks(c.state, HOOK_POSTSTART, STATE_RUNNING, c.state->pid, e) < 0) {
 		(void) container_kill_init(c.state, &ignored);
 		return -1;
 	}
+	/* Who deletes the container does not wait until it is ready. */
+	state_unlock(c.dir_fd);
+	if (notify_wait(&n, init_fd, c.state->pid, &ignored) < 0)
+		env->warn(ignored.msg);
 	return 0;
 }

@@ -23,6 +23,7 @@ void startup_init(struct startup *s, const struct container_env *env,
 		.pidfd_sock_fd = -1,
 		.rdt_tasks = { -1, -1 },
 		.child = CHILD_NONE,
+		.notify = NOTIFY_NONE,
 		.cgroup_text = BUF_LIMIT(TEXT_MAX),
 		.state_text = BUF_LIMIT(TEXT_MAX),
 		.notify_text = BUF_LIMIT(TEXT_MAX),
@@ -71,6 +72,7 @@ void startup_fini(struct startup *s)
 	fd_close(&s->bundle_fd);
 	fd_close(&s->rootfs_fd);
 	fd_close(&s->child.pidfd);
+	notify_close(&s->notify);
 	filter_program_fini(&s->filter);
 	buf_fini(&s->cgroup_text);
 	buf_fini(&s->state_text);

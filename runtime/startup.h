@@ -8,6 +8,7 @@
 #include "base/child.h"
 #include "runtime/container.h"
 #include "runtime/init.h"
+#include "runtime/notify.h"
 #include "runtime/seccomp.h"
 #include "runtime/spec.h"
 
@@ -31,6 +32,8 @@ struct startup {
 	int sync_fd; /* to init */
 	int console_fd; /* run with a terminal in the foreground: the master comes over this socket */
 	int pidfd_sock_fd;
+	struct notify
+		notify; /* run, when a service manager waits to hear that the program is ready */
 	char port[RTNL_NAME]; /* of its network; "": it has none */
 	struct child child;
 	bool made_state, wrote_pid_file, gave_devices;
@@ -54,6 +57,8 @@ int startup_open_listener(struct startup *s, struct err *e);
 int startup_open_namespaces(struct startup *s, struct err *e);
 int startup_open_sources(struct startup *s, struct err *e);
 int startup_open_sockets(struct startup *s, struct err *e);
+/* Before the sources: one of them is the directory of the socket for the program's word that it is ready. */
+int startup_offer_notify(struct startup *s, struct err *e);
 
 /* startup_net.c: the network that the annotation asks for, and devices of the host, into the namespace of the child. */
 bool startup_wants_network(const struct startup *s);

@@ -5,6 +5,7 @@
 #include "runtime/startup.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 
@@ -22,6 +23,26 @@ int startup_open_listener(struct startup *s, struct err *e)
 	if (s->init.seccomp_notify_fd < 0)
 		return err_wrap(e, "failed to connect with seccomp agent specified in the "
 				   "seccomp profile");
+	return 0;
+}
+
+int startup_offer_notify(struct startup *s, struct err *e)
+{
+	const char *manager = s->env->notify_socket;
+	struct err why = ERR_NONE;
+
+	if (!manager)
+		return 0;
+	auto_free char *root = realpath(s->env->root, NULL);
+	if (!root)
+		return err_sys(e, "%s", s->env->root);
+	auto_free char *path = xasprintf("%s/%s", root, s->args->id);
+	if (notify_offer(s->c.dir_fd, path, s->spec, e) < 0)
+		return -1;
+	/* A container is no worse when nobody hears of it. */
+	if (s->run && notify_offered(s->c.dir_fd) &&
+	    notify_open(s->c.dir_fd, manager, &s->notify, &why) < 0)
+		s->env->warn(why.msg);
 	return 0;
 }
 

@@ -27,6 +27,7 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -418,6 +419,38 @@ static void probe_loopback(char **a)
 	printf("loopback %s\n", found ? "up" : "down");
 }
 
+/* ---- the service manager ---- */
+
+/* The message N times, each with a descriptor. */
+static void probe_notify(char **a)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = a[1], .iov_len = strlen(a[1]) };
+	struct msghdr m = { .msg_name = &to,
+			    .msg_namelen = sizeof(to),
+			    .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = &control,
+			    .msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	const int one = 1, fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	long r = 0;
+
+	(void) snprintf(to.sun_path, sizeof(to.sun_path), "%s", path ? path : "/nothing");
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &one, sizeof(int));
+	for (int i = atoi(a[0]); i > 0 && r >= 0; i--)
+		r = sendmsg(fd, &m, MSG_NOSIGNAL);
+	attempt("notify", "", r);
+}
+
 static void probe_sleep(char **a)
 {
 	struct timespec t = { .tv_sec = a[0] ? atoi(a[0]) : 1000 };
@@ -460,6 +493,7 @@ static const struct {
 	{ "spy", 1, probe_spy },
 	{ "tty", 0, probe_tty },
 	{ "loopback", 0, probe_loopback },
+	{ "notify", 2, probe_notify },
 	{ "sleep", 0, probe_sleep },
 };
 

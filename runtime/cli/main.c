@@ -114,6 +114,9 @@ int cli_prepare(struct cli *c, struct err *e)
 	if (open_log(c, e) < 0 || choose_driver(c, e) < 0 || choose_rootless(c, e) < 0)
 		return -1;
 	choose_root(c);
+	c->env.notify_socket = getenv("NOTIFY_SOCKET");
+	if (c->env.notify_socket && !c->env.notify_socket[0])
+		c->env.notify_socket = NULL;
 	c->env.warn = cli_warn;
 	return 0;
 }

@@ -11,7 +11,11 @@ const char cli_text_create[] =
 
 const char cli_text_start[] =
 	"Runs the startContainer hooks inside the container, executes its program, and runs the poststart hooks. When the "
-	"program cannot be executed, the reason is this command's.\n";
+	"program cannot be executed, the reason is this command's.\n"
+	"\n"
+	"With NOTIFY_SOCKET in the environment (a unit with Type=notify), of create as well, the container finds a socket of its own in "
+	"that variable. The command returns when the program has said READY=1 there, has ended, or has sent 256 messages without it; "
+	"that word and the container's pid are all that the service manager hears.\n";
 
 const char cli_text_run[] =
 	"In the foreground signals are passed on to the container's process, a terminal is relayed when process.terminal "
@@ -23,7 +27,9 @@ const char cli_text_run[] =
 	"    carrel-runtime run first\n"
 	"\n"
 	"Sockets that a service manager has handed to this process (LISTEN_FDS and LISTEN_PID) go on to the container's "
-	"program, in front of the descriptors of --preserve-fds.\n";
+	"program, in front of the descriptors of --preserve-fds.\n"
+	"\n"
+	"NOTIFY_SOCKET is honoured as by start; in the foreground this process stays the one that the service manager watches.\n";
 
 const char cli_text_exec[] =
 	"The process enters all namespaces of the container and its cgroup, and has the container's system call filter. "

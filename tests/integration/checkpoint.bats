@@ -222,6 +222,20 @@ try_restore() { rt restore -d -b "$BUNDLE" --image-path "$IMAGES" --work-path "$
 	has_one_of 23 "[\"/link\",\"$BUNDLE/data\"]"
 	has_one_of 23 '["/mnt","/usr"]'
 	has_one_of 23 '["/dev/null","/dev/null"]'
+	! option 23 | grep notify
+}
+
+@test "a notification socket's directory is one of these, at a restore without a service manager too" {
+	fake ok
+	export NOTIFY_SOCKET=$WORK/nobody
+	args sleep 1000
+	rt create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
+	rt start "$ID"
+	unset NOTIFY_SOCKET
+	checkpoint
+	has_one_of 23 '["/run/notify","/run/notify"]'
+	restore
+	has_one_of 23 "[\"/run/notify\",\"$ROOT/$ID/notify\"]"
 }
 
 @test "an idmapped mount is refused: it would come back without its map" {
