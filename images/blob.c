@@ -142,6 +142,20 @@ int blob_open(const struct store *s, const struct store_work *w, const struct di
 	return fd;
 }
 
+int blob_check(const struct store *s, const struct digest *d, struct blob *out, struct err *e)
+{
+	auto_close int fd = blob_open(s, NULL, d, e);
+	struct blob got;
+
+	if (fd < 0 || pump(fd, -1, digest_kind(d), UINT64_MAX, &got, e) < 0)
+		return -1;
+	if (!digest_equal(&got.digest, d))
+		return err_set(e, EIO, "its content has the digest %s",
+			       digest_text(&got.digest).s);
+	*out = got;
+	return 0;
+}
+
 int blob_read(const struct store *s, const struct store_work *w, const struct digest *d,
 	      struct buf *out, struct err *e)
 {

@@ -33,6 +33,8 @@ int blob_stage_own_file(struct store_work *w, int dir_fd, const char *name,
 /* Opens a blob that is staged or in the store, for reading. w may be NULL. */
 int blob_open(const struct store *s, const struct store_work *w, const struct digest *d,
 	      struct err *e);
+/* Reads all of it: is it in the store and what its name says? *out: what it is. */
+int blob_check(const struct store *s, const struct digest *d, struct blob *out, struct err *e);
 /* A small blob (manifest, config) into `out`; checks the digest again, which costs nothing at this size. */
 int blob_read(const struct store *s, const struct store_work *w, const struct digest *d,
 	      struct buf *out, struct err *e);

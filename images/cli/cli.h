@@ -12,6 +12,8 @@ struct err;
 
 /* What bundle exits with when there is no such image: the mistake of whoever named it. */
 enum { CLI_NOT_IN_STORE = 3 };
+/* What verify exits with when something is broken and stays so. */
+enum { CLI_BROKEN = 2 };
 
 /* Filled by the global flags. */
 struct cli {
@@ -26,11 +28,18 @@ int cli_fail(const char *command, const struct err *why);
 /* Writes `out` to stdout; returns the exit code. */
 int cli_print(const char *command, struct buf *out);
 
+/* "table" (also when not given) or "json". */
+int cli_format(const char *format, bool *json, struct err *e);
+
 /* Handlers: their result is the exit code. */
 int cli_import(void *global, const char **operands, int n, void *opts);
 int cli_build(void *global, const char **operands, int n, void *opts);
 int cli_ls(void *global, const char **operands, int n, void *opts);
 int cli_inspect(void *global, const char **operands, int n, void *opts);
+int cli_history(void *global, const char **operands, int n, void *opts);
+int cli_du(void *global, const char **operands, int n, void *opts);
+int cli_verify(void *global, const char **operands, int n, void *opts);
+int cli_tag(void *global, const char **operands, int n, void *opts);
 int cli_rm(void *global, const char **operands, int n, void *opts);
 int cli_gc(void *global, const char **operands, int n, void *opts);
 int cli_share(void *global, const char **operands, int n, void *opts);
@@ -45,8 +54,16 @@ struct opts_import {
 struct opts_build {
 	const char *name;
 };
+struct opts_format {
+	const char *format;
+};
 struct opts_ls {
 	const char *format;
+	bool quiet;
+};
+struct opts_verify {
+	const char *format;
+	bool repair;
 };
 struct opts_gc {
 	bool dry_run;

@@ -75,15 +75,39 @@ int cli_build(void *global, const char **operands, int n, void *opts)
 	return print_digest("build", &d);
 }
 
+int cli_tag(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	auto_store struct store s = STORE_NONE;
+	auto_index struct index ix = { 0 };
+	const struct index_entry *from;
+	struct err e = ERR_NONE;
+
+	if (index_check_name(operands[1], &e) < 0 ||
+	    store_open(c->store, STORE_SHARED, &s, &e) < 0 || index_load(&s, &ix, &e) < 0)
+		return cli_fail("tag", &e);
+	from = index_find(&ix, operands[0], &e);
+	if (!from)
+		return cli_fail("tag", &e);
+	struct index_entry to = *from;
+
+	to.name = (char *) operands[1];
+	/* An image without a name is to keep none beside the new one; index_put sees to it. */
+	return index_put(&s, &to, &e) < 0 ? cli_fail("tag", &e) : 0;
+}
+
 int cli_rm(void *global, const char **operands, int n, void *opts)
 {
 	const struct cli *c = global;
 	auto_store struct store s = STORE_NONE;
 	struct err e = ERR_NONE;
 
-	if (store_open(c->store, STORE_SHARED, &s, &e) < 0 ||
-	    index_remove(&s, operands[0], &e) < 0)
+	if (store_open(c->store, STORE_SHARED, &s, &e) < 0)
 		return cli_fail("rm", &e);
+	for (int i = 0; i < n; i++) {
+		if (index_remove(&s, operands[i], &e) < 0)
+			return cli_fail("rm", &e);
+	}
 	return 0;
 }
 

@@ -32,8 +32,20 @@ static const struct opt build_opts[] = {
 	{ 0 },
 };
 
+static const struct opt format_opts[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct opts_format, format), "table|json", "table (default) or json" },
+	{ 0 },
+};
+
+static const struct opt verify_opts[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct opts_verify, format), "table|json", "lines of text (default) or of JSON" },
+	{ "repair", 0, OPT_SWITCH, offsetof(struct opts_verify, repair), NULL, "unpack broken layers again, remove broken blobs" },
+	{ 0 },
+};
+
 static const struct opt ls_opts[] = {
 	{ "format", 'f', OPT_STRING, offsetof(struct opts_ls, format), "table|json", "table (default) or json" },
+	{ "quiet", 'q', OPT_SWITCH, offsetof(struct opts_ls, quiet), NULL, "digests only, each once" },
 	{ 0 },
 };
 
@@ -82,11 +94,26 @@ static const struct opt_cmd commands[] = {
 	{ "ls", NULL, 0, 0, 0, ls_opts, 0, "list the images of the store", NULL,
 	  cli_ls, sizeof(struct opts_ls) },
 	{ "inspect", "IMAGE", 1, 1, 0, NULL, 0, "print what is known of an image as JSON",
-	  "IMAGE is a name, a digest, or at least six digits of one.",
+	  "IMAGE is a name, a digest, or at least six digits of one. Prints what matters of the configuration, each layer with "
+	  "its sizes and where in the store it lies, and manifest and configuration as they are.",
 	  cli_inspect, 0 },
-	{ "rm", "IMAGE", 1, 1, 0, NULL, 0, "remove a name, or all names of a digest",
+	{ "history", "IMAGE", 1, 1, 0, format_opts, 0, "list the steps that an image was made in",
+	  "The newest first, with the size of the layer that a step made, as the image's configuration tells it.",
+	  cli_history, sizeof(struct opts_format) },
+	{ "du", NULL, 0, 0, 0, format_opts, 0, "show how much of the disk each image takes",
+	  "Counts blobs and unpacked layers: what an image shares with another, and what it alone has.",
+	  cli_du, sizeof(struct opts_format) },
+	{ "tag", "IMAGE NAME", 2, 2, 0, NULL, 0, "give an image one more name",
+	  "A name that another image has moves.",
+	  cli_tag, 0 },
+	{ "rm", "IMAGE...", 1, -1, 0, NULL, 0, "remove names, or all names of a digest",
 	  "The content stays until the next gc.",
 	  cli_rm, 0 },
+	{ "verify", NULL, 0, 0, 0, verify_opts, 0, "read the whole store again and say what is broken",
+	  "Hashes every blob, looks for every part of every image, and unpacks every layer anew: the stream has to have the "
+	  "layer's diff-id, the tree has to be the one in the store. Prints a line per broken object and a summary; exits "
+	  "with 2 when something is broken and stays so.",
+	  cli_verify, sizeof(struct opts_verify) },
 	{ "gc", NULL, 0, 0, 0, gc_opts, 0, "remove blobs and layers that no image needs",
 	  "Runs beside imports, whose work it leaves alone. A layer whose root directory somebody holds a flock(2) on, as a "
 	  "running sandbox does, stays. Prints a line of JSON: how many blobs and layers went, how many bytes the blobs "
@@ -111,7 +138,7 @@ const struct opt_program cli_program = {
 	.summary = "image store of Carrel",
 	.text = "Keeps images as an OCI image layout with each layer unpacked once beside it. "
 		"Prints data on stdout and messages on stderr. Exits with 0, with 3 when bundle's image is "
-		"not in the store, or with 1 after any other error.",
+		"not in the store, with 2 when verify finds something broken, or with 1 after any other error.",
 	.opts = global_opts,
 	.cmds = commands,
 };

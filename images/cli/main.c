@@ -29,6 +29,14 @@ int cli_print(const char *command, struct buf *out)
 	return 0;
 }
 
+int cli_format(const char *format, bool *json, struct err *e)
+{
+	*json = format && strcmp(format, "json") == 0;
+	if (!format || *json || strcmp(format, "table") == 0)
+		return 0;
+	return err_set(e, EINVAL, "--format %.40s: is none of table, json", format);
+}
+
 static int open_log(const struct cli *c, struct err *e)
 {
 	enum log_format format = LOG_TEXT;

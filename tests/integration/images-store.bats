@@ -32,7 +32,7 @@ PY
 	ok
 	jq -e '.layers == 0 and .blobs == 2' <<< "$output"
 	[ -e "$STORE/layers/$layer/root/base" ]
-	[ -d "$STORE"/tmp/*/layers/partial.*/root/d1 ]
+	[ "$(find "$STORE/tmp" -name d1 | wc -l)" = 1 ]
 	kill -CONT $pid
 	wait $pid || { cat out; return 1; }
 	pid=
@@ -46,7 +46,7 @@ PY
 	img ls > /dev/null
 	echo '{' > "$STORE/.tmp.0123456789abcdef"
 	img import one
-	[ "$(ls -A "$STORE" | sort | tr '\n' ' ')" = 'blobs index.json index.lock layers lock mountpoints oci-layout tmp ' ]
+	[ "$(find "$STORE" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)" = 'blobs index.json index.lock layers lock mountpoints oci-layout tmp' ]
 }
 
 as_other() {

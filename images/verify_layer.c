@@ -1,0 +1,135 @@
+#include "images/verify_layer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/json.h"
+#include "images/blob.h"
+#include "images/layer.h"
+#include "images/store.h"
+#include "images/treecmp.h"
+
+/* It was within somebody's limits when it came, and its blob is known to be the one that was. */
+#define NO_LIMITS                                                                              \
+	((struct image_limits){ .bytes = 1ULL << 60,                                           \
+				.blob_bytes = 1ULL << 60,                                      \
+				.ratio = 1ULL << 32,                                           \
+				.ratio_floor = 1ULL << 60,                                     \
+				.entries = 1ULL << 40,                                         \
+				.depth = 4096,                                                 \
+				.name = 255,                                                   \
+				.path = 4095,                                                  \
+				.seconds = 24 * 3600 })
+
+struct origin {
+	struct digest blob;
+	bool skip_devices;
+};
+
+/* From layer.json. */
+static int find_origin(const struct store *s, const struct digest *diff_id, struct origin *out,
+		       struct err *why)
+{
+	char path[DIGEST_HEX_MAX + 16];
+	auto_json struct json_doc *doc = NULL;
+
+	snprintf(path, sizeof(path), "%s/layer.json", diff_id->hex);
+	if (json_parse_file(s->layers_fd, path, NULL, &doc, why) < 0)
+		return -1;
+	out->skip_devices = json_int_or(json_root(doc), "skipped_devices", 0) > 0;
+	return digest_parse(json_str_or(json_root(doc), "blob", ""), "layer.json: blob",
+			    &out->blob, why);
+}
+
+/* Into w's layers, under its diff-id. */
+static int unpack_again(struct store_work *w, const struct origin *from,
+			const struct digest *diff_id, struct err *why)
+{
+	struct layer_job job = LAYER_JOB_NONE;
+	struct layer_spec spec = { .expect = diff_id,
+				   .skip_devices = from->skip_devices,
+				   .limits = NO_LIMITS };
+	struct blob blob;
+	struct digest found;
+
+	if (blob_check(w->store, &from->blob, &blob, why) < 0)
+		return err_wrap(why, "cannot be unpacked again");
+	auto_close int in = blob_open(w->store, NULL, &from->blob, why);
+	if (in < 0 || compression_of_file(in, &spec.compression, why) < 0)
+		return -1;
+	spec.in_fd = in;
+	spec.in_bytes = blob.size;
+	if (layer_start(w, &spec, &job, why) < 0)
+		return -1;
+	return layer_finish(&job, &blob, &found, why);
+}
+
+static int open_root(int layers_fd, const struct digest *diff_id, struct err *why)
+{
+	char path[DIGEST_HEX_MAX + 8];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/root", diff_id->hex);
+	fd = openat(layers_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(why, "root");
+	return fd;
+}
+
+/* VERIFY_LAYER_SOUND or _BROKEN; fresh: a sound one is staged. */
+static int compare(struct store_work *w, const struct digest *diff_id, bool *fresh,
+		   struct err *why, struct err *e)
+{
+	struct origin from;
+	int r;
+
+	*fresh = false;
+	if (find_origin(w->store, diff_id, &from, why) < 0 ||
+	    unpack_again(w, &from, diff_id, why) < 0)
+		return VERIFY_LAYER_BROKEN;
+	auto_close int ours = open_root(w->layers_fd, diff_id, e);
+	if (ours < 0)
+		return -1;
+	*fresh = true;
+	auto_close int theirs = open_root(w->store->layers_fd, diff_id, why);
+	if (theirs < 0)
+		return VERIFY_LAYER_BROKEN;
+	r = treecmp(ours, theirs, why, e);
+	if (r < 0)
+		return -1;
+	return r == TREECMP_SAME ? VERIFY_LAYER_SOUND : VERIFY_LAYER_BROKEN;
+}
+
+int verify_layer(const struct store *s, const struct digest *diff_id, bool repair,
+		 struct err *why, struct err *failed, struct err *e)
+{
+	auto_store_work struct store_work w = STORE_WORK_NONE;
+	bool fresh;
+	int r;
+
+	if (store_work_begin(s, &w, e) < 0)
+		return -1;
+	r = compare(&w, diff_id, &fresh, why, e);
+	if (r < 0)
+		return err_wrap(e, "layer %s", digest_text(diff_id).s);
+	if (r == VERIFY_LAYER_SOUND || !repair || !fresh)
+		return r;
+	if (store_replace_layer(&w, diff_id, failed) < 0)
+		return VERIFY_LAYER_BROKEN;
+	return VERIFY_LAYER_REPAIRED;
+}
+
+int verify_restore_layer(const struct store *s, const struct digest *blob,
+			 const struct digest *diff_id, struct err *e)
+{
+	auto_store_work struct store_work w = STORE_WORK_NONE;
+	const struct origin from = { .blob = *blob };
+
+	if (store_work_begin(s, &w, e) < 0 || unpack_again(&w, &from, diff_id, e) < 0)
+		return -1;
+	return store_commit(&w, e);
+}
