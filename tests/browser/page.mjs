@@ -99,9 +99,49 @@ try {
 		await page.setViewportSize({ width: 800, height: 520 });
 		await until("another size", async () => (await size())[0] < cols);
 		[cols, rows] = await size();
-		await page.waitForTimeout(300);
-		await type("echo now $(stty size)");
-		await sees(`now ${rows} ${cols}`);
+		await until("the program's size", async () => {
+			await type("echo now $(stty size)");
+			return sees(`now ${rows} ${cols}`, 2000).then(() => true, () => false);
+		});
+	});
+	await test("a window as narrow as a telephone shows every control and most of the terminal", async () => {
+		const before = page.viewportSize();
+		await page.setViewportSize({ width: 360, height: 640 });
+		for (const id of ["status", "find", "copy", "logout", "new", "list", "terminal"]) {
+			const box = await page.locator(`#${id}`).boundingBox();
+			if (box.x < 0 || box.x + box.width > 360 || box.y + box.height > 640)
+				throw new Error(`#${id} is at ${JSON.stringify(box)}`);
+		}
+		await until("a terminal of the window's width", async () => (await size())[0] >= 38);
+		await page.screenshot({ path: join(shots, "narrow.png") });
+		await page.setViewportSize(before);
+		await until("the size as before", async () => (await size())[0] > 60);
+	});
+	await test("a row shows an underscore", async () => {
+		await type("clear; printf '\\n____________\\n'");
+		await sees("____________");
+		// Its pixels, which a row that is too low cuts off: xterm.js draws a row after the other.
+		const clip = await page.evaluate(() => {
+			const { xterm } = window.carrel, { buffer: { active }, rows } = xterm;
+			const screen = document.querySelector(".xterm-screen").getBoundingClientRect();
+			let row = 0;
+			while (row < rows && active.getLine(active.viewportY + row).translateToString(true) !== "____________")
+				row++;
+			return { x: screen.left, y: screen.top + row * screen.height / rows, width: 60, height: screen.height / rows };
+		});
+		const png = await page.screenshot({ clip });
+		const lit = await page.evaluate(async (data) => {
+			const bitmap = await createImageBitmap(new Blob([Uint8Array.from(atob(data), (c) => c.charCodeAt(0))], { type: "image/png" }));
+			const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+			canvas.getContext("2d").drawImage(bitmap, 0, 0);
+			const { data: px } = canvas.getContext("2d").getImageData(0, 0, bitmap.width, bitmap.height);
+			let n = 0;
+			for (let i = 0; i < px.length; i += 4)
+				n += px[i] > 100 ? 1 : 0;
+			return n;
+		}, png.toString("base64"));
+		if (lit < 40)
+			throw new Error(`${lit} pixels of it are lit`);
 	});
 	await test("Ctrl-C ends a flood", async () => {
 		await type("yes flood");

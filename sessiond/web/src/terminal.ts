@@ -27,6 +27,7 @@ export class TerminalView {
 		cursorBlink: true,
 		fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
 		fontSize: 14,
+		lineHeight: 1.15, // at 1, the bottom pixels of a row are cut off, underscores among them
 		scrollback: 10_000,
 		theme: { background: "#10141a", foreground: "#d6dde6", cursor: "#7cc4ff", selectionBackground: "#2f4a66" },
 	});
