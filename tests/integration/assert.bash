@@ -7,6 +7,9 @@
 #   eventually COMMAND...                   the same for a command as words
 #   gone PID                                the process has ended
 
+# What tests make has the modes that it shows, wherever they run.
+umask 022
+
 ok() { ends 0; }
 
 ends() {

@@ -41,6 +41,15 @@ resources() {
 	no_directory_left
 }
 
+@test "the groups are open to look into, whatever the umask of the caller" {
+	local mask
+	for mask in 077 000; do
+		(umask $mask && start_sleeper)
+		same "$(stat -c %a "$(dir pids)")" 755
+		rt delete --force "$ID"
+	done
+}
+
 @test "exec joins the same groups" {
 	start_sleeper
 	rt exec -d --pid-file "$WORK/exec" "$ID" sleep 900 < /dev/null > /dev/null 2>&1

@@ -1,5 +1,7 @@
 # What shim.bats and the shim's attacks share: the programs under test, and one case of a python file per test.
 
+load "${BASH_SOURCE[0]%/*}/assert.bash"
+
 setup() {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	export CARREL_BIN=${CARREL_BIN:-$(realpath "$BATS_TEST_DIRNAME/../../build/bin")}
@@ -14,6 +16,5 @@ teardown() {
 
 case_of() { # FILE CASE: in a directory of its own
 	run timeout 120 /usr/bin/python3 "$BATS_TEST_DIRNAME/$1" "$2" "$BATS_TEST_TMPDIR"
-	echo "$output" | cut -c1-400
-	[ "$status" = 0 ]
+	ok
 }
