@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "images/created.h"
 #include "images/imageconfig.h"
 #include "images/index.h"
 
@@ -25,11 +25,13 @@ static int write_config(struct import *im, const struct digest *diff_id,
 	auto_buf struct buf text = BUF_LIMIT(SMALL_JSON);
 	auto_json_writer struct json_writer *w = json_writer_new(&text, false);
 	auto_json struct json_doc *config = NULL;
+	struct created created;
 
-	if (json_parse(config_json, strlen(config_json), NULL, &config, e) < 0)
+	if (created_now(&created, e) < 0 ||
+	    json_parse(config_json, strlen(config_json), NULL, &config, e) < 0)
 		return -1;
 	jw_object(w, NULL);
-	jw_str(w, "created", clock_rfc3339_now().s);
+	jw_str(w, "created", created.s);
 	jw_str(w, "architecture", imageconfig_host_arch());
 	jw_str(w, "os", "linux");
 	jw_node(w, "config", json_root(config));

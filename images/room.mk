@@ -5,13 +5,13 @@ images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c i
 	images/confine.c images/confine_landlock.c images/confine_filter.c images/unpack.c \
 	images/unpack_child.c images/unpack_job.c images/layer.c images/source.c images/source_names.c images/import.c images/import_oci.c \
 	images/import_docker.c images/import_rootfs.c images/gc.c images/inodes.c images/dirlist.c images/treecmp.c images/usage.c images/verify.c \
-	images/verify_layer.c images/view.c images/user.c images/tier.c \
+	images/verify_layer.c images/created.c images/pack.c images/tar_write.c images/upper.c images/commit.c images/view.c images/user.c images/tier.c \
 	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c
 
 images_LIBS := -larchive -lz -lzstd -lcrypto -lseccomp -lyajl_s -lyaml
 
 PROGRAMS += carrel-image
-carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c images/cli/cmd_check.c \
+carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c images/cli/cmd_check.c images/cli/cmd_commit.c \
 	images/cli/cmd_bundle.c
 carrel-image_LINK := images base
 carrel-image_LIBS := $(images_LIBS)

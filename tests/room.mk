@@ -17,9 +17,14 @@ $(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fak
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat -o $@ $^ -lseccomp -l:libyajl_s.a
 
 .PHONY: check-crash
-## check-crash    kill -9 of the runtime at each system call, and each call made to fail with four errors
-check-crash: all
+## check-crash    kill -9 of the runtime at each system call, and each call made to fail with four errors; the store at 200 of both
+check-crash: all check-store-crash
 	$(Q)CRASH_EVERY=1 CRASH_SECONDS=7200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/crash.bats
+
+.PHONY: check-store-crash
+## check-store-crash    carrel-image killed at, and failed by, 200 random system calls of import, tag, rm, gc, commit and repair
+check-store-crash: all
+	$(Q)STORE_CRASH_ROUNDS=200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/store-crash.bats
 
 .PHONY: check-storm
 ## check-storm    10,000 containers and 10,000 execs, eight at a time: no failure, no leak, flat kernel memory

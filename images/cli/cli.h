@@ -40,6 +40,7 @@ int cli_history(void *global, const char **operands, int n, void *opts);
 int cli_du(void *global, const char **operands, int n, void *opts);
 int cli_verify(void *global, const char **operands, int n, void *opts);
 int cli_tag(void *global, const char **operands, int n, void *opts);
+int cli_commit(void *global, const char **operands, int n, void *opts);
 int cli_rm(void *global, const char **operands, int n, void *opts);
 int cli_gc(void *global, const char **operands, int n, void *opts);
 int cli_share(void *global, const char **operands, int n, void *opts);
@@ -60,6 +61,11 @@ struct opts_format {
 struct opts_ls {
 	const char *format;
 	bool quiet;
+};
+struct opts_commit {
+	const char *upper, *base, *compression, *message;
+	uint64_t uid_base, uid_count;
+	bool userxattr;
 };
 struct opts_verify {
 	const char *format;

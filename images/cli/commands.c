@@ -54,6 +54,18 @@ static const struct opt gc_opts[] = {
 	{ 0 },
 };
 
+#define C(n, k, m, arg, help) { n, 0, k, offsetof(struct opts_commit, m), arg, help }
+static const struct opt commit_opts[] = {
+	C("upper", OPT_STRING, upper, "DIR", "the upper directory of an overlay above the base"),
+	C("base", OPT_STRING, base, "IMAGE", "the image below"),
+	C("compression", OPT_STRING, compression, "gzip|zstd|none", "of the new layer (default: gzip)"),
+	C("message", OPT_STRING, message, "TEXT", "a comment for the image's history"),
+	C("uid-base", OPT_UINT, uid_base, "N", "host id of the container's id 0, when the upper directory has host ids"),
+	C("uid-count", OPT_UINT, uid_count, "N", "how many ids the container has"),
+	C("userxattr", OPT_SWITCH, userxattr, NULL, "the overlay was mounted with userxattr"),
+	{ 0 },
+};
+
 #define S(n, k, m, arg, help) { n, 0, k, offsetof(struct opts_share, m), arg, help }
 static const struct opt share_opts[] = {
 	S("group", OPT_STRING, group, "GROUP", "with the members of a group"),
@@ -91,6 +103,12 @@ static const struct opt_cmd commands[] = {
 	  "Reads RECIPE_DIR/recipe.yaml, runs mmdebstrap(1) with the package sources that apt is configured with, and "
 	  "imports the result. Progress goes to stderr. Prints the digest of the image's manifest.",
 	  cli_build, sizeof(struct opts_build) },
+	{ "commit", "NAME", 1, 1, 0, commit_opts, 0, "make an image of another and what was changed above it",
+	  "Turns the upper directory into a layer on top of the base's: overlayfs' whiteouts and opaque directories become those "
+	  "of images. Nobody may write to it meanwhile. Sockets and device nodes are left out with a warning; a renamed "
+	  "directory or a file without its content (redirect_dir, metacopy) is refused. With SOURCE_DATE_EPOCH in the "
+	  "environment the same directory gives the same image. Prints the digest of the image's manifest.",
+	  cli_commit, sizeof(struct opts_commit) },
 	{ "ls", NULL, 0, 0, 0, ls_opts, 0, "list the images of the store", NULL,
 	  cli_ls, sizeof(struct opts_ls) },
 	{ "inspect", "IMAGE", 1, 1, 0, NULL, 0, "print what is known of an image as JSON",

@@ -1,0 +1,39 @@
+/*
+ * An overlay's upper directory as a layer's tar: what was changed, added and removed above the layers below.
+ *
+ *   character device 0:0               .wh.NAME
+ *   file with overlay.whiteout, empty  .wh.NAME (in a directory with overlay.opaque=x)
+ *   directory with overlay.opaque=y    the directory, then .wh..wh..opq in it
+ *
+ * Who filled the directory is not trusted: nothing in it is followed or run, files are opened without
+ * blocking, and names are bytes. What no layer can say is refused: a name that begins with .wh., a directory
+ * that was renamed (overlay.redirect), a file whose content is below (overlay.metacopy), a mount.
+ * The tar is made of what is there and nothing else, entries in the order of their names' bytes.
+ */
+#ifndef CARREL_IMAGES_UPPER_H
+#define CARREL_IMAGES_UPPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct err;
+struct tar_writer;
+
+struct upper_options {
+	/* Owners are host ids of a container's ids from 0 on, of which there are so many; 0: they are as they are. */
+	uint32_t uid_base, uid_count;
+	bool userxattr; /* the overlay was mounted so: marks are user.overlay.*, not trusted.overlay.* */
+};
+
+struct upper_stats {
+	uint64_t entries, bytes; /* of files, holes included */
+	uint64_t whiteouts;	 /* opaque marks too */
+	uint64_t skipped_sockets, skipped_devices;
+	uint64_t dropped_xattrs;
+};
+
+/* dir_fd: the upper directory (borrowed). */
+int upper_write(int dir_fd, const struct upper_options *o, struct tar_writer *w,
+		struct upper_stats *out, struct err *e);
+
+#endif

@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# carrel-image is killed at its system calls, and its system calls fail: tests/crash/store_crash.py. Here a few random rounds;
+# `make check-crash` has 200 of each. And a disk that is really full.
+
+load images
+
+setup() {
+	images_setup
+	mk << 'PY'
+base = layer([d('etc'), f('etc/passwd', 'root:x:0:0::/root:/bin/sh\n'), d('gone'), f('gone/x', '1')])
+oci('base', [(base, 'gzip')])
+oci('new', [(base, 'gzip'), (layer([f(f'd{i % 5}/f{i}', 'x' * 100) for i in range(60)]), 'zstd')])
+PY
+	rounds=${STORE_CRASH_ROUNDS:-6}
+	export CARREL_BIN
+}
+
+teardown() {
+	umount "$WORK/small" 2> /dev/null || true
+}
+
+crash() {
+	local upper=$BATS_TEST_TMPDIR/upper
+	mkdir -p "$upper/sub"
+	echo x > "$upper/sub/file"
+	mknod "$upper/gone" c 0 0
+	run timeout 3000 python3 "$BATS_TEST_DIRNAME/../crash/store_crash.py" "$@"
+	ok
+}
+
+@test "killed at random calls of import, tag, rm, gc, commit and repair: a valid store and nothing left" {
+	crash kill "$WORK" "$rounds"
+}
+
+@test "calls that fail: it worked, or there is an error and the store is as before" {
+	crash fail "$WORK" "$rounds"
+}
+
+@test "the control: damage and residue are seen" {
+	crash planted "$WORK"
+}
+
+@test "a full disk: a clear error, and the store is as before" {
+	mkdir small
+	truncate -s 12M disk
+	mkfs.ext4 -q -m 0 disk
+	mount -o loop disk small
+	export STORE=$WORK/small/store
+	img import --name base base
+	img gc > /dev/null
+	mk << 'PY'
+import random
+big = random.Random(1).randbytes(6000000)
+oci('big', [layer([f('big', big)])])
+oci('many', [(layer([f(f'd{i % 100}/f{i}', '') for i in range(20000)]), 'gzip')])
+PY
+	for what in big many; do
+		unchanged 'No space left on device' img import --name "$what" "$what"
+	done
+	mkdir upper
+	cp big/blobs/sha256/* upper/
+	head -c 9000000 /dev/urandom > upper/more
+	unchanged 'No space left on device' img commit --upper upper --base base x
+	[[ $(img verify) == *': 0 broken'* ]]
+	# Not even the index: no room for one more byte.
+	dd if=/dev/zero of=small/rest bs=4k 2> /dev/null || true
+	dd if=/dev/zero of=small/rest2 bs=1 2> /dev/null || true
+	unchanged 'No space left on device' img tag base again
+	rm small/rest small/rest2
+	img tag base again
+	[ "$(img ls --format json | jq -c 'map(.name)')" = '["base","again"]' ]
+}
