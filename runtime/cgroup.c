@@ -213,17 +213,28 @@ struct cgroup *cgroup_new(enum cgroup_mode mode)
 	return cg;
 }
 
+void cgroup_drop(struct cgroup *cg, size_t i)
+{
+	struct cgroup_hier *h = &cg->h[i];
+
+	free(h->name);
+	free(h->path);
+	fd_close(&h->dir_fd);
+	fd_close(&h->tasks_fd);
+	memmove(h, h + 1, (cg->n - i - 1) * sizeof(*h));
+	cg->n--;
+	cg->h[cg->n] = (struct cgroup_hier){ .dir_fd = FD_NONE, .tasks_fd = FD_NONE };
+}
+
 void cgroup_free(struct cgroup *cg)
 {
 	if (!cg)
 		return;
-	for (size_t i = 0; i < cg->n; i++) {
-		free(cg->h[i].name);
-		free(cg->h[i].path);
-		fd_close(&cg->h[i].dir_fd);
-		fd_close(&cg->h[i].tasks_fd);
-	}
+	while (cg->n > 0)
+		cgroup_drop(cg, cg->n - 1);
 	cgroup_unit_free(cg->unit);
+	free(cg->slice);
+	free(cg->path);
 	free(cg);
 }
 
@@ -245,7 +256,7 @@ static int check_reused(struct cgroup *cg, struct err *e)
 	bool frozen = false;
 	size_t n = 0;
 
-	if (!h || h->made || cg->unit)
+	if (!h || h->made)
 		return 0;
 	if (cgroup_pids(cg, &pids, &n, e) < 0)
 		return -1;
@@ -269,84 +280,88 @@ static void unmake(struct cgroup *cg)
 			(void) rmdir(cg->h[i].path);
 }
 
-static int fill(const struct cgroup_spec *s, const char *path, struct cgroup *cg, struct err *e)
+static int fill(const struct cgroup_spec *s, struct cgroup *cg, struct err *e)
 {
-	if (cg->be->open(s, path, cg, e) < 0)
+	if (cg->be->open(s, cg, e) < 0)
 		return -1;
 	if (cg->n == 0) {
 		cgroup_disable(cg);
 		return 0;
 	}
-	if (check_reused(cg, e) < 0)
+	/* What is in a unit's place was looked at before the unit was started. */
+	if (!cg->unit && check_reused(cg, e) < 0)
 		return -1;
 	return cg->be->set(cg, &s->res, true, e);
 }
 
 /* Before a unit is started: what is in its place would share its limits, or freeze the helper that enters it. A slice has
  * containers of its own. */
-static int check_unit_place(const struct cgroup_spec *s, const char *path,
-			    enum cgroup_mode mode, struct err *e)
+static int check_unit_place(struct cgroup *cg, struct err *e)
 {
-	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = cgroup_new(mode);
-
-	if (str_has_suffix(path, ".slice"))
+	if (str_has_suffix(cg->path, ".slice"))
 		return 0;
-	if (cg->be->plan(s, path, cg, e) < 0)
-		return -1;
-	return check_reused(cg, e);
+	const int r = check_reused(cg, e);
+
+	/* Those that the unit gets may be others. */
+	for (size_t i = 0; i < cg->n; i++)
+		fd_close(&cg->h[i].dir_fd);
+	return r;
 }
 
-int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e)
+static int make(const struct cgroup_spec *s, struct cgroup *cg, struct err *e)
+{
+	struct cgroup_spec in_files = *s;
+
+	if (cg->be->check(&s->res, e) < 0 || cgroup_check_memory(&s->res.memory, true, e) < 0)
+		return -1;
+	if (cg->unit && (check_unit_place(cg, e) < 0 ||
+			 cgroup_systemd_start(s, cg, &in_files.res, e) < 0))
+		return -1;
+	if (fill(&in_files, cg, e) < 0) {
+		unmake(cg);
+		return -1;
+	}
+	return 0;
+}
+
+int cgroup_create(const struct cgroup_spec *s, struct cgroup **plan, struct cgroup **out,
+		  struct err *e)
+{
+	struct cgroup *cg = *plan;
+
+	if (!cg->be && (cgroup_needs(&s->res) || s->res.n_unified))
+		return err_set(e, EINVAL,
+			       "linux.resources: cannot set limits without cgroups (the cgroup "
+			       "manager is \"disabled\")");
+	if (cg->be && make(s, cg, e) < 0)
+		return -1;
+	*out = take_ptr(plan);
+	return 0;
+}
+
+int cgroup_plan(const struct cgroup_spec *s, struct cgroup **out, struct err *e)
 {
 	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
 	auto_cleanup(unit_names_fini) struct unit_names names = { 0 };
-	struct cgroup_spec in_files = *s;
 	auto_free char *path = NULL;
-	enum cgroup_mode mode;
+	enum cgroup_mode mode = CGROUP_DISABLED;
 
 	if (s->driver == CGROUP_DRIVER_NONE) {
-		if (cgroup_needs(&s->res) || s->res.n_unified)
-			return err_set(e, EINVAL,
-				       "linux.resources: cannot set limits without cgroups "
-				       "(the cgroup manager is \"disabled\")");
 		*out = cgroup_new(CGROUP_DISABLED);
 		return 0;
 	}
 	if (choose_path(s, &names, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
 		return -1;
 	cg = cgroup_new(mode);
-	if (cg->be->check(&s->res, e) < 0 || cgroup_check_memory(&s->res.memory, true, e) < 0)
-		return -1;
-	if (names.unit && (check_unit_place(s, path, mode, e) < 0 ||
-			   cgroup_systemd_start(s, &names, path, cg, &in_files.res, e) < 0))
-		return -1;
-	if (fill(&in_files, path, cg, e) < 0) {
-		unmake(cg);
-		return -1;
+	cg->path = take_ptr(&path);
+	if (names.unit) {
+		cg->unit = cgroup_unit_new(names.unit, names.user);
+		cg->slice = take_ptr(&names.slice);
 	}
+	if (cg->be->plan(cg, e) < 0)
+		return -1;
 	*out = take_ptr(&cg);
 	return 0;
-}
-
-int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e)
-{
-	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = NULL;
-	auto_cleanup(unit_names_fini) struct unit_names names = { 0 };
-	auto_free char *path = NULL;
-	enum cgroup_mode mode;
-
-	if (s->driver == CGROUP_DRIVER_NONE)
-		return buf_puts(out, "disabled\n", e);
-	if (choose_path(s, &names, &path, e) < 0 || cgroup_host_mode(&mode, e) < 0)
-		return -1;
-	cg = cgroup_new(mode);
-	if (names.unit)
-		cg->unit = cgroup_unit_new(names.unit, names.user);
-	if (cg->be->plan(s, path, cg, e) < 0)
-		return -1;
-	if (cg->n == 0)
-		cgroup_disable(cg);
-	return cgroup_save(cg, out, e);
 }
 
 int cgroup_update(struct cgroup *cg, const struct cgroup_resources *r, struct err *e)
@@ -398,7 +413,7 @@ enum cgroup_mode cgroup_mode(const struct cgroup *cg)
 
 int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e)
 {
-	if (cg->mode == CGROUP_DISABLED)
+	if (cg->mode == CGROUP_DISABLED || cg->n == 0)
 		return buf_puts(out, "disabled\n", e);
 	for (size_t i = 0; i < cg->n; i++)
 		if (buf_printf(out, e, "%s %s\n", cg->h[i].name, cg->h[i].path) < 0)

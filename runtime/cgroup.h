@@ -131,16 +131,19 @@ struct cgroup_spec {
 
 struct cgroup; /* opened: mode, paths and directory descriptors */
 
-/* What cgroup_save will say once cgroup_create has run: written to the state before anything is made, so that
- * the remains of a killed runtime are found (cgroup_load of it, then cgroup_remove). */
-int cgroup_plan(const struct cgroup_spec *s, struct buf *out, struct err *e);
+/* Looks at the host's hierarchies and chooses the paths; nothing is made. What cgroup_save says of the plan it will say once
+ * cgroup_create has run: written to the state before anything is made, so that the remains of a killed runtime
+ * are found (cgroup_load of it, then cgroup_remove). */
+int cgroup_plan(const struct cgroup_spec *s, struct cgroup **out, struct err *e);
 
 /* The host's layout, probed once per process. */
 int cgroup_host_mode(enum cgroup_mode *out, struct err *e);
 
-/* Makes the directories and sets every limit. A cgroup of that path that holds processes is "container's
- * cgroup is not empty", a frozen one "container's cgroup unexpectedly frozen". */
-int cgroup_create(const struct cgroup_spec *s, struct cgroup **out, struct err *e);
+/* Makes the directories of the plan, which becomes *out, and sets every limit. A cgroup of that path that holds processes
+ * is "container's cgroup is not empty", a frozen one "container's cgroup unexpectedly frozen". After a failure nothing that
+ * was made is left, *plan is good for cgroup_free only. */
+int cgroup_create(const struct cgroup_spec *s, struct cgroup **plan, struct cgroup **out,
+		  struct err *e);
 /* v2 and hybrid: *fd is the descriptor for CLONE_INTO_CGROUP (borrowed); else -1. A cgroup namespace is rooted where its
  * maker is: CLONE_NEWCGROUP in the same clone3 would see the parent's cgroup, so the child unshares it itself
  * once it is inside (v2: born there; v1: after cgroup_join_self). */

@@ -47,6 +47,8 @@ struct cgroup_unit;
 
 struct cgroup {
 	enum cgroup_mode mode;
+	char *path;			 /* a plan's: below each hierarchy's root */
+	char *slice;			 /* a plan's: systemd's, which the unit goes into */
 	struct cgroup_unit *unit;	 /* systemd's, or NULL */
 	const struct cgroup_backend *be; /* NULL when disabled */
 	struct cgroup_hier h[CTRL_COUNT];
@@ -59,6 +61,8 @@ extern const char *const cgroup_ctrl_names[CTRL_COUNT];
 
 /* An empty one with its back end; cgroup_disable takes the back end away. */
 struct cgroup *cgroup_new(enum cgroup_mode mode);
+/* One hierarchy less. */
+void cgroup_drop(struct cgroup *cg, size_t i);
 void cgroup_disable(struct cgroup *cg);
 /* "cpu,cpuacct" as bits; a name that this version does not know has none. */
 unsigned cgroup_ctrls_of(const char *names);
@@ -116,12 +120,11 @@ struct cgroup_backend {
 	enum cgroup_mode mode;
 	/* What this version does not have is an error that names the field. */
 	int (*check)(const struct cgroup_resources *r, struct err *e);
-	/* Names and paths of what `open` would make, into an empty cg; nothing is made. */
-	int (*plan)(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
-		    struct err *e);
-	/* Makes (h->made) or opens the directories. None at all, for a user without rights and limits, is success. */
-	int (*open)(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
-		    struct err *e);
+	/* Names and paths of what `open` will make, into a cg that has its path only; nothing is made. */
+	int (*plan)(struct cgroup *cg, struct err *e);
+	/* Makes (h->made) or opens the directories of the plan. None at all, for a user without rights and limits, is
+	 * success. */
+	int (*open)(const struct cgroup_spec *s, struct cgroup *cg, struct err *e);
 	/* The limits that are given. fresh: right after `open`; else an update, which changes as little as it can. */
 	int (*set)(const struct cgroup *cg, const struct cgroup_resources *r, bool fresh,
 		   struct err *e);

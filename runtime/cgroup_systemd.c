@@ -101,18 +101,19 @@ static bool is_tight(const struct cgroup_resources *r)
 	return false;
 }
 
-static int put_start(const struct cgroup_spec *s, const struct unit_names *names, bool v2,
-		     struct buf *out, struct err *e)
+static int put_start(const struct cgroup_spec *s, const struct cgroup *cg, struct buf *out,
+		     struct err *e)
 {
-	const bool slice = str_has_suffix(names->unit, ".slice");
+	const bool slice = str_has_suffix(cg->unit->name, ".slice");
+	const bool v2 = cg->mode == CGROUP_V2;
 	bool dependencies;
 
 	if (buf_printf(out, e, "p\ts\tDescription\tcarrel container %s\n", s->id) < 0 ||
 	    unit_put_annotations(s->annotations, s->n_annotations, out, &dependencies, e) < 0)
 		return -1;
-	const int r = slice ? buf_printf(out, e, "p\tas\tWants\t%s\n", names->slice)
+	const int r = slice ? buf_printf(out, e, "p\tas\tWants\t%s\n", cg->slice)
 			    : buf_printf(out, e, "p\ts\tSlice\t%s\np\tb\tDelegate\ttrue\n",
-					 names->slice);
+					 cg->slice);
 	if (r < 0 || buf_printf(out, e,
 				"p\tb\tCPUAccounting\ttrue\np\tb\tMemoryAccounting\ttrue\n"
 				"p\tb\tTasksAccounting\ttrue\np\tb\t%sAccounting\ttrue\n",
@@ -120,7 +121,7 @@ static int put_start(const struct cgroup_spec *s, const struct unit_names *names
 		return -1;
 	if (!dependencies && buf_puts(out, "p\tb\tDefaultDependencies\tfalse\n", e) < 0)
 		return -1;
-	if (!names->user && unit_put_devices(&s->res, out, e) < 0)
+	if (!cg->unit->user && unit_put_devices(&s->res, out, e) < 0)
 		return -1;
 	return unit_put_limits(&s->res, v2,
 			       slice || !is_tight(&s->res) ? UNIT_ALL : UNIT_ALL_BUT_TASKS, out,
@@ -157,21 +158,19 @@ static void set_tasks_aside(struct cgroup_unit *u, struct cgroup_resources *res)
 	u->others = *res;
 }
 
-int cgroup_systemd_start(const struct cgroup_spec *s, const struct unit_names *names,
-			 const char *path, struct cgroup *cg, struct cgroup_resources *res,
-			 struct err *e)
+int cgroup_systemd_start(const struct cgroup_spec *s, struct cgroup *cg,
+			 struct cgroup_resources *res, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(TEXT_MAX), told = BUF_LIMIT(PATH_MAX);
-	struct cgroup_unit *u = cgroup_unit_new(names->unit, names->user);
+	struct cgroup_unit *u = cg->unit;
 	uint64_t ms;
 
-	cg->unit = u;
 	if (sdbus_timeout_ms(&ms, e) < 0 ||
 	    begin("start", u->user, u->name, ms, &text, e) < 0 ||
-	    put_start(s, names, cg->mode == CGROUP_V2, &text, e) < 0 ||
+	    put_start(s, cg, &text, e) < 0 ||
 	    ask(&u->bus, &text, ms, &told, e) < 0)
 		return -1;
-	if (check_place(buf_str(&told), path, e) < 0)
+	if (check_place(buf_str(&told), cg->path, e) < 0)
 		return -1;
 	cgroup_systemd_round(res);
 	if (!str_has_suffix(u->name, ".slice") && is_tight(res))

@@ -52,11 +52,10 @@ void cgroup_unit_free(struct cgroup_unit *u);
 /* The names, and the directory below the hierarchies' roots: asks the user manager where it is. */
 int cgroup_systemd_plan(const struct cgroup_spec *s, struct unit_names *out, char **path,
 			struct err *e);
-/* Starts the unit with its limits. *res is what the files are to say: without a limit of processes that has to wait, and
+/* Starts the unit of the plan with its limits. *res is what the files are to say: without a limit of processes that has to wait, and
  * rounded as systemd does. */
-int cgroup_systemd_start(const struct cgroup_spec *s, const struct unit_names *names,
-			 const char *path, struct cgroup *cg, struct cgroup_resources *res,
-			 struct err *e);
+int cgroup_systemd_start(const struct cgroup_spec *s, struct cgroup *cg,
+			 struct cgroup_resources *res, struct err *e);
 /* After the files: tells systemd. It writes all of its own anew then, so the files are to be written once more, as *r says
  * afterwards. */
 int cgroup_systemd_update(struct cgroup *cg, struct cgroup_resources *r, struct err *e);

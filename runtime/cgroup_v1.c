@@ -11,6 +11,7 @@
  */
 #include "runtime/cgroup_impl.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -37,69 +38,94 @@ static bool is_absent(void)
 	return errno == ENOENT || errno == ENOTDIR || errno == EACCES;
 }
 
+/* What /sys/fs/cgroup has under a controller's name. */
+enum entry { ENTRY_NONE, ENTRY_DIR, ENTRY_ASK };
+
+/* One reading of the directory instead of a question for each controller. Who may not list it asks. */
+static int list_entries(enum entry found[CTRL_COUNT], struct err *e)
+{
+	DIR *dir = opendir(CGROUP_ROOT);
+	struct dirent *d;
+
+	if (!dir && errno != EACCES)
+		return err_sys(e, "open %s", CGROUP_ROOT);
+	for (int c = 0; !dir && c < CTRL_COUNT; c++)
+		found[c] = ENTRY_ASK;
+	while (dir && (d = readdir(dir)) != NULL)
+		for (int c = 0; c < CTRL_COUNT; c++)
+			if (strcmp(d->d_name, cgroup_ctrl_names[c]) == 0)
+				found[c] = d->d_type == DT_DIR ? ENTRY_DIR : ENTRY_ASK;
+	if (dir)
+		closedir(dir);
+	return 0;
+}
+
 /* "cpu" may be a link to "cpu,cpuacct": the name that links lead to is the hierarchy's. Returns 1 when the
  * controller has a name here. */
-static int hierarchy_name(int top_fd, enum cgroup_ctrl c, char name[NAME_MAX + 1],
+static int hierarchy_name(const char *ctrl, enum entry entry, char name[NAME_MAX + 1],
 			  struct err *e)
 {
-	const char *ctrl = cgroup_ctrl_names[c];
-	ssize_t n = readlinkat(top_fd, ctrl, name, NAME_MAX);
+	char path[sizeof(CGROUP_ROOT) + 32];
 
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", ctrl);
+	const ssize_t n = entry == ENTRY_ASK ? readlink(path, name, NAME_MAX) : -1;
 	if (n >= 0) {
 		name[n] = '\0';
 		return strchr(name, '/') == NULL;
 	}
-	if (errno != EINVAL)
-		return is_absent() ? 0 : err_sys(e, "%s/%s", CGROUP_ROOT, ctrl);
+	if (entry == ENTRY_ASK && errno != EINVAL)
+		return is_absent() ? 0 : err_sys(e, "%s", path);
 	snprintf(name, NAME_MAX + 1, "%s", ctrl);
-	return 1;
+	return entry != ENTRY_NONE;
 }
 
-/* Adds the controller's hierarchy to cg; `opened`: when something is mounted there, with its root as dir_fd. */
-static int add_hierarchy(int top_fd, enum cgroup_ctrl c, bool opened, struct cgroup *cg,
-			 struct err *e)
+/* A directory that nothing is mounted on is not a hierarchy. */
+static int is_hierarchy(const char *name, uint32_t want, struct err *e)
 {
-	char name[NAME_MAX + 1];
+	char path[sizeof(CGROUP_ROOT) + 1 + NAME_MAX];
 	struct statfs fs;
-	auto_close int fd = -1;
-	struct cgroup_hier *h;
+
+	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", name);
+	if (statfs(path, &fs) < 0)
+		return is_absent() ? 0 : err_sys(e, "%s", path);
+	return (uint32_t) fs.f_type == want;
+}
+
+static int add_hierarchy(enum cgroup_ctrl c, enum entry entry, struct cgroup *cg, struct err *e)
+{
 	const uint32_t want = c == CTRL_UNIFIED ? CGROUP2_SUPER_MAGIC : CGROUP_SUPER_MAGIC;
+	char name[NAME_MAX + 1];
+	int r;
 
 	/* v2 alone, a step further down than usual, is no v1 host. */
 	if (c == CTRL_UNIFIED && cg->n == 0)
 		return 0;
-	const int named = hierarchy_name(top_fd, c, name, e);
-	if (named <= 0)
-		return named;
+	r = hierarchy_name(cgroup_ctrl_names[c], entry, name, e);
+	if (r <= 0)
+		return r;
 	for (size_t i = 0; i < cg->n; i++)
 		if (strcmp(cg->h[i].name, name) == 0) {
 			cg->h[i].ctrls |= 1u << c;
 			return 0;
 		}
-	if (opened)
-		fd = openat(top_fd, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (opened && fd < 0 && is_absent())
-		return 0;
-	if (opened && (fd < 0 || fstatfs(fd, &fs) < 0))
-		return err_sys(e, "%s/%s", CGROUP_ROOT, name);
-	/* A directory that nothing is mounted on is not a hierarchy. */
-	if (opened && (uint32_t) fs.f_type != want)
-		return 0;
-	h = &cg->h[cg->n++];
+	r = is_hierarchy(name, want, e);
+	if (r <= 0)
+		return r;
+	struct cgroup_hier *h = &cg->h[cg->n++];
 	h->name = xstrdup(name);
+	h->path = xasprintf("%s/%s/%s", CGROUP_ROOT, name, cg->path);
 	h->ctrls = 1u << c;
-	h->dir_fd = take_fd(&fd);
 	return 0;
 }
 
-static int find_hierarchies(struct cgroup *cg, bool opened, struct err *e)
+static int v1_plan(struct cgroup *cg, struct err *e)
 {
-	auto_close int top = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	enum entry found[CTRL_COUNT] = { ENTRY_NONE };
 
-	if (top < 0)
-		return err_sys(e, "open %s", CGROUP_ROOT);
+	if (list_entries(found, e) < 0)
+		return -1;
 	for (int c = 0; c < CTRL_COUNT; c++)
-		if (add_hierarchy(top, (enum cgroup_ctrl) c, opened, cg, e) < 0)
+		if (add_hierarchy((enum cgroup_ctrl) c, found[c], cg, e) < 0)
 			return -1;
 	/* cpu joins last: with cpuacct it may share a hierarchy that was found earlier. */
 	for (size_t i = 0; i + 1 < cg->n; i++)
@@ -167,43 +193,26 @@ static int complete_cpuset(int root_fd, const char *path, struct err *e)
 	return 0;
 }
 
-/* Turns h, whose dir_fd is the hierarchy's root, into our directory below it. */
-static int open_hierarchy(struct cgroup_hier *h, const char *path, struct err *e)
+static int make_directory(int top_fd, struct cgroup_hier *h, struct err *e)
 {
+	/* As it is called from /sys/fs/cgroup. */
+	const char *path = h->path + sizeof(CGROUP_ROOT);
 	cgroup_made_fn made = h->ctrls & (1u << CTRL_CPUSET) ? inherit_cpuset : NULL;
-	auto_close int root = take_fd(&h->dir_fd);
-	int r;
+	const int r = cgroup_mkdirs(top_fd, path, made, e);
 
-	h->path = xasprintf("%s/%s/%s", CGROUP_ROOT, h->name, path);
-	r = cgroup_mkdirs(root, path, made, e);
 	if (r < 0)
 		return err_wrap(e, "cgroup v1 hierarchy %s", h->name);
 	h->made = r;
-	if (made && !h->made && complete_cpuset(root, path, e) < 0)
+	if (made && !h->made && complete_cpuset(top_fd, path, e) < 0)
 		return -1;
-	h->dir_fd = openat(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (h->dir_fd < 0)
-		return err_sys(e, "open cgroup %s", h->path);
 	/* The child is born into the one of v2. */
 	if (h->ctrls & (1u << CTRL_UNIFIED))
 		return 0;
-	h->tasks_fd = openat(h->dir_fd, "tasks", O_WRONLY | O_CLOEXEC);
+	auto_free char *tasks = xasprintf("%s/tasks", path);
+	h->tasks_fd = openat(top_fd, tasks, O_WRONLY | O_CLOEXEC);
 	if (h->tasks_fd < 0)
 		return err_sys(e, "open %s/tasks", h->path);
 	return 0;
-}
-
-static void drop_hierarchy(struct cgroup *cg, size_t i)
-{
-	struct cgroup_hier *h = &cg->h[i];
-
-	free(h->name);
-	free(h->path);
-	fd_close(&h->dir_fd);
-	fd_close(&h->tasks_fd);
-	memmove(h, h + 1, (cg->n - i - 1) * sizeof(*h));
-	cg->n--;
-	cg->h[cg->n] = (struct cgroup_hier){ .dir_fd = FD_NONE, .tasks_fd = FD_NONE };
 }
 
 /* A user who may not write here does without, unless a limit needs this hierarchy or a path was asked for. */
@@ -246,20 +255,22 @@ static int require_controllers(const struct cgroup *cg, const struct cgroup_reso
 	return 0;
 }
 
-static int v1_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
-		   struct err *e)
+static int v1_open(const struct cgroup_spec *s, struct cgroup *cg, struct err *e)
 {
-	if (find_hierarchies(cg, true, e) < 0)
-		return -1;
+	auto_close int top = FD_NONE;
+
 	if (cg->n == 0 && !s->rootless)
 		return err_set(e, ENOENT, "no cgroup hierarchy is mounted below %s",
 			       CGROUP_ROOT);
 	if (require_controllers(cg, &s->res, e) < 0)
 		return -1;
+	top = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (top < 0)
+		return err_sys(e, "open %s", CGROUP_ROOT);
 	for (size_t i = 0; i < cg->n;) {
 		struct err own = ERR_NONE;
 
-		if (open_hierarchy(&cg->h[i], path, &own) == 0) {
+		if (make_directory(top, &cg->h[i], &own) == 0) {
 			i++;
 			continue;
 		}
@@ -267,18 +278,8 @@ static int v1_open(const struct cgroup_spec *s, const char *path, struct cgroup 
 			*e = own;
 			return refused(s, &cg->h[i], e);
 		}
-		drop_hierarchy(cg, i);
+		cgroup_drop(cg, i);
 	}
-	return 0;
-}
-
-static int v1_plan(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
-		   struct err *e)
-{
-	if (find_hierarchies(cg, false, e) < 0)
-		return -1;
-	for (size_t i = 0; i < cg->n; i++)
-		cg->h[i].path = xasprintf("%s/%s/%s", CGROUP_ROOT, cg->h[i].name, path);
 	return 0;
 }
 

@@ -184,17 +184,15 @@ static int refused(const struct cgroup_spec *s, struct err *e)
 			   "user");
 }
 
-static int v2_plan(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
-		   struct err *e)
+static int v2_plan(struct cgroup *cg, struct err *e)
 {
 	cg->h[0].name = xstrdup("unified");
-	cg->h[0].path = xasprintf("%s/%s", CGROUP_ROOT, path);
+	cg->h[0].path = xasprintf("%s/%s", CGROUP_ROOT, cg->path);
 	cg->n = 1;
 	return 0;
 }
 
-static int v2_open(const struct cgroup_spec *s, const char *path, struct cgroup *cg,
-		   struct err *e)
+static int v2_open(const struct cgroup_spec *s, struct cgroup *cg, struct err *e)
 {
 	auto_close int root = open(CGROUP_ROOT, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct cgroup_hier *h = &cg->h[0];
@@ -203,21 +201,19 @@ static int v2_open(const struct cgroup_spec *s, const char *path, struct cgroup 
 
 	if (root < 0)
 		return err_sys(e, "open %s", CGROUP_ROOT);
-	r = cgroup_mkdirs(root, path, NULL, &own);
+	r = cgroup_mkdirs(root, cg->path, NULL, &own);
 	if (r < 0) {
-		if (may_do_without(s, own.code))
+		if (may_do_without(s, own.code)) {
+			cgroup_drop(cg, 0);
 			return 0;
+		}
 		*e = own;
 		return refused(s, e);
 	}
 	h->made = r;
-	h->name = xstrdup("unified");
-	h->path = xasprintf("%s/%s", CGROUP_ROOT, path);
-	cg->n = 1;
-	h->dir_fd = openat(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (h->dir_fd < 0)
-		return err_sys(e, "open cgroup %s", h->path);
-	return enable_controllers(s, root, path, h, e);
+	if (cgroup_dir(h, e) < 0)
+		return -1;
+	return enable_controllers(s, root, cg->path, h, e);
 }
 
 /* ---- freezing ---- */

@@ -119,7 +119,8 @@ static int make_state(struct startup *s, struct err *e)
 	s->made_state = true;
 	if (s->spec->network)
 		network_port_name(s->port);
-	if (cgroup_plan(&s->spec->cgroup, &s->cgroup_text, e) < 0)
+	if (cgroup_plan(&s->spec->cgroup, &s->planned, e) < 0 ||
+	    cgroup_save(s->planned, &s->cgroup_text, e) < 0)
 		return -1;
 	if (s->spec->rdt.set && rdt_plan(&s->spec->rdt, s->args->id, &s->rdt, e) < 0)
 		return -1;
@@ -156,7 +157,7 @@ static int make_cgroup(struct startup *s, struct err *e)
 {
 	auto_buf struct buf made = BUF_LIMIT(TEXT_MAX);
 
-	if (cgroup_create(&s->spec->cgroup, &s->c.cgroup, e) < 0)
+	if (cgroup_create(&s->spec->cgroup, &s->planned, &s->c.cgroup, e) < 0)
 		return -1;
 	s->init.cgroup = s->c.cgroup;
 	if (delegate_cgroup(s, e) < 0 ||

@@ -74,6 +74,7 @@ void startup_fini(struct startup *s)
 	fd_close(&s->child.pidfd);
 	notify_close(&s->notify);
 	filter_program_fini(&s->filter);
+	cgroup_free_ptr(&s->planned);
 	buf_fini(&s->cgroup_text);
 	buf_fini(&s->state_text);
 	buf_fini(&s->notify_text);

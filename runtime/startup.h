@@ -25,6 +25,7 @@ struct startup {
 	struct rdt_place rdt;
 	int rdt_tasks[RDT_TASKS];
 	int *source_fds;
+	struct cgroup *planned; /* until it is made: then it is the container's */
 	struct buf cgroup_text; /* what the state says of it */
 	struct buf state_text, notify_text;
 	struct init_args init;

@@ -115,7 +115,8 @@ def make_root(a, work):
     shutil.copy(here + "/waits", root + "/bin/waits")
     # The peers' namespace hides v2's leftovers; the floor and carrel-runtime run in it as well.
     os.mkdir(work + "/peers")
-    return root, Peers([root], work + "/peers")
+    os.mkdir(work + "/state")
+    return root, Peers([root], work + "/peers", state=work + "/state")
 
 
 def make_bundle(bundle, root, config, name):
@@ -144,10 +145,10 @@ def measure_run(a, work):
             if name == "floor":
                 argv = [a.floor] + (["-u"] if user else []) + [root, work + "/filter.bpf", "/bin/true"]
             else:
-                argv = [program, "--root", work + "/" + name + "-state", "run", "-b", bundle, "bench"]
+                argv = [program, "--root", work + "/state/" + name, "run", "-b", bundle, "bench"]
             tools.append(Tool(name, label, argv, bundle, group))
         timed(a, next(t.argv for t in tools if t.name == "carrel-runtime"), peers)
-        count = cached_filter(work + "/carrel-runtime-state", work + "/filter.bpf")
+        count = cached_filter(peers.inside(work + "/state/carrel-runtime"), work + "/filter.bpf")
         walls, cpu = {t: [] for t in tools}, dict.fromkeys(tools, 0.0)
         for i in range(a.rounds + 2):
             for t in tools:
@@ -190,7 +191,7 @@ def measure_life(a, work):
     for name, program in programs(a).items():
         group, bundle = Group("life-" + slug(name)), "%s/%s" % (work, slug(name))
         make_bundle(bundle, root, run_config(False, group.path + "/box", profile(), "/bin/waits"), name)
-        tools.append(Tool(name, name, [program, "--root", work + "/" + name + "-state"], bundle, group))
+        tools.append(Tool(name, name, [program, "--root", work + "/state/" + name], bundle, group))
     walls = {(t, s): [] for t in tools for s in STEPS}
     cpu = dict.fromkeys(walls, 0.0)
     for i in range(a.rounds + 2):
@@ -230,7 +231,7 @@ def measure_storm(a, work):
             make_bundle("%s/%s-%d" % (work, slug(name), w), root, run_config(False, "%s/box%d" % (group.path, w), profile()), name)
         before, began, workers = group.cpu(), now(), []
         for w in range(WORKERS):
-            argv = [program, "--root", work + "/" + name + "-state", "run", "-b", "%s/%s-%d" % (work, slug(name), w), "storm%d" % w]
+            argv = [program, "--root", work + "/state/" + name, "run", "-b", "%s/%s-%d" % (work, slug(name), w), "storm%d" % w]
             workers.append(os.fork())
             if workers[-1] == 0:
                 status = 1

@@ -64,15 +64,18 @@ def remove_groups():
 
 
 class Peers:
-    """A helper's mount namespace, entered by what is started here; the host's table stays as it is."""
+    """A helper's mount namespace, entered by what is started here; the host's table stays as it is. In `state`, for what the
+    runtimes keep of their containers, a tmpfs is mounted there, as /run is one on a host."""
 
-    def __init__(self, layers, root, writable=None):
+    def __init__(self, layers, root, writable=None, state=None):
         script = "mount --bind %s %s && mount -t overlay overlay -o ro,lowerdir=%s %s" % (root, root, ":".join(reversed(layers)), root)
         if len(layers) == 1:
             script = "mount --bind -o ro %s %s" % (layers[0], root)
         if writable:
             script += " && mount -t tmpfs none %s && mkdir %s/upper %s/work %s/root && mount -t overlay overlay -o lowerdir=%s,upperdir=%s/upper,workdir=%s/work %s/root" % (
                 writable, writable, writable, writable, ":".join(reversed(layers)), writable, writable, writable)
+        if state:
+            script += " && mount -t tmpfs -o mode=755 none " + state
         if os.path.isdir("/sys/fs/cgroup/unified"):
             script += " && mount -t tmpfs none /sys/fs/cgroup/unified"
         self.p = subprocess.Popen(["unshare", "-m", "--propagation", "private", "sh", "-c", script + " && echo ok && exec sleep 100000"],
@@ -80,6 +83,10 @@ class Peers:
         if self.p.stdout.readline() != b"ok\n":
             sys.exit("bench: the peers' mount namespace cannot be made")
         self.fd = os.open("/proc/%d/ns/mnt" % self.p.pid, os.O_RDONLY | os.O_CLOEXEC)
+
+    def inside(self, path):
+        """The path as it is seen from there."""
+        return "/proc/%d/root%s" % (self.p.pid, path)
 
     def enter(self):
         if LIBC.setns(self.fd, 0x20000) != 0:

@@ -16,12 +16,14 @@ static char *planned(const char *path)
 	const struct cgroup_spec s = { .id = "box",
 				       .path = path,
 				       .res = CGROUP_RESOURCES_UNSET };
+	auto_cleanup(cgroup_free_ptr) struct cgroup *plan = NULL;
 	auto_buf struct buf text = BUF_LIMIT(65536);
 	struct err e = ERR_NONE;
 	char *line, *end;
 
-	if (cgroup_plan(&s, &text, &e) < 0)
+	if (cgroup_plan(&s, &plan, &e) < 0)
 		return NULL;
+	assert_int_equal(cgroup_save(plan, &text, &e), 0);
 	line = strstr(buf_str(&text), CGROUP_ROOT "/");
 	assert_non_null(line);
 	line += strlen(CGROUP_ROOT "/");
