@@ -22,11 +22,16 @@ int log_level_parse(const char *s, enum log_level *out, struct err *e);
 int log_format_parse(const char *s, enum log_format *out, struct err *e);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-#define log_debug(...) log_line(LOG_LV_DEBUG, __VA_ARGS__)
 #define log_info(...)  log_line(LOG_LV_INFO, __VA_ARGS__)
 #define log_warn(...)  log_line(LOG_LV_WARN, __VA_ARGS__)
 #define log_error(...) log_line(LOG_LV_ERROR, __VA_ARGS__)
 
 bool log_wants(enum log_level level);
+/* Costs next to nothing where nobody wants it. */
+#define log_debug(...)                                                                         \
+	do {                                                                                   \
+		if (log_wants(LOG_LV_DEBUG))                                                   \
+			log_line(LOG_LV_DEBUG, __VA_ARGS__);                                   \
+	} while (0)
 
 #endif

@@ -314,8 +314,8 @@ static int make(const struct cgroup_spec *s, struct cgroup *cg, struct err *e)
 
 	if (cg->be->check(&s->res, e) < 0 || cgroup_check_memory(&s->res.memory, true, e) < 0)
 		return -1;
-	if (cg->unit && (check_unit_place(cg, e) < 0 ||
-			 cgroup_systemd_start(s, cg, &in_files.res, e) < 0))
+	if (cg->unit &&
+	    (check_unit_place(cg, e) < 0 || cgroup_systemd_start(s, cg, &in_files.res, e) < 0))
 		return -1;
 	if (fill(&in_files, cg, e) < 0) {
 		unmake(cg);

@@ -167,8 +167,7 @@ int cgroup_systemd_start(const struct cgroup_spec *s, struct cgroup *cg,
 
 	if (sdbus_timeout_ms(&ms, e) < 0 ||
 	    begin("start", u->user, u->name, ms, &text, e) < 0 ||
-	    put_start(s, cg, &text, e) < 0 ||
-	    ask(&u->bus, &text, ms, &told, e) < 0)
+	    put_start(s, cg, &text, e) < 0 || ask(&u->bus, &text, ms, &told, e) < 0)
 		return -1;
 	if (check_place(buf_str(&told), cg->path, e) < 0)
 		return -1;

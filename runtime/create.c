@@ -360,7 +360,11 @@ static int host_hooks(struct startup *s, struct err *e)
 
 static int await_created(struct startup *s, struct err *e)
 {
-	if (sync_expect(s->sync_fd, SYNC_CREATED, e) < 0)
+	/* With run the program's exec comes next: where nothing is to be done before, one waking is enough. */
+	const bool at_once = s->run && s->pidfd_sock_fd < 0 && !s->args->pid_file;
+
+	if ((at_once && sync_await_close(s->sync_fd, e) < 0) ||
+	    sync_expect(s->sync_fd, SYNC_CREATED, e) < 0)
 		return -1;
 	if (s->pidfd_sock_fd >= 0 &&
 	    container_send_pidfd(s->pidfd_sock_fd, s->child.pidfd, e) < 0)

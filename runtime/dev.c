@@ -69,12 +69,13 @@ static int make_node(int dir, const char *name, const struct dev_spec *d, struct
 		return 1;
 	if (!made && errno != EEXIST)
 		return err_sys(e, "mknod");
+	if (made && d->uid == 0 && d->gid == 0)
+		return 0;
 
 	auto_close int fd = open_node(dir, name, e);
 	if (fd < 0 || verify(fd, d, "what is there", e) < 0)
 		return -1;
-	if (made && (d->uid != 0 || d->gid != 0) &&
-	    fchownat(fd, "", d->uid, d->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+	if (made && fchownat(fd, "", d->uid, d->gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "chown to %u:%u", d->uid, d->gid);
 	return 0;
 }

@@ -25,7 +25,8 @@ enum {
 	END_MS = 2000
 };
 
-static const char variable[] = "CARREL_SDBUS";
+/* In the second life the program's own file cannot be found any more: the first one says where it was. */
+static const char variable[] = "CARREL_SDBUS_DIR";
 
 /* %s: the directory of the runtime's own file. */
 static const char *const places[] = {
@@ -42,17 +43,21 @@ static char *at_place(size_t i, const char *dir)
 	return xasprintf("%s%s", dir, places[i] + strlen("%s"));
 }
 
-static char *find_program(void)
+static bool own_directory(char dir[PATH_MAX])
 {
-	char dir[PATH_MAX];
-	const ssize_t n = readlink("/proc/self/exe", dir, sizeof(dir) - 1);
+	const ssize_t n = readlink("/proc/self/exe", dir, PATH_MAX - 1);
 
 	if (n <= 0)
-		return NULL;
+		return false;
 	dir[n] = '\0';
 	char *slash = strrchr(dir, '/');
 	if (slash)
 		*slash = '\0';
+	return true;
+}
+
+static char *find_program(const char *dir)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		auto_free char *path = at_place(i, dir);
 
@@ -72,13 +77,12 @@ static bool executed_again(void)
 
 void sdbus_remember_program(void)
 {
-	auto_free char *path = NULL;
+	char dir[PATH_MAX];
 
 	if (executed_again())
 		return;
-	path = find_program();
-	if (path)
-		(void) setenv(variable, path, 1);
+	if (own_directory(dir))
+		(void) setenv(variable, dir, 1);
 	else
 		(void) unsetenv(variable);
 }
@@ -86,8 +90,11 @@ void sdbus_remember_program(void)
 static int choose_program(char **out, struct err *e)
 {
 	const char *remembered = executed_again() ? getenv(variable) : NULL;
+	char own[PATH_MAX] = "";
 
-	*out = remembered ? xstrdup(remembered) : find_program();
+	if (!remembered)
+		(void) own_directory(own);
+	*out = find_program(remembered ? remembered : own);
 	if (*out)
 		return 0;
 	return err_set(e, ENOENT,

@@ -1,6 +1,7 @@
 #include "runtime/sync.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -110,6 +111,17 @@ int sync_expect_fd(int fd, enum sync_name n, struct err *e)
 int sync_expect(int fd, enum sync_name n, struct err *e)
 {
 	return sync_expect_either(fd, n, n, e) < 0 ? -1 : 0;
+}
+
+int sync_await_close(int fd, struct err *e)
+{
+	/* Without POLLIN messages wake nobody. */
+	struct pollfd p = { .fd = fd };
+
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			return err_sys(e, "handshake: poll");
+	return 0;
 }
 
 int sync_expect_eof(int fd, struct err *e)

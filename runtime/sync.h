@@ -71,6 +71,9 @@ int sync_expect(int fd, enum sync_name n, struct err *e);
 int sync_expect_either(int fd, enum sync_name a, enum sync_name b, struct err *e);
 
 /* Waits for end of file, which exec causes; the peer's SYNC_FAILED becomes *e. */
+/* Blocks until the peer has closed its end; what it sent before can be read then. For who would only go on waiting after
+ * each of its messages. */
+int sync_await_close(int fd, struct err *e);
 int sync_expect_eof(int fd, struct err *e);
 
 #endif

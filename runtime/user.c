@@ -46,6 +46,10 @@ static int lines_open(struct lines *l, int root_fd, const char *path, struct err
 	auto_close int node = path_open_in(root_fd, path, O_PATH, 0, e);
 	struct stat st, again;
 
+	/* All but the buffer, which is large and mostly stays untouched. */
+	l->fd = FD_NONE;
+	l->total = l->head = l->tail = 0;
+	l->skip = false;
 	if (node < 0)
 		return err_wrap(e, "%s", path);
 	if (fstat(node, &st) < 0)
@@ -147,7 +151,7 @@ struct account {
 static int find_account(int root_fd, const char *name, uint32_t uid, struct account *out,
 			struct err *e)
 {
-	auto_lines struct lines l = { .fd = FD_NONE };
+	auto_lines struct lines l;
 	char *line, *f[FIELDS_MAX];
 	int r;
 
@@ -216,7 +220,7 @@ static int add_group(struct groups *g, uint32_t gid, struct err *e)
 /* 1: the group of that name was found. */
 static int read_groups(int root_fd, struct groups *g, struct err *e)
 {
-	auto_lines struct lines l = { .fd = FD_NONE };
+	auto_lines struct lines l;
 	char *line, *f[FIELDS_MAX];
 	int r;
 

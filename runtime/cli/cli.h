@@ -21,8 +21,10 @@ struct cli {
 
 extern const struct opt_program cli_program;
 
-/* Set up by main before a handler runs: log, driver, root. */
-int cli_prepare(struct cli *c, struct err *e);
+/* Set up by main before a handler runs: the log, and cli_settle unless that is for cli_enter to do. */
+int cli_prepare(struct cli *c, const struct opt_cmd *cmd, struct err *e);
+/* Driver and root. */
+int cli_settle(struct cli *c, struct err *e);
 void cli_warn(const char *text);
 /* Logs "carrel-runtime COMMAND: why" where --log says, and tells stderr; returns `code`. */
 int cli_fail(const struct cli *c, const char *command, const struct err *why, int code);
@@ -30,8 +32,8 @@ int cli_fail(const struct cli *c, const char *command, const struct err *why, in
 enum { CLI_OUTPUT_MAX = 16 << 20 };
 /* To stdout; returns the exit code. */
 int cli_print(const struct cli *c, const char *command, struct buf *out);
-/* For commands that enter a container: checks --preserve-fds, and executes the program again from where a container
- * cannot reach its file. */
+/* For commands that enter a container: checks --preserve-fds, executes the program again from where a container
+ * cannot reach its file, and then settles the rest. */
 int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e);
 /* How many sockets a service manager has given to this process (LISTEN_FDS, LISTEN_PID): 3 and what follows. */
 unsigned cli_listen_fds(void);

@@ -58,5 +58,5 @@ int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e)
 	if (check_preserved(preserve_fds, e) < 0)
 		return -1;
 	sdbus_remember_program();
-	return seal_self(c->argv, e);
+	return seal_self(c->argv, e) < 0 ? -1 : cli_settle(c, e);
 }

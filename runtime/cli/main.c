@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -72,9 +71,12 @@ static int choose_driver(struct cli *c, struct err *e)
 /* The first user namespace has a number of its own. Without procfs: in the first. */
 static bool in_own_user_namespace(void)
 {
-	struct stat st;
+	static const char first[] = "user:[4026531837]";
+	char name[sizeof(first) + 16];
+	const ssize_t n = readlink("/proc/self/ns/user", name, sizeof(name));
 
-	return stat("/proc/self/ns/user", &st) == 0 && st.st_ino != 0xEFFFFFFD;
+	return n > 0 &&
+	       ((size_t) n != sizeof(first) - 1 || memcmp(name, first, (size_t) n) != 0);
 }
 
 /* Root of another user namespace (rootless podman calls us so) is an ordinary user to the host. */
@@ -109,9 +111,9 @@ static void choose_root(struct cli *c)
 		c->env.root = default_root;
 }
 
-int cli_prepare(struct cli *c, struct err *e)
+int cli_settle(struct cli *c, struct err *e)
 {
-	if (open_log(c, e) < 0 || choose_driver(c, e) < 0 || choose_rootless(c, e) < 0)
+	if (choose_driver(c, e) < 0 || choose_rootless(c, e) < 0)
 		return -1;
 	choose_root(c);
 	c->env.notify_socket = getenv("NOTIFY_SOCKET");
@@ -119,6 +121,19 @@ int cli_prepare(struct cli *c, struct err *e)
 		c->env.notify_socket = NULL;
 	c->env.warn = cli_warn;
 	return 0;
+}
+
+/* Commands that enter a container begin with another exec: what is settled before it would be so twice. */
+static bool enters(const struct opt_cmd *cmd)
+{
+	return cmd->run == cli_create || cmd->run == cli_run || cmd->run == cli_exec;
+}
+
+int cli_prepare(struct cli *c, const struct opt_cmd *cmd, struct err *e)
+{
+	if (open_log(c, e) < 0)
+		return -1;
+	return enters(cmd) ? 0 : cli_settle(c, e);
 }
 
 static int help(const struct opt_cmd *cmd)
@@ -168,7 +183,7 @@ int main(int argc, char **argv)
 		code = cli_version(&c, NULL, 0, NULL);
 		break;
 	case OPT_RUN:
-		if (cli_prepare(&c, &e) < 0)
+		if (cli_prepare(&c, p.cmd, &e) < 0)
 			code = cli_fail(&c, p.cmd->name, &e,
 					strcmp(p.cmd->name, "exec") == 0 ? 255 : 1);
 		else
