@@ -1,17 +1,18 @@
 #!/usr/bin/python3
 """make bench: what a sandbox costs, beside crun and podman, measured in one interleaved run.
 
-  bench.py --bin DIR --store DIR [--rounds N] [--live N] [--only prompt,live,run,life,storm] [--peer NAME=PROGRAM]...
+  bench.py --bin DIR --store DIR [--rounds N] [--live N] [--only prompt,boxes,run,life,storm,live] [--peer NAME=PROGRAM]...
 
 prompt  create -> first byte of the prompt, default image. carrel: POST, WebSocket, first OUTPUT. crun: `run` on a terminal, the
         same root mounted before. podman: `run --rm -it` on the same root. CPU: everything each of them started, by cpuacct.
-live    memory of a shim, and the same create -> prompt with 0, 100 and 200 sandboxes alive.
+boxes   memory of a shim, and the same create -> prompt with 0, 100 and 200 sandboxes of the daemon alive.
 run     `run /bin/true` (nothing.c: no C library is measured) of carrel-runtime, crun, runc and the floor (floor.c) with the same
         config.json, with and without user and time namespaces (the peers of Debian 12 know no time namespace).
 life    each step of a container's life on its own: create, start, state, exec, kill, delete.
 storm   as many whole runs as fit, by 8 workers.
+live    the same steps with 0, 500 and 1,000 containers alive, and what a live one holds; carrel-runtime and one peer, the newest.
 
---peer NAME=PROGRAM adds a runtime to the last three, for one that is newer than the distribution's.
+--peer NAME=PROGRAM adds a runtime to the last four, for one that is newer than the distribution's.
 
 Wall times are milliseconds, CPU is milliseconds a run; on a machine that does other work as well, trust CPU, the minimum and the
 ratios. Prints Markdown, and the load before and after. Needs root.
@@ -33,6 +34,7 @@ import tempfile
 import time
 
 from benchlib import TOP, Group, Peers, now, percentiles, remove_groups, show
+from bench_live import measure_live
 from bench_runtime import measure_life, measure_run, measure_storm
 
 
@@ -303,16 +305,16 @@ def shims(run):
     return found
 
 
-def measure_live(a, work):
-    group = Group("live")
-    daemon = Daemon(a.bin, a.store, work + "/live", group)
+def measure_boxes(a, work):
+    group = Group("boxes")
+    daemon = Daemon(a.bin, a.store, work + "/daemon", group)
     alive, rows = [], []
     try:
         for _ in range(3):
             box, s, _, _ = daemon.create()
             s.close()
             daemon.delete(box)
-        for level in (0, a.live // 2, a.live):
+        for level in (0, a.boxes // 2, a.boxes):
             while len(alive) < level:
                 box, s, _, _ = daemon.create()
                 s.close()
@@ -326,8 +328,8 @@ def measure_live(a, work):
             cpu = (group.cpu() - before) / len(walls)
             rows.append("| %d | %d | %s | %.1f |" % (level, len(walls), percentiles(walls), cpu * 1000))
         time.sleep(1)
-        per_shim = [sum(pss(p) for p in v) for v in shims(work + "/live/run").values()]
-        processes = [len(v) for v in shims(work + "/live/run").values()]
+        per_shim = [sum(pss(p) for p in v) for v in shims(work + "/daemon/run").values()]
+        processes = [len(v) for v in shims(work + "/daemon/run").values()]
         before = group.cpu()
         time.sleep(5)
         idle = (group.cpu() - before) / 5
@@ -352,8 +354,9 @@ def main():
     p.add_argument("--store", default=TOP + "/build/run/store")
     p.add_argument("--rounds", type=int, default=100)
     p.add_argument("--podman-every", type=int, default=1, help="every Nth round only")
-    p.add_argument("--live", type=int, default=200)
-    p.add_argument("--only", default="prompt,live,run,life,storm")
+    p.add_argument("--boxes", type=int, default=200, help="sandboxes of the daemon")
+    p.add_argument("--live", type=int, default=1000, help="containers of a runtime")
+    p.add_argument("--only", default="prompt,boxes,run,life,storm,live")
     p.add_argument("--storm", type=int, default=800, help="runs in a storm")
     p.add_argument("--peer", action="append", default=[], metavar="NAME=PROGRAM")
     p.add_argument("--no-peers", action="store_true")
@@ -373,8 +376,8 @@ def main():
     os.dup2(os.open(work + "/null", os.O_RDWR), 0)
     show("Load average %.1f %.1f %.1f on %d processors at the beginning, kernel %s.\n" % (*os.getloadavg(), os.cpu_count(), os.uname().release))
     try:
-        for name, measure in (("prompt", measure_prompt), ("live", measure_live), ("run", measure_run), ("life", measure_life),
-                              ("storm", measure_storm)):
+        for name, measure in (("prompt", measure_prompt), ("boxes", measure_boxes), ("run", measure_run), ("life", measure_life),
+                              ("storm", measure_storm), ("live", measure_live)):
             if name in a.only.split(","):
                 os.mkdir(work + "/" + name)
                 os.chmod(work + "/" + name, 0o755)
