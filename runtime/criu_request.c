@@ -1,5 +1,6 @@
 #include "runtime/criu_request.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -66,6 +67,45 @@ int criu_dirs_open(const struct criu_args *a, bool make, struct criu_dirs *out, 
 	*out = d;
 	d = CRIU_DIRS_NONE;
 	return 0;
+}
+
+/* criu opens what it wants by name, and truncates its log and its statistics: as root, wherever a link leads. */
+static int check_entry(const struct criu_dirs *d, const char *name, struct err *e)
+{
+	struct stat st;
+
+	if (fstatat(d->image_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "--image-path: %s/%s", d->image, name);
+	if (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || S_ISSOCK(st.st_mode))
+		return 0;
+	/* Of --parent-path; criu reads nothing but pages there. */
+	if (S_ISLNK(st.st_mode) && strcmp(name, "parent") == 0)
+		return 0;
+	return err_set(e, EPERM,
+		       "--image-path: %s/%s is %s: criu would follow it, so a checkpoint may "
+		       "hold plain files only; remove it",
+		       d->image, name, S_ISLNK(st.st_mode) ? "a link" : "a pipe or a device");
+}
+
+int criu_dirs_check(const struct criu_dirs *d, struct err *e)
+{
+	const int fd = openat(d->image_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!dir) {
+		(void) err_sys(e, "--image-path: %s", d->image);
+		if (fd >= 0)
+			(void) close(fd);
+		return -1;
+	}
+	for (errno = 0; r == 0 && (entry = readdir(dir)); errno = 0)
+		r = check_entry(d, entry->d_name, e);
+	if (r == 0 && errno)
+		r = err_sys(e, "--image-path: %s", d->image);
+	(void) closedir(dir);
+	return r;
 }
 
 void criu_dirs_close(struct criu_dirs *d)

@@ -26,6 +26,8 @@ struct criu_dirs {
 #define CRIU_DIRS_NONE ((struct criu_dirs){ .image_fd = -1, .work_fd = -1 })
 /* make: the image directory too, with its parents; the work directory always. */
 int criu_dirs_open(const struct criu_args *a, bool make, struct criu_dirs *out, struct err *e);
+/* That nothing in the image directory, which somebody else may have made, leads elsewhere. */
+int criu_dirs_check(const struct criu_dirs *d, struct err *e);
 void criu_dirs_close(struct criu_dirs *d);
 #define auto_criu_dirs auto_cleanup(criu_dirs_close)
 

@@ -51,7 +51,8 @@ static int find_criu(struct restore *r, struct err *e)
 
 static int open_images(struct restore *r, struct err *e)
 {
-	if (criu_dirs_open(&r->a->criu, false, &r->dirs, e) < 0)
+	if (criu_dirs_open(&r->a->criu, false, &r->dirs, e) < 0 ||
+	    criu_dirs_check(&r->dirs, e) < 0)
 		return -1;
 	return criu_streams_load(r->dirs.image_fd, &r->streams, e);
 }
