@@ -41,8 +41,11 @@ done
 SH
 }
 
+# All of it takes long: then it shows how far it is.
 crash() {
-	CARREL_BIN=$CARREL_BIN timeout "${CRASH_SECONDS:-500}" python3 "$BATS_TEST_DIRNAME/../crash/crash.py" "$1" "$WORK" "${@:2}" 3>&- || {
+	CARREL_BIN=$CARREL_BIN timeout "${CRASH_SECONDS:-500}" python3 "$BATS_TEST_DIRNAME/../crash/crash.py" "$1" "$WORK" "${@:2}" 3>&- |
+		if [ "$every" = 1 ]; then tee >(sed -u 's/^/# /' >&3); else cat; fi
+	[ "${PIPESTATUS[0]}" = 0 ] || {
 		echo "again: CRASH_EVERY=$every CRASH_OFFSET=$offset"
 		return 1
 	}
