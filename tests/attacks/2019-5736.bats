@@ -35,7 +35,7 @@ lurk() {
 	done
 	wait_for '[ "$(status_of)" = stopped ]' 15
 	cat "$WORK/lurker"
-	! grep -q "wrote .*$WORK" "$WORK/lurker"
+	! grep -q "wrote .*$WORK" "$WORK/lurker" || return 1
 	! grep -q "wrote .*carrel-runtime" "$WORK/lurker"
 	[ "$(sha256sum < "$RUNTIME")" = "$before" ]
 }

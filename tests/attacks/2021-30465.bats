@@ -17,7 +17,7 @@ load race
 		run rt run -b "$BUNDLE" "$ID"
 		if [ "$status" = 0 ]; then good=$((good + 1)) && [ "$output" = 1 ]; fi
 		[ "$(victim)" = "$VICTIM/sub " ]
-		! grep -q raced /proc/self/mountinfo
+		! grep -q raced /proc/self/mountinfo || return 1
 	done
 	echo "# $good of $ROUNDS were mounted" >&3
 	[ "$good" -gt 0 ]

@@ -46,7 +46,7 @@ lure() {
 				args true
 				run rt run -b "$BUNDLE" "$ID" < /dev/null
 				[ "$(snapshot)" = "$BEFORE" ] || { echo "changed through $at -> $to" && return 1; }
-				! grep -q "$VICTIM" /proc/self/mountinfo
+				! grep -q "$VICTIM" /proc/self/mountinfo || return 1
 			done
 		done
 	done

@@ -217,7 +217,7 @@ try_restore() { rt restore -d -b "$BUNDLE" --image-path "$IMAGES" --work-path "$
 	has_one_of 23 '["/mnt","/mnt"]'
 	has_one_of 23 '["/proc/keys","/dev/null"]'
 	# A directory is covered by a tmpfs of the container's own.
-	! option 23 | grep -E 'proc/scsi|sys/firmware|nothing'
+	! option 23 | grep -E 'proc/scsi|sys/firmware|nothing' || return 1
 	restore
 	has_one_of 23 "[\"/link\",\"$BUNDLE/data\"]"
 	has_one_of 23 '["/mnt","/usr"]'
@@ -286,7 +286,7 @@ try_restore() { rt restore -d -b "$BUNDLE" --image-path "$IMAGES" --work-path "$
 	[ "$(jq .pid "$WORK/hook")" = "$pid" ]
 	[ "$(jq -r .status "$WORK/hook2")" = creating ]
 	grep -q "$CGROUP" "/proc/$pid/cgroup"
-	! grep "$BUNDLE" /proc/self/mountinfo
+	! grep "$BUNDLE" /proc/self/mountinfo || return 1
 	fails_with 'that is not stopped: running' rt delete "$ID"
 	rt kill "$ID" KILL
 	wait_for '[ "$(status_of)" = stopped ]'

@@ -57,12 +57,12 @@ conformance() { OUT=$WORK/out RUNTIME=$RUNTIME timeout 200 "$TOOL" "$@"; }
 	run conformance "$SUITE" where.bats
 	ok
 	for ns in mnt cgroup pid; do
-		! grep -qF "$(readlink "/proc/self/ns/$ns")" "$SUITE/seen"
+		! grep -qF "$(readlink "/proc/self/ns/$ns")" "$SUITE/seen" || return 1
 	done
 	grep -qx terminal "$SUITE/seen"
 	grep -qxE 'amd64|arm64|armhf|riscv64' "$SUITE/seen"
 	# In its own root of every hierarchy.
-	! grep -E '^[0-9]+:.*:/.+' "$SUITE/seen"
+	! grep -E '^[0-9]+:.*:/.+' "$SUITE/seen" || return 1
 	! grep -q ' /mnt tmpfs' /proc/self/mounts
 	# Another run of somebody else's may be on its way.
 	[ -z "$(traces | sort | comm -13 <(sort "$WORK/before") -)" ]

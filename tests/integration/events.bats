@@ -94,7 +94,7 @@ follow() {
 	rt delete --force "$ID"
 	wait_code $EVENTS
 	[ $code = 0 ]
-	! grep -qv '"oom"' "$WORK/events"
+	! grep -qv '"oom"' "$WORK/events" || return 1
 
 	args sh -c 'sleep 2; exec tail /dev/zero'
 	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1

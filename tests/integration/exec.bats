@@ -227,7 +227,7 @@ PY
 	grep -q 'tty True' "$WORK/o1"
 	grep -q 'from the container' "$WORK/o1"
 	# A newline stays one: whoever holds the terminal decides about carriage returns.
-	! grep -q $'\r' "$WORK/o1"
+	! grep -q $'\r' "$WORK/o1" || return 1
 	rt delete --force "$ID"
 
 	config '.process.terminal = false'

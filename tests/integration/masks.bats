@@ -79,7 +79,7 @@ teardown() { runtime_teardown; }
 	config '.linux.readonlyPaths = ["/mnt/out"]'
 	inside true
 	ok
-	! grep -q " $WORK/victim " /proc/self/mountinfo
+	! grep -q " $WORK/victim " /proc/self/mountinfo || return 1
 	touch "$WORK/victim/still-writable"
 }
 

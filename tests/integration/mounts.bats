@@ -218,7 +218,7 @@ host_tmpfs() { # DIR OPTIONS
 	guest mount "$WORK/victim" /real
 	fact mount "$WORK/victim rw.* tmpfs t .*"
 	fact mount '/real rw.* tmpfs t .*'
-	! grep -q " $WORK/victim " /proc/self/mountinfo
+	! grep -q " $WORK/victim " /proc/self/mountinfo || return 1
 	[ -z "$(ls -A "$WORK/victim")" ]
 }
 

@@ -89,7 +89,7 @@ no_pins() {
 	devices '{"dev0": {"name": "ctr0"}}'
 	args sleep 1000
 	rt create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
-	! in_host ip link show dev dev0 2> /dev/null
+	! in_host ip link show dev dev0 2> /dev/null || return 1
 	in_sandbox ip link show dev ctr0
 	rt start "$ID"
 	rt kill "$ID" KILL
@@ -109,7 +109,7 @@ no_pins() {
 	inside ip -o link show dev ctr0
 	ok
 	in_world ip link show dev ctr0
-	! in_host ip link show dev dev0 2> /dev/null
+	! in_host ip link show dev dev0 2> /dev/null || return 1
 	no_pins
 }
 

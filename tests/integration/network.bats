@@ -166,7 +166,7 @@ V6_REFUSED=(fc00::1 fd00:9::1 fd00:ec2::254 fec0::1 100::1 2001::1 2002:a01:203:
 	mac_b=$(SANDBOX=$b in_sandbox ip -j link show eth0 | jq -r '.[0].address')
 	SANDBOX=$a in_sandbox sh -c "ip route add 10.88.0.6 dev eth0; ip neigh replace 10.88.0.6 lladdr $mac_b dev eth0"
 	SANDBOX=$b in_sandbox sh -c "ip route add 10.88.0.5 dev eth0; ip neigh replace 10.88.0.5 lladdr $mac_a dev eth0"
-	! SANDBOX=$a in_sandbox busybox ping -c 1 -w 2 10.88.0.6
+	! SANDBOX=$a in_sandbox busybox ping -c 1 -w 2 10.88.0.6 || return 1
 	# The control: only the isolation of the ports was in the way (and, where bridges call it, the forward chain).
 	in_host sh -c 'echo 0 > /proc/sys/net/bridge/bridge-nf-call-iptables' || true
 	in_host bridge link set dev "$(port_of "$a")" isolated off
@@ -202,7 +202,7 @@ spoof_frames() {
 	: > "$WORK/seen"
 	spoof_frames
 	wait_for "grep -qx fd00:88::5 $WORK/seen"
-	! grep -qE '77$|198' "$WORK/seen"
+	! grep -qE '77$|198' "$WORK/seen" || return 1
 	in_host nft insert rule inet carrel forward accept
 	spoof_frames
 	wait_for "grep -qx fd00:88::77 $WORK/seen && grep -qx 10.88.0.77 $WORK/seen && grep -qx 198.51.100.9 $WORK/seen"
@@ -291,7 +291,7 @@ spoof_frames() {
 @test "without the annotation nothing of it happens" {
 	config 'del(.annotations)'
 	in_host strace -f -o "$WORK/trace" "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
-	! grep -E 'AF_NETLINK|network.lock|ip_forward|/ns/net' "$WORK/trace"
+	! grep -E 'AF_NETLINK|network.lock|ip_forward|/ns/net' "$WORK/trace" || return 1
 	network '{}'
 	in_host strace -f -o "$WORK/trace" "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
 	grep -q 'AF_NETLINK' "$WORK/trace"
@@ -321,7 +321,7 @@ spoof_frames() {
 	rm -rf "$dir"
 	[ "$status" -ne 0 ]
 	says 'an ordinary user can join one by path'
-	! grep -v ^@ "$WORK/left"
+	! grep -v ^@ "$WORK/left" || return 1
 	clean
 }
 

@@ -106,7 +106,7 @@ teardown() {
 	fact stat '/mnt/by-hook file .*'
 	fact mount '/mnt .* tmpfs hooked .*'
 	[ ! -e "$ROOTFS/mnt/by-hook" ]
-	! grep -q hooked /proc/self/mountinfo
+	! grep -q hooked /proc/self/mountinfo || return 1
 	# Also where only the host's root can walk to it.
 	userns
 	mkdir -p "$BUNDLE/private"

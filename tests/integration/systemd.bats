@@ -31,7 +31,7 @@ misbehave() { echo "$*" > "$FAKE/mode"; }
 	# Nobody else is left in it.
 	[ "$(cat "$(group_dir pids)/cgroup.procs")" = "$pid" ]
 	rt delete --force "$ID"
-	! unit_is_there
+	! unit_is_there || return 1
 	[ ! -d "$(group_dir pids)" ]
 }
 
