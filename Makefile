@@ -15,6 +15,8 @@ DESTDIR ?=
 V ?= 0
 WERROR ?= 0
 SAN ?=
+# Neither the sanitizers nor valgrind see into static programs: with DYNAMIC=1 NAME_STATIC is ignored.
+DYNAMIC ?= $(if $(SAN)$(VALGRINDING),1)
 comma := ,
 O ?= build$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 
@@ -76,13 +78,12 @@ $(O)/gen/version.h: VERSION
 	@mkdir -p $(@D)
 	$(Q)printf '#define CARREL_VERSION "%s"\n' '$(VERSION)' > $@
 
-# The sanitizers cannot be linked statically: there NAME_STATIC is ignored.
 define program_rules
 $(O)/bin/$(1): $$(call obj,$$($(1)_SRC)) $$(foreach l,$$($(1)_LINK),$$(call lib,$$(l)))
 	@mkdir -p $$(@D)
 	$$(call say,LD,$$@)
-	$(Q)$$(or $$($(1)_CC),$$(CC)) $$(CFLAGS) $$(if $$(SAN),,$$(if $$($(1)_STATIC),-static)) $$(LDFLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ \
-		$$(if $$(and $$($(1)_PKGS)),$$(shell $$(PKG_CONFIG) $$(if $$(SAN),,$$(if $$($(1)_STATIC),--static)) --libs $$($(1)_PKGS))) $$($(1)_LIBS)
+	$(Q)$$(or $$($(1)_CC),$$(CC)) $$(CFLAGS) $$(if $$(DYNAMIC),,$$(if $$($(1)_STATIC),-static)) $$(LDFLAGS) $$($(1)_LDFLAGS) -o $$@ $$^ \
+		$$(if $$(and $$($(1)_PKGS)),$$(shell $$(PKG_CONFIG) $$(if $$(DYNAMIC),,$$(if $$($(1)_STATIC),--static)) --libs $$($(1)_PKGS))) $$($(1)_LIBS)
 endef
 
 define lib_rules
@@ -121,6 +122,19 @@ $(O)/fuzz/$(1): $(O)/obj/tests/fuzz/$(1).o $$(foreach l,$$($(1)_LINK),$$(call li
 		$$(if $$($(1)_PKGS),$$(shell $$(PKG_CONFIG) --libs $$($(1)_PKGS))) $$($(1)_LIBS)
 endef
 $(foreach f,$(FUZZ),$(eval $(call fuzz_rules,$(f))))
+
+# So does valgrind, which gets two system calls that it does not know in other words (tests/valgrind.c).
+VALGRIND ?= valgrind
+ifeq ($(VALGRINDING),1)
+CFLAGS += -O1 -fno-omit-frame-pointer
+LDFLAGS += -Wl,--wrap=syscall $(abspath $(O))/tests/valgrind.o
+$(PROGRAMS:%=$(O)/bin/%) $(UNIT:%=$(O)/unit/%) $(O)/tests/runtime-rdt: | $(O)/tests/valgrind.o
+endif
+.PHONY: check-valgrind
+## check-valgrind the unit tests and the runtime's integration tests under VALGRIND=program; FILES="exec kill" or FILES=units for a part
+check-valgrind:
+	$(Q)$(MAKE) --no-print-directory O=build-valgrind VALGRINDING=1 all unit-bins
+	$(Q)VALGRIND="$(VALGRIND)" tests/tools/valgrind $(FILES)
 
 .PHONY: unit unit-bins
 unit-bins: $(UNIT:%=$(O)/unit/%)

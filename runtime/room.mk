@@ -28,8 +28,8 @@ runtime_SRC += runtime/netaddr.c runtime/netdev.c runtime/netlink.c runtime/netw
 	runtime/network_rules.c runtime/network_table.c runtime/nft.c runtime/rtnl.c runtime/spec_net.c runtime/startup_net.c runtime/startup_open.c
 
 # The program is started once or twice for each thing that is done to a container, so what a start costs decides: with
-# musl a fifth of what static glibc takes. Its objects are made apart. With clang, sanitizers or no musl-gcc: glibc.
-ifeq ($(SAN)$(filter gcc,$(CC))$(and $(shell command -v musl-gcc),-musl),gcc-musl)
+# musl a fifth of what static glibc takes. Its objects are made apart. With clang, DYNAMIC or no musl-gcc: glibc.
+ifeq ($(DYNAMIC)$(filter gcc,$(CC))$(and $(shell command -v musl-gcc),-musl),gcc-musl)
 carrel-runtime_CC := musl-gcc
 carrel-runtime_SRC := $(addprefix musl/,$(runtime_cli) $(runtime_SRC) $(filter-out base/yaml.c,$(base_SRC)) \
 	runtime/cli/musl/checked.c runtime/cli/musl/errors.c runtime/cli/musl/heap.c)

@@ -9,6 +9,14 @@ $(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
 	$(call say,LD,$@)
 	$(Q)gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $< $($(@F)_LIBS)
 
+$(O)/tests/valgrind.o: tests/valgrind.c
+	@mkdir -p $(@D)
+	$(Q)gcc -D_GNU_SOURCE -std=gnu17 -O1 -g -Wall -Wextra -c -o $@ $<
+$(O)/tests/valgrind-probe: tests/valgrind.c
+	@mkdir -p $(@D)
+	$(Q)gcc -D_GNU_SOURCE -DPROBE -std=gnu17 -O1 -Wall -Wextra -o $@ $<
+EXTRA += $(if $(VALGRINDING),$(O)/tests/valgrind-probe)
+
 # The runtime with a resctrl that tests can look into.
 EXTRA += $(O)/tests/runtime-rdt
 $(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fake.c) $(O)/lib/libruntime.a $(O)/lib/libbase.a

@@ -36,7 +36,7 @@ lurk() {
 	wait_for '[ "$(status_of)" = stopped ]' 15
 	cat "$WORK/lurker"
 	! grep -q "wrote .*$WORK" "$WORK/lurker" || return 1
-	! grep -q "wrote .*carrel-runtime" "$WORK/lurker"
+	! grep -q "wrote .*carrel-runtime" "$WORK/lurker" || return 1
 	[ "$(sha256sum < "$RUNTIME")" = "$before" ]
 }
 

@@ -63,7 +63,7 @@ conformance() { OUT=$WORK/out RUNTIME=$RUNTIME timeout 200 "$TOOL" "$@"; }
 	grep -qxE 'amd64|arm64|armhf|riscv64' "$SUITE/seen"
 	# In its own root of every hierarchy.
 	! grep -E '^[0-9]+:.*:/.+' "$SUITE/seen" || return 1
-	! grep -q ' /mnt tmpfs' /proc/self/mounts
+	! grep -q ' /mnt tmpfs' /proc/self/mounts || return 1
 	# Another run of somebody else's may be on its way.
 	[ -z "$(traces | sort | comm -13 <(sort "$WORK/before") -)" ]
 }
