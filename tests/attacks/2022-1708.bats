@@ -30,12 +30,12 @@ os.waitpid(pid, 0)
 PY
 }
 
-@test "control: who keeps what comes has it all in memory in that time" {
+@test "control: who keeps what comes has it all in memory" {
 	run timeout 60 python3 -c '
-import resource, subprocess, sys, time
+import resource, subprocess, sys
 p = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE)
-kept, end = [], time.monotonic() + 3
-while time.monotonic() < end and len(kept) < 3000:
+kept = []
+while len(kept) < 1000:
     kept.append(p.stdout.read(65536))
 p.kill()
 print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)' "$ROOTFS/bin/busybox" yes

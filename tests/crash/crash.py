@@ -6,7 +6,7 @@
                                     is an error with a text and nothing is left
   crash.py planted WORK             the control: leaks of every kind and weaker containers must be seen
 
-The calls OFFSET, OFFSET + EVERY, ... of each operation are taken; EVERY 1 is all of them, with each errno. WORK holds the
+The calls OFFSET, OFFSET + EVERY, ... of each operation are taken; EVERY 1 is all of them, with each errno (CRASH_EACH: with so many). WORK holds the
 bundles: whole and user, whose program shows what it sees of itself, and sleep. CARREL_BIN is in the environment. Prints one line
 per operation, and what is wrong.
 """
@@ -23,7 +23,7 @@ import time
 
 BIN = os.environ["CARREL_BIN"]
 RUNTIME, STEP = BIN + "/carrel-runtime", BIN + "/../tests/crash/step"
-ERRORS = os.environ.get("CRASH_ERRORS", "EPERM ENOSYS ENOMEM EIO").split()
+ERRORS = ["EPERM", "ENOSYS", "ENOMEM", "EIO"]
 SLOW = 4 if os.environ.get("CARREL_SAN") else 1
 ONLY = os.environ.get("CRASH_ONLY", "")
 PR_SET_CHILD_SUBREAPER = 36
@@ -366,8 +366,9 @@ def sweep(work, op, mode, every, offset):
     box, tally, wrong = Box(work, op.bundle), collections.Counter(), []
     reference = reference_of(box, op)
     at, began, box.hit = offset, time.monotonic(), True
+    each = int(os.environ.get("CRASH_EACH", len(ERRORS) if every == 1 else 1))
     while box.hit and len(wrong) <= 200:
-        for error in [None] if mode == "kill" else ERRORS if every == 1 else [ERRORS[at // every % len(ERRORS)]]:
+        for error in [None] if mode == "kill" else [ERRORS[(at // every + i) % len(ERRORS)] for i in range(each)]:
             try:
                 if mode == "kill":
                     kill_one(box, op, at, tally)

@@ -199,6 +199,58 @@ ROWS
 	[ "$good" -ge 6 ] && [ "$bad" -ge 10 ]
 }
 
+@test "the same with a user namespace and an idmapped mount" {
+	[ -z "${CARREL_SAN:-}" ] || skip "the sanitizer's own start needs some of them"
+	local call error good=0 bad=0 whole
+	userns
+	mkdir "$WORK/volume"
+	echo mine > "$WORK/volume/file"
+	edit --arg s "$WORK/volume" '.mounts += [{destination: "/mnt", type: "bind", source: $s, options: ["rbind", "ro", "nosuid", "nodev", "idmap"],
+		uidMappings: [{containerID: 0, hostID: 100000, size: 65536}], gidMappings: [{containerID: 0, hostID: 100000, size: 65536}]}]'
+	sed -i '1i ls -ln /mnt; echo x > /mnt/file; cat /mnt/file' "$ROOTFS/show"
+	run timeout 60 "$FORBID" -- "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+	ok
+	whole=$output
+	says mine
+	for call in clone3 open_tree move_mount fsopen fsmount mount_setattr openat2 unshare setns pidfd_open pidfd_getfd memfd_create; do
+		for error in ENOSYS EPERM; do
+			run timeout 60 "$FORBID" "$call=$error" -- "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
+			if [ "$status" = 0 ]; then
+				good=$((good + 1))
+				diff <(echo "$whole") <(echo "$output") || { echo "$call=$error: another container" && return 1; }
+			else
+				bad=$((bad + 1))
+				clear_error || { echo "$call=$error" && return 1; }
+			fi
+			nothing_left || { echo "$call=$error" && return 1; }
+		done
+	done
+	echo "# $good whole, $bad refused" >&3
+	[ "$good" -ge 4 ] && [ "$bad" -ge 8 ]
+}
+
+@test "exec without open_tree runs from a copy in memory, and without memfd_create too it does not go in" {
+	[ -z "${CARREL_SAN:-}" ] || skip "the sanitizer's own start needs some of them"
+	local error
+	start_sleeper
+	for error in ENOSYS EPERM; do
+		run timeout 60 "$FORBID" "open_tree=$error" -- strace -qq -o "$WORK/trace" -e trace=memfd_create,execveat \
+			"$RUNTIME" --root "$ROOT" exec "$ID" /bin/guest ids
+		ok
+		fact uid '1000 1000 1000'
+		grep -q '^memfd_create("carrel-runtime".*= [0-9]' "$WORK/trace"
+		grep -q '^execveat([0-9]*, "".*AT_EMPTY_PATH) = 0' "$WORK/trace"
+		run timeout 60 "$FORBID" "open_tree=$error" "memfd_create=$error" -- "$RUNTIME" --root "$ROOT" exec "$ID" /bin/guest ids
+		[ "$status" -ne 0 ]
+		says 'seal this program'
+		[[ $output != *uid* ]]
+	done
+	# The control: by itself it does not copy.
+	run strace -qq -o "$WORK/trace" -e trace=memfd_create,execveat "$RUNTIME" --root "$ROOT" exec "$ID" /bin/guest ids
+	ok
+	[ -z "$(grep memfd_create "$WORK/trace")" ]
+}
+
 @test "what has a tested way without: openat2, clone3, close_range, pidfd_getfd, statx, faccessat2" {
 	local call
 	for call in openat2 clone3 close_range pidfd_getfd statx faccessat2; do
@@ -210,7 +262,7 @@ ROWS
 @test "the same for create, start, exec, kill and delete" {
 	local call error
 	args sleep 1000
-	for call in openat2 clone3 close_range pidfd_open pidfd_send_signal setns seccomp prctl; do
+	for call in openat2 clone3 close_range pidfd_open pidfd_send_signal pidfd_getfd setns seccomp prctl open_tree fsopen memfd_create; do
 		for error in ENOSYS EPERM; do
 			local f=("$FORBID" "$call=$error" --)
 			# Not by run: the container would keep its pipe.
