@@ -10,11 +10,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "images/blob_sink.h"
 #include "images/store.h"
 
 enum { CHUNK = 256 * 1024, SMALL_BLOB = 8 * 1024 * 1024 };
 
-static int check(const struct blob *expect, const struct blob *got, struct err *e)
+int blob_matches(const struct blob *expect, const struct blob *got, struct err *e)
 {
 	if (!expect)
 		return 0;
@@ -34,63 +35,46 @@ static enum digest_kind kind_of(const struct blob *expect)
 	return expect ? digest_kind(&expect->digest) : DIGEST_SHA256;
 }
 
-/* Reads fd to the end through the hash; writes to out_fd unless that is -1. A size lie is noticed at the
- * first byte too many, not at the end of an endless source. */
-static int pump(int fd, int out_fd, enum digest_kind kind, uint64_t limit, struct blob *got,
-		struct err *e)
+/* A file of ours, where it is. */
+static int hash_file(int fd, enum digest_kind kind, struct blob *got, struct err *e)
 {
 	auto_hash struct hash *h = NULL;
 	auto_free uint8_t *chunk = xalloc(CHUNK);
-	uint64_t size = 0;
+	ssize_t n = 1;
 
+	got->size = 0;
 	if (hash_new(kind, &h, e) < 0)
 		return -1;
-	for (;;) {
-		ssize_t n = read(fd, chunk, CHUNK);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
+	while (n != 0) {
+		n = read(fd, chunk, CHUNK);
+		if (n < 0 && errno != EINTR)
 			return err_sys(e, "read");
-		if (n == 0)
-			break;
-		size += (uint64_t) n;
-		if (size > limit)
-			return err_set(e, EFBIG, "more than the %llu bytes it may have",
-				       (unsigned long long) limit);
-		if (hash_update(h, chunk, (size_t) n, e) < 0)
+		if (n > 0 && hash_update(h, chunk, (size_t) n, e) < 0)
 			return -1;
-		if (out_fd >= 0 && fd_write_all(out_fd, chunk, (size_t) n, e) < 0)
-			return -1;
+		got->size += (uint64_t) MAX(n, 0);
 	}
-	got->size = size;
 	return hash_final(h, &got->digest, e);
 }
 
 int blob_stage_fd(struct store_work *w, int fd, const struct blob *expect, uint64_t limit,
 		  struct blob *out, struct err *e)
 {
-	enum digest_kind kind = kind_of(expect);
-	char partial[32];
-	struct blob got;
+	auto_free uint8_t *chunk = xalloc(CHUNK);
+	struct blob_sink s = BLOB_SINK_NONE;
+	ssize_t n = 1;
+	int r = blob_sink_begin(w, expect, limit, &s, e);
 
-	snprintf(partial, sizeof(partial), "partial.%u", w->serial++);
-	auto_close int out_fd =
-		openat(w->blobs_fd, partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (out_fd < 0)
-		return err_sys(e, "make a file in tmp/");
-	if (pump(fd, out_fd, kind, expect ? expect->size : limit, &got, e) < 0) {
-		(void) unlinkat(w->blobs_fd, partial, 0);
-		return expect ? err_wrap(e, "blob %s", digest_text(&expect->digest).s) : -1;
+	while (r == 0 && n != 0) {
+		n = read(fd, chunk, CHUNK);
+		if (n < 0 && errno != EINTR)
+			r = err_sys(e, "read");
+		else if (n > 0)
+			r = blob_sink_put(&s, chunk, (size_t) n, e);
 	}
-	if (check(expect, &got, e) < 0) {
-		(void) unlinkat(w->blobs_fd, partial, 0);
-		return -1;
-	}
-	if (renameat(w->blobs_fd, partial, w->blobs_fd, got.digest.hex) < 0)
-		return err_sys(e, "blob %s: rename", digest_text(&got.digest).s);
-	*out = got;
-	return 0;
+	if (r == 0)
+		r = blob_sink_finish(&s, out, e);
+	blob_sink_fini(&s);
+	return r;
 }
 
 int blob_stage_mem(struct store_work *w, const void *p, size_t n, struct blob *out,
@@ -116,9 +100,9 @@ int blob_stage_own_file(struct store_work *w, int dir_fd, const char *name,
 		return err_sys(e, "%s", name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, EINVAL, "%s: no regular file", name);
-	if (pump(fd, -1, kind_of(expect), (uint64_t) st.st_size, &got, e) < 0)
+	if (hash_file(fd, kind_of(expect), &got, e) < 0)
 		return err_wrap(e, "%s", name);
-	if (check(expect, &got, e) < 0)
+	if (blob_matches(expect, &got, e) < 0)
 		return -1;
 	if (fchmod(fd, 0600) < 0)
 		return err_sys(e, "blob %s: chmod", digest_text(&got.digest).s);
@@ -147,7 +131,7 @@ int blob_check(const struct store *s, const struct digest *d, struct blob *out, 
 	auto_close int fd = blob_open(s, NULL, d, e);
 	struct blob got;
 
-	if (fd < 0 || pump(fd, -1, digest_kind(d), UINT64_MAX, &got, e) < 0)
+	if (fd < 0 || hash_file(fd, digest_kind(d), &got, e) < 0)
 		return -1;
 	if (!digest_equal(&got.digest, d))
 		return err_set(e, EIO, "its content has the digest %s",

@@ -30,6 +30,9 @@ int blob_stage_mem(struct store_work *w, const void *p, size_t n, struct blob *o
 int blob_stage_own_file(struct store_work *w, int dir_fd, const char *name,
 			const struct blob *expect, struct blob *out, struct err *e);
 
+/* Whether it is what was promised; expect NULL: nothing was. */
+int blob_matches(const struct blob *expect, const struct blob *got, struct err *e);
+
 /* Opens a blob that is staged or in the store, for reading. w may be NULL. */
 int blob_open(const struct store *s, const struct store_work *w, const struct digest *d,
 	      struct err *e);

@@ -19,16 +19,56 @@
 
 enum { SMALL_JSON = 1 << 20 };
 
-int import_check_platform(const struct imageconfig *c, struct err *e)
+struct platform import_platform(const struct import *im)
 {
-	const char *host = imageconfig_host_arch();
+	return im->options->platform.arch[0] ? im->options->platform : platform_host();
+}
 
-	if (strcmp(c->arch, host) != 0)
-		return err_set(e, ENOTSUP,
-			       "the image is for linux/%.40s, this machine is "
-			       "linux/%s",
-			       c->arch, host);
-	return 0;
+int import_check_platform(const struct import *im, const struct imageconfig *c, struct err *e)
+{
+	const struct platform want = import_platform(im);
+
+	if (strcmp(c->arch, want.arch) == 0)
+		return 0;
+	if (im->options->platform.arch[0])
+		return err_set(e, ENOENT, "the image is for linux/%.40s, not for %s", c->arch,
+			       platform_text(&want).s);
+	return err_set(e, ENOTSUP, "the image is for linux/%.40s, this machine is linux/%s",
+		       c->arch, want.arch);
+}
+
+void import_add_result(struct import *im, char *const *names)
+{
+	char *const own[] = { im->name, NULL };
+	struct import_result *r;
+
+	names = names ? names : own;
+	im->results = realloc(im->results, (im->n_results + 1) * sizeof(*im->results));
+	if (!im->results)
+		abort();
+	r = &im->results[im->n_results++];
+	*r = (struct import_result){ .manifest = im->manifest, .type = im->manifest_type };
+	r->names = xalloc((strv_len(names) + 1) * sizeof(*r->names));
+	for (size_t i = 0; names[i]; i++)
+		r->names[i] = xstrdup(names[i]);
+}
+
+void import_fini(struct import *im)
+{
+	for (size_t i = 0; i < im->n_results; i++)
+		util_free_strv(&im->results[i].names);
+	free(im->results);
+	free(im->name);
+	im->results = NULL;
+	im->n_results = 0;
+	im->name = NULL;
+}
+
+int import_has_blob(struct import *im, const struct blob *blob, struct err *e)
+{
+	if (faccessat(im->work->blobs_fd, blob->digest.hex, F_OK, 0) == 0)
+		return 1;
+	return store_work_has_blob(im->work, &blob->digest, blob->size, e);
 }
 
 static int check_compression(struct import *im, const struct blob *blob, enum compression c,
@@ -47,22 +87,30 @@ static int check_compression(struct import *im, const struct blob *blob, enum co
 
 /* A diff-id alone is no proof that this blob unpacks to it: a configuration may claim any. The pair has
  * been seen if the layer was unpacked from this very blob, or the blob is the tar itself. */
-static int pair_is_known(const struct import *im, const struct blob *blob,
-			 const struct digest *diff_id, struct err *e)
+static bool made_from(int layers_fd, const struct digest *diff_id, const struct blob *blob)
 {
 	char path[DIGEST_HEX_MAX + 16];
 	auto_json struct json_doc *doc = NULL;
 	struct err ignored = ERR_NONE;
 
-	int has = store_work_has_layer(im->work, diff_id, e);
-
-	if (has <= 0 || digest_equal(&blob->digest, diff_id))
-		return has;
 	snprintf(path, sizeof(path), "%s/layer.json", diff_id->hex);
-	if (json_parse_file(im->store->layers_fd, path, NULL, &doc, &ignored) < 0)
-		return 0;
+	if (json_parse_file(layers_fd, path, NULL, &doc, &ignored) < 0)
+		return false;
 	return strcmp(json_str_or(json_root(doc), "blob", ""), digest_text(&blob->digest).s) ==
 	       0;
+}
+
+int import_knows_layer(struct import *im, const struct blob *blob, const struct digest *diff_id,
+		       struct err *e)
+{
+	int has;
+
+	if (made_from(im->work->layers_fd, diff_id, blob))
+		return 1;
+	has = store_work_has_layer(im->work, diff_id, e);
+	if (has <= 0 || digest_equal(&blob->digest, diff_id))
+		return has;
+	return made_from(im->store->layers_fd, diff_id, blob);
 }
 
 int import_layer(struct import *im, const struct blob *blob, enum compression c,
@@ -73,7 +121,7 @@ int import_layer(struct import *im, const struct blob *blob, enum compression c,
 
 	if (check_compression(im, blob, c, e) < 0)
 		return err_wrap(e, "layer %s", digest_text(&blob->digest).s);
-	known = diff_id ? pair_is_known(im, blob, diff_id, e) : 0;
+	known = diff_id ? import_knows_layer(im, blob, diff_id, e) : 0;
 	if (known < 0)
 		return -1;
 	if (known) {
@@ -123,19 +171,45 @@ int import_write_manifest(struct import *im, const struct blob *config,
 	return blob_stage_mem(im->work, buf_bytes(&text), buf_len(&text), &im->manifest, e);
 }
 
+static int name_result(struct import *im, const struct import_result *r, struct err *e)
+{
+	struct index_entry entry = { .media_type = (char *) r->type,
+				     .digest = r->manifest.digest,
+				     .size = r->manifest.size };
+	size_t i = 0;
+
+	if (im->options->name) {
+		entry.name = (char *) im->options->name;
+		return index_put(im->store, &entry, e);
+	}
+	do {
+		entry.name = r->names[i];
+		if (index_put(im->store, &entry, e) < 0)
+			return -1;
+	} while (r->names[i] && r->names[++i]);
+	return 0;
+}
+
+static int check_names(const struct import *im, struct err *e)
+{
+	for (size_t i = 0; i < im->n_results && !im->options->name; i++) {
+		for (char **name = im->results[i].names; *name; name++) {
+			if (index_check_name(*name, e) < 0)
+				return err_hint(e, "give one with --name");
+		}
+	}
+	return 0;
+}
+
 int import_finish(struct import *im, struct digest *out, struct err *e)
 {
-	const char *name = im->options->name ? im->options->name : im->name;
-	const struct index_entry entry = { .name = (char *) name,
-					   .media_type = (char *) im->manifest_type,
-					   .digest = im->manifest.digest,
-					   .size = im->manifest.size };
-
-	if (name && index_check_name(name, e) < 0)
-		return im->options->name ? -1 : err_hint(e, "give one with --name");
-	if (store_commit(im->work, e) < 0 || index_put(im->store, &entry, e) < 0)
+	if (check_names(im, e) < 0 || store_commit(im->work, e) < 0)
 		return -1;
-	*out = im->manifest.digest;
+	for (size_t i = 0; i < im->n_results; i++) {
+		if (name_result(im, &im->results[i], e) < 0)
+			return -1;
+		*out = im->results[i].manifest.digest;
+	}
 	return 0;
 }
 
@@ -151,22 +225,37 @@ static int import_source(struct import *im, struct err *e)
 	}
 }
 
+static int check_options(const struct import_options *o, struct err *e)
+{
+	if (o->all && (o->name || o->ref))
+		return err_set(e, EINVAL,
+			       "--all takes all names as they are: no --name, no --ref");
+	return o->name ? index_check_name(o->name, e) : 0;
+}
+
 int import_path(const struct store *s, const char *path, const struct import_options *o,
-		struct digest *out, struct err *e)
+		struct digest **out, size_t *n, struct err *e)
 {
 	auto_store_work struct store_work work = STORE_WORK_NONE;
 	auto_source struct source source = SOURCE_NONE;
 	struct import im = { .store = s, .work = &work, .options = o, .source = &source };
+	struct digest last;
 	int r;
 
-	if (o->name && index_check_name(o->name, e) < 0)
+	if (check_options(o, e) < 0)
 		return -1;
 	if (store_work_begin(s, &work, e) < 0 ||
 	    source_open(&work, path, o->as, &o->limits, &source, e) < 0)
 		return -1;
 	r = import_source(&im, e);
 	if (r == 0)
-		r = import_finish(&im, out, e);
-	free(im.name);
+		r = import_finish(&im, &last, e);
+	if (r == 0) {
+		*n = im.n_results;
+		*out = xalloc(im.n_results * sizeof(**out));
+		for (size_t i = 0; i < im.n_results; i++)
+			(*out)[i] = im.results[i].manifest.digest;
+	}
+	import_fini(&im);
 	return r < 0 ? err_wrap(e, "%s", path) : 0;
 }

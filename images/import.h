@@ -12,6 +12,7 @@
 
 #include "images/digest.h"
 #include "images/limits.h"
+#include "images/platform.h"
 #include "images/source.h"
 #include "images/store.h"
 
@@ -23,13 +24,15 @@ struct import_options {
 	const char *name;    /* NULL: what the source calls it, if anything */
 	const char *ref;     /* which image of a source that has several; NULL: the only one */
 	enum source_kind as; /* SOURCE_ANY: by content */
+	bool all;	     /* every image that has a name, under all its names */
 	bool skip_devices;
+	struct platform platform; /* arch "": this machine's */
 	struct image_limits limits;
 };
 
-/* out: the manifest's digest. */
+/* out: the manifests' digests, n of them (more than one with `all` only), malloc'ed. */
 int import_path(const struct store *s, const char *path, const struct import_options *o,
-		struct digest *out, struct err *e);
+		struct digest **out, size_t *n, struct err *e);
 
 /* The same for a root filesystem's tar that lies in the work directory under `file`, with its
  * configuration's "config" member given as JSON text (NULL: a shell as root). For builds. */

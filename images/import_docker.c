@@ -98,7 +98,7 @@ static int stage_config(struct import *im, const char *path, struct blob *out,
 	}
 	if (imageconfig_parse((const char *) buf_bytes(text), buf_len(text), c, e) < 0)
 		return err_wrap(e, "%.200s", path);
-	return import_check_platform(c, e);
+	return import_check_platform(im, c, e);
 }
 
 static int stage_layer(struct import *im, const char *path, const struct digest *diff_id,
@@ -137,9 +137,14 @@ static int import_image(struct import *im, const struct docker_image *d, struct 
 		if (stage_layer(im, d->layers[i], &c.diff_ids[i], &layers[i], e) < 0)
 			return err_wrap(e, "%.200s", d->layers[i]);
 	}
+	if (import_write_manifest(im, &config, layers, n, e) < 0)
+		return -1;
+	free(im->name);
+	im->name = NULL;
 	if (d->tags && d->tags[0])
 		im->name = xstrdup(im->options->ref ? im->options->ref : d->tags[0]);
-	return import_write_manifest(im, &config, layers, n, e);
+	import_add_result(im, im->options->all && d->tags ? (char *const *) d->tags : NULL);
+	return 0;
 }
 
 static void free_images(struct json_list *images)
@@ -153,11 +158,28 @@ static void free_images(struct json_list *images)
 	free(images->items);
 }
 
+static int import_one(struct import *im, const struct json_list *images, struct err *e)
+{
+	const struct docker_image *image;
+
+	return choose(im, images, &image, e) < 0 ? -1 : import_image(im, image, e);
+}
+
+static int import_all(struct import *im, const struct json_list *images, struct err *e)
+{
+	const struct docker_image *v = images->items;
+
+	for (size_t i = 0; i < images->n; i++) {
+		if (import_image(im, &v[i], e) < 0)
+			return err_wrap(e, "image %zu", i + 1);
+	}
+	return images->n > 0 ? 0 : err_set(e, ENOENT, "manifest.json: no image in it");
+}
+
 int import_docker(struct import *im, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(SMALL_JSON);
 	auto_json struct json_doc *doc = NULL;
-	const struct docker_image *image;
 	struct json_list images = { 0 };
 	int r;
 
@@ -170,9 +192,7 @@ int import_docker(struct import *im, struct err *e)
 	if (r < 0)
 		(void) err_wrap(e, "manifest.json");
 	if (r == 0)
-		r = choose(im, &images, &image, e);
-	if (r == 0)
-		r = import_image(im, image, e);
+		r = im->options->all ? import_all(im, &images, e) : import_one(im, &images, e);
 	free_images(&images);
 	return r;
 }

@@ -60,7 +60,10 @@ int import_rootfs_blob(struct import *im, const struct blob *blob, const char *c
 	if (import_layer(im, blob, layer.compression, NULL, &diff_id, e) < 0 ||
 	    write_config(im, &diff_id, config_json, &config, e) < 0)
 		return -1;
-	return import_write_manifest(im, &config, &layer, 1, e);
+	if (import_write_manifest(im, &config, &layer, 1, e) < 0)
+		return -1;
+	import_add_result(im, NULL);
+	return 0;
 }
 
 int import_rootfs(struct import *im, struct err *e)
@@ -78,11 +81,15 @@ int import_built(struct store_work *w, const char *file, const char *config_json
 {
 	struct import im = { .store = w->store, .work = w, .options = o };
 	struct blob blob;
+	int r;
 
 	if (o->name && index_check_name(o->name, e) < 0)
 		return -1;
-	if (blob_stage_own_file(w, w->fd, file, NULL, &blob, e) < 0 ||
-	    import_rootfs_blob(&im, &blob, config_json ? config_json : plain_config, e) < 0)
-		return -1;
-	return import_finish(&im, out, e);
+	r = blob_stage_own_file(w, w->fd, file, NULL, &blob, e);
+	if (r == 0)
+		r = import_rootfs_blob(&im, &blob, config_json ? config_json : plain_config, e);
+	if (r == 0)
+		r = import_finish(&im, out, e);
+	import_fini(&im);
+	return r;
 }

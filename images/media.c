@@ -16,7 +16,7 @@ static const struct {
 	{ "application/vnd.oci.image.layer.v1.tar+gzip", MEDIA_LAYER, COMPRESSION_GZIP },
 	{ "application/vnd.oci.image.layer.v1.tar+zstd", MEDIA_LAYER, COMPRESSION_ZSTD },
 	{ "application/vnd.docker.distribution.manifest.list.v2+json", MEDIA_INDEX, 0 },
-	{ "application/vnd.docker.distribution.manifest.v2+json", MEDIA_MANIFEST, 0 },
+	{ MEDIA_DOCKER_MANIFEST, MEDIA_MANIFEST, 0 },
 	{ "application/vnd.docker.container.image.v1+json", MEDIA_CONFIG, 0 },
 	{ "application/vnd.docker.image.rootfs.diff.tar", MEDIA_LAYER, COMPRESSION_NONE },
 	{ "application/vnd.docker.image.rootfs.diff.tar.gzip", MEDIA_LAYER, COMPRESSION_GZIP },

@@ -20,6 +20,8 @@ enum media_kind {
 #define MEDIA_OCI_MANIFEST "application/vnd.oci.image.manifest.v1+json"
 #define MEDIA_OCI_CONFIG   "application/vnd.oci.image.config.v1+json"
 
+#define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
+
 enum media_kind media_kind(const char *type);
 /* How a layer of this type is compressed. */
 enum compression media_compression(const char *type);

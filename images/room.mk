@@ -7,12 +7,15 @@ images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c i
 	images/import_docker.c images/import_rootfs.c images/gc.c images/inodes.c images/dirlist.c images/treecmp.c images/usage.c images/verify.c \
 	images/verify_layer.c images/created.c images/pack.c images/tar_write.c images/upper.c images/commit.c images/view.c images/user.c images/tier.c \
 	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c
+images_SRC += images/reference.c images/challenge.c images/registry_message.c images/platform.c \
+	images/registries.c images/credentials.c images/registry.c images/progress.c images/blob_sink.c images/layers.c \
+	images/import_walk.c images/pull.c images/push.c images/export.c images/export_out.c
 
 images_LIBS := -larchive -lz -lzstd -lcrypto -lseccomp -lyajl_s -lyaml
 
 PROGRAMS += carrel-image
 carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c images/cli/cmd_check.c images/cli/cmd_commit.c \
-	images/cli/cmd_bundle.c
+	images/cli/cmd_bundle.c images/cli/cmd_registry.c images/cli/meter.c
 carrel-image_LINK := images base
 carrel-image_LIBS := $(images_LIBS)
 # The shared libarchive brings a dozen libraries along that a tar reader does not need, the shared libcrypto
@@ -21,10 +24,19 @@ carrel-image_STATIC := 1
 # libcrypto could look host names up, which would need shared libraries; nothing here does.
 carrel-image_LDFLAGS := -Wl,--no-warnings
 
-$(O)/obj/images/cli/cmd_bundle.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
+$(O)/obj/images/cli/cmd_bundle.o $(O)/obj/images/cli/cmd_registry.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
 
-images_UNIT := test_images test_images_bundle test_images_build test_images_tar
-images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar
+# TLS and HTTP come with a dozen shared libraries and are fed by strangers: a program of its own, without rights.
+PROGRAMS += carrel-registry
+HELPERS += carrel-registry
+carrel-registry_SRC := images/registry/main.c images/registry/harden.c images/registry/http.c images/registry/job.c \
+	images/registry/upload.c images/registry/auth.c images/registry/explain.c
+carrel-registry_LINK := images base
+carrel-registry_LIBS := -lcurl -lcrypto -lseccomp -lyajl
+
+images_UNIT := test_images test_images_bundle test_images_build test_images_tar test_registry
+images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar \
+	fuzz_reference fuzz_challenge fuzz_credentials fuzz_registry
 UNIT += $(images_UNIT)
 FUZZ += $(images_FUZZ)
 $(foreach t,$(images_UNIT) $(images_FUZZ),$(eval $(t)_LINK := images base)$(eval $(t)_LIBS := $(images_LIBS)))

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/helper.h"
 #include "base/sock.h"
 #include "base/str.h"
 
@@ -28,45 +29,6 @@ enum {
 /* In the second life the program's own file cannot be found any more: the first one says where it was. */
 static const char variable[] = "CARREL_SDBUS_DIR";
 
-/* %s: the directory of the runtime's own file. */
-static const char *const places[] = {
-	"%s/carrel-sdbus",
-	"%s/../libexec/carrel/carrel-sdbus",
-	"/usr/local/libexec/carrel/carrel-sdbus",
-	"/usr/libexec/carrel/carrel-sdbus",
-};
-
-static char *at_place(size_t i, const char *dir)
-{
-	if (places[i][0] == '/')
-		return xstrdup(places[i]);
-	return xasprintf("%s%s", dir, places[i] + strlen("%s"));
-}
-
-static bool own_directory(char dir[PATH_MAX])
-{
-	const ssize_t n = readlink("/proc/self/exe", dir, PATH_MAX - 1);
-
-	if (n <= 0)
-		return false;
-	dir[n] = '\0';
-	char *slash = strrchr(dir, '/');
-	if (slash)
-		*slash = '\0';
-	return true;
-}
-
-static char *find_program(const char *dir)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
-		auto_free char *path = at_place(i, dir);
-
-		if (access(path, X_OK) == 0)
-			return take_ptr(&path);
-	}
-	return NULL;
-}
-
 /* The kernel names a program that was executed by descriptor so. */
 static bool executed_again(void)
 {
@@ -81,7 +43,7 @@ void sdbus_remember_program(void)
 
 	if (executed_again())
 		return;
-	if (own_directory(dir))
+	if (helper_own_dir(dir))
 		(void) setenv(variable, dir, 1);
 	else
 		(void) unsetenv(variable);
@@ -93,8 +55,8 @@ static int choose_program(char **out, struct err *e)
 	char own[PATH_MAX] = "";
 
 	if (!remembered)
-		(void) own_directory(own);
-	*out = find_program(remembered ? remembered : own);
+		(void) helper_own_dir(own);
+	*out = helper_find_from(remembered ? remembered : own, "carrel-sdbus");
 	if (*out)
 		return 0;
 	return err_set(e, ENOENT,

@@ -8,7 +8,10 @@
 #include "base/opt.h"
 
 struct buf;
+struct digest;
 struct err;
+struct image_limits;
+struct opts_limits;
 
 /* What bundle exits with when there is no such image: the mistake of whoever named it. */
 enum { CLI_NOT_IN_STORE = 3 };
@@ -27,12 +30,18 @@ extern const struct opt_program cli_program;
 int cli_fail(const char *command, const struct err *why);
 /* Writes `out` to stdout; returns the exit code. */
 int cli_print(const char *command, struct buf *out);
+int cli_print_digest(const char *command, const struct digest *d);
+/* What was given wins. */
+void cli_set_limits(const struct opts_limits *o, struct image_limits *l);
 
 /* "table" (also when not given) or "json". */
 int cli_format(const char *format, bool *json, struct err *e);
 
 /* Handlers: their result is the exit code. */
 int cli_import(void *global, const char **operands, int n, void *opts);
+int cli_pull(void *global, const char **operands, int n, void *opts);
+int cli_push(void *global, const char **operands, int n, void *opts);
+int cli_export(void *global, const char **operands, int n, void *opts);
 int cli_build(void *global, const char **operands, int n, void *opts);
 int cli_ls(void *global, const char **operands, int n, void *opts);
 int cli_inspect(void *global, const char **operands, int n, void *opts);
@@ -47,10 +56,31 @@ int cli_share(void *global, const char **operands, int n, void *opts);
 int cli_bundle(void *global, const char **operands, int n, void *opts);
 
 /* Their options' blocks; the tables in commands.c fill them. 0 and NULL: not given. */
-struct opts_import {
-	const char *name, *as, *ref;
+struct opts_limits {
 	bool skip_devices;
 	uint64_t max_bytes, max_blob_bytes, max_ratio, max_entries, max_depth, max_ms;
+};
+struct opts_import {
+	const char *name, *as, *ref, *platform;
+	bool all;
+	struct opts_limits limits;
+};
+/* The way to a registry. */
+struct opts_registry {
+	const char *registries, *creds, *authfile, *progress;
+	uint64_t parallel, retries, delay_ms, stall_ms, deadline_ms;
+};
+struct opts_pull {
+	const char *name, *platform;
+	struct opts_limits limits;
+	struct opts_registry way;
+};
+struct opts_push {
+	uint64_t chunk;
+	struct opts_registry way;
+};
+struct opts_export {
+	const char *format;
 };
 struct opts_build {
 	const char *name;

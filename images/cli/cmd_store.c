@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "images/build.h"
 #include "images/cli/cli.h"
+#include "images/export.h"
 #include "images/gc.h"
 #include "images/import.h"
 #include "images/index.h"
@@ -15,7 +16,7 @@
 
 enum { GROUPS_MAX = 1 << 20 };
 
-static int print_digest(const char *command, const struct digest *d)
+int cli_print_digest(const char *command, const struct digest *d)
 {
 	auto_buf struct buf out = BUF_LIMIT(4096);
 	struct err e = ERR_NONE;
@@ -25,7 +26,7 @@ static int print_digest(const char *command, const struct digest *d)
 	return cli_print(command, &out);
 }
 
-static void set_limits(const struct opts_import *o, struct image_limits *l)
+void cli_set_limits(const struct opts_limits *o, struct image_limits *l)
 {
 	const struct {
 		uint64_t given, *limit;
@@ -47,18 +48,39 @@ int cli_import(void *global, const char **operands, int n, void *opts)
 	const struct opts_import *o = opts;
 	struct import_options options = { .name = o->name,
 					  .ref = o->ref,
-					  .skip_devices = o->skip_devices,
+					  .all = o->all,
+					  .skip_devices = o->limits.skip_devices,
 					  .limits = IMAGE_LIMITS_DEFAULT };
 	auto_store struct store s = STORE_NONE;
 	struct err e = ERR_NONE;
-	struct digest d;
+	auto_free struct digest *d = NULL;
+	size_t n_images = 0;
+	int code = 0;
 
-	set_limits(o, &options.limits);
-	if ((o->as && source_kind_parse(o->as, &options.as, &e) < 0) ||
+	cli_set_limits(&o->limits, &options.limits);
+	if ((o->platform && platform_parse(o->platform, &options.platform, &e) < 0) ||
+	    (o->as && source_kind_parse(o->as, &options.as, &e) < 0) ||
 	    store_open(c->store, STORE_WORK, &s, &e) < 0 ||
-	    import_path(&s, operands[0], &options, &d, &e) < 0)
+	    import_path(&s, operands[0], &options, &d, &n_images, &e) < 0)
 		return cli_fail("import", &e);
-	return print_digest("import", &d);
+	for (size_t i = 0; i < n_images && code == 0; i++)
+		code = cli_print_digest("import", &d[i]);
+	return code;
+}
+
+int cli_export(void *global, const char **operands, int n, void *opts)
+{
+	const struct cli *c = global;
+	const struct opts_export *o = opts;
+	enum export_format format = EXPORT_OCI;
+	auto_store struct store s = STORE_NONE;
+	struct err e = ERR_NONE;
+
+	if ((o->format && export_format_parse(o->format, &format, &e) < 0) ||
+	    store_open(c->store, STORE_READ, &s, &e) < 0 ||
+	    export_images(&s, operands, (size_t) n - 1, format, operands[n - 1], &e) < 0)
+		return cli_fail("export", &e);
+	return 0;
 }
 
 int cli_build(void *global, const char **operands, int n, void *opts)
@@ -72,7 +94,7 @@ int cli_build(void *global, const char **operands, int n, void *opts)
 	if (store_open(c->store, STORE_WORK, &s, &e) < 0 ||
 	    build_recipe(&s, operands[0], o->name, &d, &e) < 0)
 		return cli_fail("build", &e);
-	return print_digest("build", &d);
+	return cli_print_digest("build", &d);
 }
 
 int cli_tag(void *global, const char **operands, int n, void *opts)

@@ -12,18 +12,55 @@ static const struct opt global_opts[] = {
 	{ 0 },
 };
 
+/* How much an image may cost, for import and pull. */
+#define LIMITS(type) \
+	{ "skip-devices", 0, OPT_SWITCH, offsetof(type, limits.skip_devices), NULL, "leave device nodes out instead of refusing them" }, \
+	{ "max-bytes", 0, OPT_BYTES, offsetof(type, limits.max_bytes), "SIZE", "how much a layer may unpack to (default: 16Gi)" }, \
+	{ "max-blob-bytes", 0, OPT_BYTES, offsetof(type, limits.max_blob_bytes), "SIZE", "how large a blob may be as it comes (default: 16Gi)" }, \
+	{ "max-ratio", 0, OPT_UINT, offsetof(type, limits.max_ratio), "N", "unpacked to packed size, from 64 MiB on (default: 200)" }, \
+	{ "max-entries", 0, OPT_UINT, offsetof(type, limits.max_entries), "N", "entries of a layer (default: 1000000)" }, \
+	{ "max-depth", 0, OPT_UINT, offsetof(type, limits.max_depth), "N", "directories in a name (default: 128)" }, \
+	{ "max-time", 0, OPT_DURATION, offsetof(type, limits.max_ms), "TIME", "for unpacking one layer (default: 30m)" }
+
 #define I(n, l, k, m, arg, help) { n, l, k, offsetof(struct opts_import, m), arg, help }
 static const struct opt import_opts[] = {
 	I("name", 'n', OPT_STRING, name, "NAME", "the image's name (default: what the source calls it)"),
 	I("as", 0, OPT_STRING, as, "KIND", "oci, docker-archive or rootfs (default: by content)"),
 	I("ref", 0, OPT_STRING, ref, "NAME", "which image of a source that holds several"),
-	I("skip-devices", 0, OPT_SWITCH, skip_devices, NULL, "leave device nodes out instead of refusing them"),
-	I("max-bytes", 0, OPT_BYTES, max_bytes, "SIZE", "how much a layer may unpack to (default: 16Gi)"),
-	I("max-blob-bytes", 0, OPT_BYTES, max_blob_bytes, "SIZE", "how large a blob may be as it comes (default: 16Gi)"),
-	I("max-ratio", 0, OPT_UINT, max_ratio, "N", "unpacked to packed size, from 64 MiB on (default: 200)"),
-	I("max-entries", 0, OPT_UINT, max_entries, "N", "entries of a layer (default: 1000000)"),
-	I("max-depth", 0, OPT_UINT, max_depth, "N", "directories in a name (default: 128)"),
-	I("max-time", 0, OPT_DURATION, max_ms, "TIME", "for unpacking one layer (default: 30m)"),
+	I("all", 0, OPT_SWITCH, all, NULL, "every image that has a name, under all its names"),
+	I("platform", 0, OPT_STRING, platform, "OS/ARCH[/VARIANT]", "which image of an index (default: this machine's)"),
+	LIMITS(struct opts_import),
+	{ 0 },
+};
+
+/* The way to a registry, for pull and push. */
+#define WAY(type) \
+	{ "registries", 0, OPT_STRING, offsetof(type, way.registries), "FILE", "how registries are reached (default: /etc/carrel/registries.yaml)" }, \
+	{ "creds", 0, OPT_STRING, offsetof(type, way.creds), "USER:PASSWORD", "who asks; better a file, for others see command lines" }, \
+	{ "authfile", 0, OPT_STRING, offsetof(type, way.authfile), "FILE", "credentials as docker and podman write them (default: theirs)" }, \
+	{ "progress", 0, OPT_STRING, offsetof(type, way.progress), "auto|tty|json|none", "on stderr (default: a line on a terminal, else JSON)" }, \
+	{ "parallel", 0, OPT_UINT, offsetof(type, way.parallel), "N", "blobs at once, at most 12 (default: 4)" }, \
+	{ "retries", 0, OPT_UINT, offsetof(type, way.retries), "N", "attempts in a row that bring nothing (default: 5)" }, \
+	{ "retry-delay", 0, OPT_DURATION, offsetof(type, way.delay_ms), "TIME", "before the first of them; doubles (default: 500ms)" }, \
+	{ "stall-time", 0, OPT_DURATION, offsetof(type, way.stall_ms), "TIME", "without a byte: try again (default: 30s)" }, \
+	{ "transfer-time", 0, OPT_DURATION, offsetof(type, way.deadline_ms), "TIME", "for one blob with all attempts (default: 30m)" }
+
+static const struct opt pull_opts[] = {
+	{ "name", 'n', OPT_STRING, offsetof(struct opts_pull, name), "NAME", "the image's name (default: the reference in full)" },
+	{ "platform", 0, OPT_STRING, offsetof(struct opts_pull, platform), "OS/ARCH[/VARIANT]", "which image of an index (default: this machine's)" },
+	LIMITS(struct opts_pull),
+	WAY(struct opts_pull),
+	{ 0 },
+};
+
+static const struct opt push_opts[] = {
+	{ "chunk", 0, OPT_BYTES, offsetof(struct opts_push, chunk), "SIZE", "send blobs in parts of this size (default: in one)" },
+	WAY(struct opts_push),
+	{ 0 },
+};
+
+static const struct opt export_opts[] = {
+	{ "format", 'f', OPT_STRING, offsetof(struct opts_export, format), "oci|docker", "an OCI layout (default) or a docker-archive" },
 	{ 0 },
 };
 
@@ -99,6 +136,20 @@ static const struct opt_cmd commands[] = {
 	  "is checked while the data is copied, layers are unpacked in a confined child, and nothing is visible in the "
 	  "store before all of it is there. Prints the digest of the image's manifest.",
 	  cli_import, sizeof(struct opts_import) },
+	{ "pull", "REFERENCE", 1, 1, 0, pull_opts, 0, "fetch an image from a registry",
+	  "REFERENCE is HOST/REPOSITORY[:TAG][@DIGEST]. A name without a host is refused unless registries.yaml has a "
+	  "default for it; docker.io/NAME is docker.io/library/NAME. Blobs that are in the store are not fetched again; "
+	  "layers are unpacked while they come. What was cut off goes on where it stopped. Prints the digest of the "
+	  "image's manifest.",
+	  cli_pull, sizeof(struct opts_pull) },
+	{ "push", "IMAGE [REFERENCE]", 1, 2, 0, push_opts, 0, "send an image to a registry",
+	  "Without REFERENCE the image's name says where to. The manifest, and with it the digest, stays as it is. Blobs "
+	  "that the registry has are not sent. Prints the digest of the image's manifest.",
+	  cli_push, sizeof(struct opts_push) },
+	{ "export", "IMAGE... FILE|DIR", 2, -1, 0, export_opts, 0, "write images to an archive or a layout",
+	  "To a directory if the last operand is one, which has to be empty, or ends in a slash; else to a tar archive. "
+	  "Layers stay compressed as they are. The same images make the same bytes.",
+	  cli_export, sizeof(struct opts_export) },
 	{ "build", "RECIPE_DIR", 1, 1, 0, build_opts, 0, "make an image from a recipe",
 	  "Reads RECIPE_DIR/recipe.yaml, runs mmdebstrap(1) with the package sources that apt is configured with, and "
 	  "imports the result. Progress goes to stderr. Prints the digest of the image's manifest.",

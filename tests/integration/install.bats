@@ -48,6 +48,9 @@ elsewhere() { # COMMAND...; sets the array ELSEWHERE
 	[ "$(grep -c ' opt/carrel/bin/' "$WORK/list")" = 6 ]
 	grep -qx '755 opt/carrel/libexec/carrel/carrel-sdbus' "$WORK/list"
 	"$PREFIX/libexec/carrel/carrel-sdbus" --version
+	grep -qx '755 opt/carrel/libexec/carrel/carrel-registry' "$WORK/list"
+	"$PREFIX/libexec/carrel/carrel-registry" --version
+	grep -qx '644 opt/carrel/share/carrel/registries.yaml' "$WORK/list"
 }
 
 @test "installing again changes nothing" {

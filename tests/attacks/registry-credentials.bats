@@ -1,0 +1,116 @@
+# Who gets to see a password or a token. The control is that its registry does.
+load ../integration/registry
+
+setup() {
+	registry_setup
+	two_layers
+}
+teardown() { registry_teardown; }
+
+secret=dXNlcjpTRUNSRVQ= # user:SECRET
+
+@test "a redirection to another host loses the password; its own registry has it" {
+	fake layout
+	elsewhere=$FAKE other_log=$FAKE_LOG
+	fake layout "{\"basic\": \"user:SECRET\", \"redirect\": \"http://$elsewhere\"}"
+	plain "$FAKE"
+	run pull --creds user:SECRET "$FAKE/two:1"
+	ok
+	grep -q "/manifests/1 Basic_$secret " "$FAKE_LOG"
+	[ "$(grep -c '/blobs/.* - ' "$other_log")" = 3 ]
+	run grep -c "$secret" "$other_log"
+	[ "$output" = 0 ]
+}
+
+@test "the same with a token, and when the other host asks for a password" {
+	fake layout '{"basic": "user:SECRET"}'
+	elsewhere=$FAKE other_log=$FAKE_LOG
+	fake layout "{\"token\": \"user:SECRET\", \"redirect\": \"http://$elsewhere\"}"
+	plain "$FAKE"
+	fails_with 'does not accept the credentials' pull --creds user:SECRET "$FAKE/two:1"
+	grep -q '/manifests/1 Bearer_t' "$FAKE_LOG"
+	grep -q '/blobs/' "$other_log"
+	run grep -cE "$secret|Bearer" "$other_log"
+	[ "$output" = 0 ]
+}
+
+@test "credentials of one registry are not for another, nor for a mirror" {
+	fake layout
+	mirror=$FAKE mirror_log=$FAKE_LOG
+	fake layout '{"basic": "user:SECRET"}'
+	printf '{"auths": {"%s": {"auth": "%s"}}}' "$FAKE" "$secret" > auth.json
+	printf 'registries:\n  "%s": {plain: true}\n  "%s": {plain: true, mirrors: ["%s"]}\n' "$mirror" "$FAKE" "$mirror" > registries.yaml
+	run pull --authfile auth.json "$FAKE/two:1"
+	ok
+	run pull --authfile auth.json --name b "$mirror/two:1"
+	ok
+	[ -s "$mirror_log" ]
+	run grep -c "$secret" "$mirror_log"
+	[ "$output" = 0 ]
+	printf 'registries:\n  "%s": {plain: true}\n' "$FAKE" > registries.yaml
+	rm -rf "$STORE"
+	run pull --authfile auth.json "$FAKE/two:1"
+	ok
+	grep -q "$secret" "$FAKE_LOG"
+}
+
+@test "a token service without TLS gets nothing from a registry with TLS" {
+	fake layout '{"token": "user:SECRET"}'
+	service=$FAKE service_log=$FAKE_LOG
+	certificates
+	fake layout "{\"cert\": \"$WORK/server.pem\", \"key\": \"$WORK/server.key\", \"token\": \"user:SECRET\", \"realm\": \"http://$service/token\"}"
+	printf 'registries:\n  "%s": {ca: %s}\n' "$FAKE" "$WORK/ca.pem" > registries.yaml
+	fails_with 'only one with https:// is asked' pull --creds user:SECRET "$FAKE/two:1"
+	[ ! -s "$service_log" ]
+	# The control: a plain registry may have a plain service.
+	fake layout "{\"token\": \"user:SECRET\"}"
+	plain "$FAKE"
+	run pull --creds user:SECRET "$FAKE/two:1"
+	ok
+}
+
+@test "nothing that is printed, logged or kept has the password in it" {
+	fake layout '{"basic": "user:SECRET"}'
+	plain "$FAKE"
+	printf '{"auths": {"%s": {"auth": "%s"}}}' "$FAKE" "$secret" > auth.json
+	img --debug pull --registries registries.yaml --authfile auth.json "$FAKE/two:1" > out 2>&1
+	printf '{"auths": {"%s": {"auth": "dXNlcjpTRUNSRVQ\\u0001"}}}' "$FAKE" > auth.json
+	fails_with 'no base64' pull --authfile auth.json "$FAKE/two:1"
+	echo "$output" >> out
+	printf '{"auths": {"%s": {"username": "a", "password": "SECRET\\u000a"}}}' "$FAKE" > auth.json
+	fails_with 'a control character in a user name or password' pull --authfile auth.json "$FAKE/two:1"
+	echo "$output" >> out
+	run grep -rlE "SECRET|dXNlcjpTRUNSRVQ" out "$STORE"
+	[ "$output" = "" ]
+	grep -q dXNlcjpTRUNSRVQ "$FAKE_LOG"
+}
+
+@test "the helper runs as nobody, without capabilities, filtered, and cannot be traced" {
+	mk <<< "import random; oci('slow', [layer([f('x', random.randbytes(200000))])], name='1')"
+	fake slow '{"slow": 60000}'
+	plain "$FAKE"
+	pull "$FAKE/slow:1" > out 2>&1 3>&- &
+	PIDS+=($!)
+	helper=
+	for _ in $(seq 200); do
+		for pid in $(pgrep -x carrel-registry); do
+			grep -q "$STORE" "/proc/$(ps -o ppid= -p "$pid" | tr -d ' ')/cmdline" && helper=$pid
+		done
+		[ -n "$helper" ] && grep -q 'Seccomp:.2' "/proc/$helper/status" && break
+		sleep 0.05
+	done
+	status=$(cat "/proc/$helper/status")
+	grep -qP '^Uid:\t65534\t65534\t65534\t65534$' <<< "$status"
+	grep -qP '^Gid:\t65534\t65534\t65534\t65534$' <<< "$status"
+	grep -qP '^Groups:\t *$' <<< "$status"
+	for set in CapInh CapPrm CapEff CapAmb; do grep -qP "^$set:\t0+$" <<< "$status"; done
+	grep -qP '^NoNewPrivs:\t1$' <<< "$status"
+	grep -qP '^Seccomp:\t2$' <<< "$status"
+	[ "$(stat -c %u "/proc/$helper/environ")" = 0 ] # not dumpable
+	grep -qP '^Max file size +0 +0' "/proc/$helper/limits"
+	# It has pipes and sockets, and no descriptor of the store.
+	run find "/proc/$helper/fd" -lname '/*' ! -lname '/dev/null'
+	[ "$output" = "" ]
+	wait "${PIDS[-1]}"
+	grep -q sha256: out
+}
