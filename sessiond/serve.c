@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -71,7 +70,8 @@ int serve_open_db(const struct config *c, struct db **out, struct err *e)
 	return db_open(c->state_dir, "carrel.db", out, e);
 }
 
-/* Two daemons with one database would both adopt the same sandboxes. */
+/* Two daemons with one database would both adopt the same sandboxes. The lock is a process's, not flock's, which a child
+ * that has not become its program yet would hold on to when this one is killed. */
 static int lock_state(struct serve *s, const struct config *c, struct err *e)
 {
 	auto_free char *path = xasprintf("%s/lock", c->state_dir);
@@ -81,7 +81,7 @@ static int lock_state(struct serve *s, const struct config *c, struct err *e)
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0)
 		return err_sys(e, "%s", path);
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB) < 0)
+	if (fcntl(s->lock_fd, F_SETLK, &(struct flock){ .l_type = F_WRLCK }) < 0)
 		return err_set(e, errno, "%s: another carrel-sessiond serves this directory",
 			       c->state_dir);
 	return 0;

@@ -114,12 +114,20 @@ class Daemon:
 
     def start(self, ephemeral=False):
         mode = ["--ephemeral"] if ephemeral else []
-        self.p = subprocess.Popen(
-            [BIN + "/carrel-sessiond", *self.options, *mode, "--listen", "127.0.0.1:%d" % self.port],
-            stdout=subprocess.PIPE, stderr=self.log)
-        line = self.p.stdout.readline().decode()
-        if not line:
-            fail("the daemon does not start:\n" + read(self.work + "/log")[-3000:])
+        # A child of the one before that has not become its program yet has the port still.
+        end = time.monotonic() + 30
+        while True:
+            self.p = subprocess.Popen(
+                [BIN + "/carrel-sessiond", *self.options, *mode, "--listen", "127.0.0.1:%d" % self.port],
+                stdout=subprocess.PIPE, stderr=self.log)
+            line = self.p.stdout.readline().decode()
+            if line:
+                break
+            self.p.wait()
+            text = read(self.work + "/log")[-3000:]
+            if "Address already in use" not in text[-200:] or time.monotonic() > end:
+                fail("the daemon does not start:\n" + text)
+            time.sleep(0.1)
         self.port = int(line.strip().rsplit(":", 1)[1])
 
     def stop(self, sig=signal.SIGTERM):

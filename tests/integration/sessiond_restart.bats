@@ -83,6 +83,26 @@ ended() { api "$key" GET "/v1/sandboxes/$box" && [ "$(field .state)" = ended ]; 
 	[ -z "$(grep "$RUN" /proc/self/mountinfo || true)" ]
 }
 
+@test "a daemon comes back although a child of the killed one has not become its program yet" {
+	local tracer client child
+	[ -x "$(command -v strace)" ] || skip "needs strace"
+	key=$(key_add ann free)
+	daemon_start --lasting
+	strace -f -o "$WORK/trace" -e trace=execve -e inject=execve:delay_enter=20000000 -p "$DAEMON" 2> "$WORK/strace" 3>&- &
+	tracer=$!
+	eventually grep -q attached "$WORK/strace"
+	curl -s -m 60 -H "Authorization: Bearer $key" -X POST -d '{}' "http://$ADDR/v1/sandboxes" > /dev/null 2>&1 3>&- &
+	client=$!
+	eventually pgrep -P "$DAEMON"
+	child=$(pgrep -P "$DAEMON" | head -n 1)
+	daemon_stop KILL
+	same "$(cat "/proc/$child/comm")" carrel-sessiond
+	# It has the port, too.
+	ADDR=127.0.0.1:0
+	daemon_start --lasting
+	kill "$tracer" "$client" 2> /dev/null || true
+}
+
 # The daemon's child that serves this sandbox; the janitor is the shim's child.
 shim_pid() {
 	local p

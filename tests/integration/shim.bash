@@ -15,6 +15,6 @@ teardown() {
 }
 
 case_of() { # FILE CASE: in a directory of its own
-	run timeout 120 /usr/bin/python3 "$BATS_TEST_DIRNAME/$1" "$2" "$BATS_TEST_TMPDIR"
+	run timeout 240 /usr/bin/python3 "$BATS_TEST_DIRNAME/$1" "$2" "$BATS_TEST_TMPDIR"
 	ok
 }

@@ -73,7 +73,7 @@ def alive(pid):
         return False
 
 
-def gone(pid, timeout=10):
+def gone(pid, timeout=60):
     end = time.monotonic() + timeout
     while alive(pid):
         assert time.monotonic() < end, f"process {pid} still lives"
@@ -244,7 +244,7 @@ def reconnect():
         seen, at = bytes(c.output), c.next
         assert b"line 2999" not in seen
         c.close()
-        deadline = time.time() + 10
+        deadline = time.time() + 60
         while b.ask("info")["next"] < len("".join(f"line {i}\r\n" for i in range(3000))) and time.time() < deadline:
             time.sleep(0.05)
         eq(b.ask("info")["state"], "running")
@@ -263,7 +263,11 @@ def reconnect():
 def history_is_bounded():
     with sh("seq 1 100000; echo; echo done; sleep 100", history_bytes=65536) as b:
         started(b)
-        time.sleep(0.2)
+        want = "".join(f"{i}\r\n" for i in range(1, 100001)).encode()
+        end = time.monotonic() + 60
+        while b.ask("info")["next"] < len(want) + len(b"\r\ndone\r\n"):
+            assert time.monotonic() < end, b.ask("info")
+            time.sleep(0.05)
         c = b.attach(since=0)
         c.hello()
         c.until("done")
@@ -271,7 +275,6 @@ def history_is_bounded():
         eq(c.gaps[0][0], 0)
         # The first line after the gap is whole.
         first = bytes(c.output).split(b"\r\n")[0]
-        want = "".join(f"{i}\r\n" for i in range(1, 100001)).encode()
         eq(want[c.gaps[0][1]:c.gaps[0][1] + len(first)], first)
         eq(want[c.gaps[0][1] - 1:c.gaps[0][1]], b"\n")
         info = b.ask("info")
@@ -297,7 +300,7 @@ def many_clients():
         w2.input("echo second\n")
         w.until("second")
         w.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while b.ask("info")["clients"] > 3:
             assert time.monotonic() < deadline
         w3 = b.attach(takeover=True)
@@ -344,7 +347,7 @@ def stalled_writer_holds_for_seconds_only():
         time.sleep(1)
         held = b.ask("info")["next"]
         assert held < 1500000, held
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while b.ask("info")["next"] < 3000000:
             assert time.monotonic() < end, b.ask("info")
             time.sleep(0.2)
@@ -386,7 +389,7 @@ def ctrl_c_in_a_flood():
                 sent = time.monotonic()
             if sent and b"ready> " in c.output[-60:]:
                 break
-            assert sent is None or time.monotonic() - sent < 5
+            assert sent is None or time.monotonic() - sent < 30
             if len(c.output) > 1000000:
                 del c.output[:900000]
         took = (time.monotonic() - sent) * 1000
@@ -424,7 +427,7 @@ def paste_to_a_stuck_program():
         assert smaps(pid, "Rss") < MEMORY
         other = b.attach()  # everyone else is served meanwhile
         other.hello()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while mine.is_alive():
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -462,7 +465,7 @@ def pings():
         c.raw(sc.frame(b"hello", opcode=9))
         c.send(bytes([sc.PING]) + b"abc")
         eq(c.until_type(sc.PONG), b"abc")
-        end = time.monotonic() + 5
+        end = time.monotonic() + 60
         while not c.pongs and time.monotonic() < end:
             c.input("\n")
             c.take(5)
@@ -554,7 +557,7 @@ def everything_in_it_dies():
         c = started(b).attach()
         c.until("up")
         pid = b.ask("info")["pid"]
-        end, inside = time.monotonic() + 5, []
+        end, inside = time.monotonic() + 60, []
         while len(inside) < 3:  # the command and two that left it
             assert time.monotonic() < end, inside
             inside = [int(p) for p in os.listdir("/proc") if p.isdigit() and in_ns(p, pid)]
@@ -699,7 +702,7 @@ def kill_at_any_moment():
             b.proc.kill()
             b.wait()
             os.close(r)
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while True:
                 res = subprocess.run([sc.SHIM, "--dir", b.dir, "--sweep"], capture_output=True, text=True,
                                      check=False, timeout=60)
@@ -731,7 +734,7 @@ def kill_runtime():
             r, w = os.pipe()
             b.proc = subprocess.Popen([sc.SHIM, "--dir", b.dir, "--ready-fd", str(w)], pass_fds=[w], stderr=subprocess.DEVNULL)
             os.close(w)
-            pid, end = b.proc.pid, time.monotonic() + 10
+            pid, end = b.proc.pid, time.monotonic() + 60
             while time.monotonic() < end and b.proc.poll() is None:
                 victim = runtime_of(pid)
                 if victim:

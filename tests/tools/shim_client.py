@@ -98,7 +98,7 @@ class Sandbox:
         with open(os.path.join(self.dir, "sandbox.json"), "w") as f:
             json.dump({k: v for k, v in self.orders.items() if v is not None}, f)
 
-    def start(self, *extra, env=None, timeout=30):
+    def start(self, *extra, env=None, timeout=60):
         """Returns the ready line as a dict, with the milliseconds it took in `ms`."""
         r, w = os.pipe()
         t0 = time.monotonic()
@@ -131,7 +131,7 @@ class Sandbox:
 
     def connect(self):
         s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        s.settimeout(20)
+        s.settimeout(60)
         here = os.open(self.dir, os.O_PATH | os.O_DIRECTORY)
         try:
             s.connect(f"/proc/self/fd/{here}/shim.sock")
@@ -169,7 +169,7 @@ class Sandbox:
             raise RuntimeError(answer["error"])
         return client
 
-    def exit_json(self, timeout=20):
+    def exit_json(self, timeout=60):
         end = time.monotonic() + timeout
         path = os.path.join(self.dir, "exit.json")
         while not os.path.exists(path):
@@ -179,7 +179,7 @@ class Sandbox:
         with open(path) as f:
             return json.load(f)
 
-    def wait(self, timeout=30):
+    def wait(self, timeout=60):
         return self.proc.wait(timeout)
 
     def front_pid(self):
@@ -231,7 +231,7 @@ class Client:
 
     def __init__(self, sock):
         self.sock = sock
-        self.sock.settimeout(20)
+        self.sock.settimeout(60)
         self.buf = bytearray()
         self.output = bytearray()
         self.start = None      # offset of output[0]
@@ -265,7 +265,7 @@ class Client:
 
     def push(self, data):
         if self.backlog is None:
-            self.sock.settimeout(20)
+            self.sock.settimeout(60)
             self.sock.sendall(data)
         else:
             self.backlog += data
@@ -324,7 +324,7 @@ class Client:
         self.messages.append((kind, body))
         return kind, body
 
-    def until(self, pattern, timeout=15):
+    def until(self, pattern, timeout=60):
         """Takes messages until the output matches; returns the match."""
         if isinstance(pattern, str):
             pattern = pattern.encode()
@@ -343,14 +343,14 @@ class Client:
             except socket.timeout:
                 raise TimeoutError(f"{pattern} not in {bytes(self.output[-400:])}") from None
 
-    def until_type(self, kind, timeout=15):
+    def until_type(self, kind, timeout=60):
         end = time.monotonic() + timeout
         while True:
             k, body = self.take(max(end - time.monotonic(), 0.001))
             if k == kind:
                 return body
 
-    def until_closed(self, timeout=20):
+    def until_closed(self, timeout=60):
         """Takes everything that comes; returns the Closed."""
         end = time.monotonic() + timeout
         try:
