@@ -18,7 +18,7 @@ JSON
 	make_archive localhost/pause:1 '{Entrypoint: ["/bin/guest", "sleep", "1000000"]}' /mnt/pause.tar
 	ctr -n k8s.io image import /mnt/docker.tar > /dev/null
 	ctr -n k8s.io image import /mnt/pause.tar > /dev/null
-	wait_for '[ "$(cri Version 2> /dev/null | jq -r .runtime_name)" = containerd ]' 10 || { in_room grep -i cri /mnt/containerd.log && return 1; } >&2
+	wait_for '[ "$(cri Version 2> /dev/null | jq -r .runtime_name)" = containerd ]' || { in_room grep -i cri /mnt/containerd.log && return 1; } >&2
 	pod_start
 	pod_end
 	room_ledger > "$ROOM_DIR/before"
@@ -135,7 +135,7 @@ pid() { container ContainerStatus '.verbose = 1' | jq -r '.info.info | fromjson 
 	pod_start
 	container_start one '.linux.resources = {memory_limit_in_bytes: 16777216}' sh -c 'sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done'
 	wait_for '[ "$(state)" = exited ]'
-	wait_for '[ "$(container ContainerStatus | jq -r .status.reason)" = OOMKilled ]' 5
+	wait_for '[ "$(container ContainerStatus | jq -r .status.reason)" = OOMKilled ]'
 	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
 }
 
@@ -172,6 +172,6 @@ pid() { container ContainerStatus '.verbose = 1' | jq -r '.info.info | fromjson 
 }
 
 @test "nothing is left: mounts, states, control groups, processes" {
-	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' 5 || { cat "$ROOM_DIR/diff" && return 1; }
+	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' || { cat "$ROOM_DIR/diff" && return 1; }
 	[ -z "$(in_room ls /run/containerd/runc/k8s.io | grep -v ^@)" ]
 }

@@ -123,6 +123,6 @@ metric() { ctr task metrics --format json "$1" | jq "$2"; }
 }
 
 @test "nothing is left: mounts, states, control groups, processes" {
-	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' 5 || { cat "$ROOM_DIR/diff" && return 1; }
+	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' || { cat "$ROOM_DIR/diff" && return 1; }
 	[ -z "$(in_room ls /run/containerd/runc/default)" ]
 }

@@ -163,7 +163,7 @@ field() { docker inspect --format "{{$2}}" "$1"; }
 }
 
 @test "nothing is left: mounts, states, control groups, processes" {
-	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' 5 || { cat "$ROOM_DIR/diff" && return 1; }
+	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' || { cat "$ROOM_DIR/diff" && return 1; }
 }
 
 # Last: such a daemon has other images.

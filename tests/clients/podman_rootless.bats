@@ -105,6 +105,6 @@ field() { pod inspect --format "{{$2}}" "$1"; }
 }
 
 @test "nothing is left: states, processes" {
-	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' 5 || { cat "$ROOM_DIR/diff" && return 1; }
+	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' || { cat "$ROOM_DIR/diff" && return 1; }
 	[ -z "$(in_room find /mnt/xdg/carrel -mindepth 2 -maxdepth 2 ! -name '@*' 2> /dev/null)" ]
 }
