@@ -217,7 +217,7 @@ static int add_rules(scmp_filter_ctx ctx)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
 	for (size_t i = 0; i < ARRAY_SIZE(families) && r == 0; i++)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) families[i]));
+				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) families[i], 0));
 	/* Files for reading; threads, not processes; of clone3 the filter cannot see the flags. */
 	if (r == 0 && !IMAGES_SANITIZED)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,

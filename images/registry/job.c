@@ -75,14 +75,14 @@ static const struct {
 	enum http_verb verb;
 	bool resume, into_pipe;
 } steps[] = {
-	[JOB_MANIFEST] = { HTTP_GET },
-	[JOB_BLOB] = { HTTP_GET, .resume = true, .into_pipe = true },
-	[JOB_HEAD] = { HTTP_HEAD },
-	[JOB_START] = { HTTP_POST },
-	[JOB_SEND] = { HTTP_PUT },
-	[JOB_CHUNK] = { HTTP_PATCH },
-	[JOB_CLOSE] = { HTTP_PUT },
-	[JOB_MANIFEST_PUT] = { HTTP_PUT },
+	[JOB_MANIFEST] = { .verb = HTTP_GET },
+	[JOB_BLOB] = { .verb = HTTP_GET, .resume = true, .into_pipe = true },
+	[JOB_HEAD] = { .verb = HTTP_HEAD },
+	[JOB_START] = { .verb = HTTP_POST },
+	[JOB_SEND] = { .verb = HTTP_PUT },
+	[JOB_CHUNK] = { .verb = HTTP_PATCH },
+	[JOB_CLOSE] = { .verb = HTTP_PUT },
+	[JOB_MANIFEST_PUT] = { .verb = HTTP_PUT },
 };
 
 static void prepare_token(struct job *j, struct http *h)
