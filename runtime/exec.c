@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/sock.h"
+#include "runtime/annotations.h"
 #include "runtime/console.h"
 #include "runtime/exec_process.h"
 #include "runtime/foreground.h"
@@ -99,6 +100,8 @@ static int load(struct entry *x, struct err *e)
 	    exec_process_load(x->c.state, x->args, &x->spec, e) < 0 ||
 	    spec_add_inherited(x->spec, x->c.state->linux_part, e) < 0)
 		return -1;
+	x->spec->process.user.keep_groups =
+		json_get(x->c.state->annotations, KEEP_GROUPS_ANNOTATION);
 	for (size_t i = 0; i < x->spec->n_warnings; i++)
 		x->env->warn(x->spec->warnings[i]);
 	if (x->c.state->has_filter && state_read_filter(x->c.dir_fd, &x->filter, e) < 0)
@@ -242,7 +245,8 @@ static int enter(struct entry *x, struct err *e)
 	if (x->root_fd >= 0 && (fchdir(x->root_fd) < 0 || chroot(".") < 0))
 		return err_sys(e, "enter the container's root");
 	/* What it makes from here on, a terminal above all, belongs to the container's root. */
-	if ((x->c.state->namespaces & (1u << NS_USER)) && init_become_root(e) < 0)
+	if ((x->c.state->namespaces & (1u << NS_USER)) &&
+	    init_become_root(x->spec->process.user.keep_groups, e) < 0)
 		return -1;
 	auto_close int root_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (root_fd < 0)

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/util.h"
+#include "runtime/annotations.h"
 #include "runtime/caps.h"
 #include "runtime/container.h"
 #include "runtime/mempolicy.h"
@@ -111,11 +112,7 @@ int container_features(struct buf *out, struct err *e)
 	names(w, "mountOptions", mount_option_names());
 	linux_features(w);
 	/* Who passes on annotations of others must filter these. */
-	jw_array(w, "potentiallyUnsafeConfigAnnotations");
-	jw_str(w, NULL, NETWORK_ANNOTATION);
-	jw_str(w, NULL, "org.systemd.property.");
-	jw_str(w, NULL, "org.criu.config");
-	jw_close(w);
+	names(w, "potentiallyUnsafeConfigAnnotations", annotation_unsafe);
 	jw_object(w, "annotations");
 	jw_str(w, "io.carrel.runtime.version", CARREL_VERSION);
 	jw_close(w);

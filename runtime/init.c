@@ -86,11 +86,11 @@ static int unshare_late(struct init *in, struct err *e)
 	return ns_unshare_late(&in->spec->ns, e);
 }
 
-int init_become_root(struct err *e)
+int init_become_root(bool keep_groups, struct err *e)
 {
 	/* Groups of the host's caller have no business here; where the kernel denies the call (the map of an
-	 * ordinary user) they are not mapped either. */
-	if (setgroups(0, NULL) < 0 && errno != EPERM)
+	 * ordinary user) they are not mapped either. An annotation may say that they have. */
+	if (!keep_groups && setgroups(0, NULL) < 0 && errno != EPERM)
 		return err_sys(e, "drop groups");
 	if (setresgid(0, 0, 0) < 0 || setresuid(0, 0, 0) < 0)
 		return err_sys(e, "become root of the user namespace (is id 0 mapped?)");
@@ -100,7 +100,7 @@ int init_become_root(struct err *e)
 /* From the first moment in which a process of the container could look at this one. */
 static int become_root(struct init *in, struct err *e)
 {
-	if (init_has_userns(in) && init_become_root(e) < 0)
+	if (init_has_userns(in) && init_become_root(in->spec->process.user.keep_groups, e) < 0)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0)
 		return err_sys(e, "undumpable");

@@ -57,7 +57,7 @@ struct process_spec;
 bool init_wants_proc(const struct process_spec *p);
 
 /* In a user namespace: becomes uid and gid 0 of it and drops the host's groups. Undumpable from then on. */
-int init_become_root(struct err *e);
+int init_become_root(bool keep_groups, struct err *e);
 
 /* The second half, shared with exec: from "everything is mounted" to execve (owner of stdio, limits, labels, user,
  * capabilities, seccomp, program). Every descriptor but stdio, the preserved ones and those below is closed first,

@@ -149,6 +149,7 @@ int init_attach_mounts(struct init *in, struct err *e)
 		.detached = s->root.detached,
 		.idmap = &s->idmap,
 		.label = s->mount_label,
+		.label_as = s->mount_label_as,
 	};
 
 	if (mounts_cgroup(s) && find_cgroups(in, &where, &binds, e) < 0)

@@ -72,7 +72,8 @@ static int configure(const struct mount_spec *m, const struct mount_place *where
 	    mountapi_params(fs, data, e) < 0)
 		return -1;
 	if (where->label && where->label[0] != '\0' && takes_label(m->type))
-		return mountapi_param(fs, "context", where->label, e);
+		return mountapi_param(fs, where->label_as ? where->label_as : "context",
+				      where->label, e);
 	return 0;
 }
 

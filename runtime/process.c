@@ -254,7 +254,7 @@ static int id_error(const char *what, uint32_t id, struct err *e)
 
 static int set_groups(const struct process_user *u, struct err *e)
 {
-	if (setgroups(u->n_groups, u->groups) == 0)
+	if (u->keep_groups || setgroups(u->n_groups, u->groups) == 0)
 		return 0;
 	/* A user namespace of an ordinary user denies the call; nothing was to be added there. */
 	if (errno == EPERM && u->n_groups == 0)

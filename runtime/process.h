@@ -25,6 +25,7 @@ struct process_user {
 	mode_t umask;
 	const uint32_t *groups;
 	size_t n_groups;
+	bool keep_groups; /* of the caller, and no others */
 };
 
 struct process_scheduler {

@@ -11,7 +11,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime
 	runtime/rdt.c runtime/rdt_root.c runtime/rdt_stats.c runtime/relay.c runtime/rootfs.c runtime/run.c runtime/seal.c runtime/sdbus.c \
 	runtime/seccomp.c runtime/seccomp_cache.c \
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
-	runtime/spec.c runtime/spec_add.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
+	runtime/spec.c runtime/spec_add.c runtime/spec_annotations.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
 	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/startup.c \
 	runtime/state.c runtime/state_filter.c runtime/sync.c \
 	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c

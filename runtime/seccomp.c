@@ -78,6 +78,21 @@ static int check_rule(const struct filter_rule *r, struct err *e)
 	return 0;
 }
 
+/* By the name alone: a call that only other architectures have is known. */
+static int check_names(const struct filter_rule *r, struct err *e)
+{
+	for (const char *const *name = r->names; name && *name; name++) {
+		if (filter_syscall_number(seccomp_arch_native(), *name) == __NR_SCMP_ERROR)
+			return err_set(
+				e, EINVAL,
+				"linux.seccomp.syscalls: there is no system call \"%.40s\", "
+				"and the annotation run.oci.seccomp_fail_unknown_syscall "
+				"makes that an error",
+				*name);
+	}
+	return 0;
+}
+
 int filter_check(const struct filter_spec *s, bool *notifies, struct err *e)
 {
 	*notifies = false;
@@ -86,7 +101,8 @@ int filter_check(const struct filter_spec *s, bool *notifies, struct err *e)
 			       "linux.seccomp.defaultAction: SCMP_ACT_NOTIFY cannot be used as "
 			       "default action");
 	for (size_t i = 0; i < s->n_rules; i++) {
-		if (check_rule(&s->rules[i], e) < 0)
+		if (check_rule(&s->rules[i], e) < 0 ||
+		    (s->all_known && check_names(&s->rules[i], e) < 0))
 			return -1;
 		*notifies |= is_notify(s->rules[i].action);
 	}

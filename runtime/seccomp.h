@@ -42,6 +42,7 @@ struct filter_spec {
 	const struct filter_rule *rules;
 	size_t n_rules;
 	const char *listener_path, *listener_metadata;
+	bool all_known; /* a name that exists nowhere is an error */
 };
 
 struct sock_filter;

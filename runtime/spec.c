@@ -164,8 +164,7 @@ static int decode_annotations(const struct json *v, const struct json_at *at, vo
 	json_each (m, v) {
 		const struct json_at here = { .up = at, .name = m->key };
 
-		if (strcmp(m->key, NETWORK_ANNOTATION) == 0 &&
-		    spec_take_network(m, &here, e) < 0)
+		if (spec_take_annotation(m, &here, e) < 0)
 			return -1;
 	}
 	*(const struct json **) out = v;
@@ -302,6 +301,7 @@ static int from_doc(struct json_doc *doc, struct spec **out, struct err *e)
 	s->doc = doc;
 	if (json_decode_object(json_root(doc), &root.at, SPEC_FIELDS(top_fields), s, e) < 0)
 		return -1;
+	spec_apply_annotations(s);
 	if (check(s, e) < 0)
 		return -1;
 	s->root.detached = !s->ns.ns[NS_MNT].listed;

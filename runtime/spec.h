@@ -50,6 +50,8 @@ struct spec {
 	size_t n_netdevs;
 	struct network_spec *network;	/* by annotation, or NULL */
 	const char *mount_label;	/* or NULL */
+	const char *mount_label_as;	/* the mount option that says it; NULL: context */
+	const char *pidfd_receiver;	/* by annotation: as --pidfd-socket, or NULL */
 	const struct json *annotations; /* object of strings, or NULL */
 
 	char **warnings; /* NULL-terminated: accepted, but the user should know; may be NULL */

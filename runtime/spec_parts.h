@@ -77,6 +77,10 @@ int spec_decode_seccomp(const struct json *v, const struct json_at *at, void *ou
 			struct err *e); /* struct filter_spec */
 int spec_decode_netdevs(const struct json *v, const struct json_at *at, void *out,
 			struct err *e); /* struct spec */
+/* One annotation: what is ours to honour, to refuse or to warn of. Those that change what other fields say act only with
+ * spec_apply_annotations, when all are read. */
+int spec_take_annotation(const struct json *v, const struct json_at *at, struct err *e);
+void spec_apply_annotations(struct spec *s);
 /* The value of the annotation io.carrel.network: fills in spec_of(at). */
 int spec_take_network(const struct json *v, const struct json_at *at, struct err *e);
 int spec_check_network(const struct spec *s, struct err *e);

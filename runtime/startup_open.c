@@ -77,8 +77,11 @@ int startup_open_namespaces(struct startup *s, struct err *e)
 
 int startup_open_sockets(struct startup *s, struct err *e)
 {
-	if (s->args->pidfd_socket) {
-		s->pidfd_sock_fd = container_connect_pidfd(s->args->pidfd_socket, e);
+	const char *pidfd_socket =
+		s->args->pidfd_socket ? s->args->pidfd_socket : s->spec->pidfd_receiver;
+
+	if (pidfd_socket) {
+		s->pidfd_sock_fd = container_connect_pidfd(pidfd_socket, e);
 		if (s->pidfd_sock_fd < 0)
 			return -1;
 	}
