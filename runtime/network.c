@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "runtime/conntrack.h"
 #include "runtime/netlink.h"
 
 /* Who removes a bridge must know that nobody is about to use it: makers hold this shared, removers alone. A file that
@@ -281,6 +282,16 @@ static int remove_last(int rt, int nf, const char *bridge, struct err *e)
 	return n > 0 ? 0 : network_rules_drop(nf, e);
 }
 
+/* Before the addresses are free for the next sandbox, and after the link, so that no packet makes new ones. */
+static int forget_flows(int nf, const struct network_spec *n, struct err *e)
+{
+	for (int f = 0; f < NET_FAMILIES; f++) {
+		if (n->address[f].family && conntrack_forget(nf, &n->address[f], e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int network_remove(const struct network_spec *n, const char *port, struct err *e)
 {
 	auto_close int rt = nl_open(NETLINK_ROUTE, e), nf = nl_open(NETLINK_NETFILTER, e);
@@ -288,8 +299,8 @@ int network_remove(const struct network_spec *n, const char *port, struct err *e
 	if (rt < 0 || nf < 0)
 		return -1;
 	/* Its processes are gone: the link first, so that the rules are never missing while it is there. */
-	if (delete_link(rt, port, e) < 0 || network_rules_remove(nf, n, port, e) < 0 ||
-	    remove_last(rt, nf, n->bridge, e) < 0)
+	if (delete_link(rt, port, e) < 0 || forget_flows(nf, n, e) < 0 ||
+	    network_rules_remove(nf, n, port, e) < 0 || remove_last(rt, nf, n->bridge, e) < 0)
 		return err_wrap(e, "remove the network (bridge %s)", n->bridge);
 	return 0;
 }

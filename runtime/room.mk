@@ -24,7 +24,7 @@ runtime_cli := runtime/cli/main.c runtime/cli/commands.c runtime/cli/common.c ru
 	runtime/cli/lifecycle.c runtime/cli/list.c runtime/cli/ps.c runtime/cli/run.c runtime/cli/texts.c runtime/cli/update.c
 runtime_cli += runtime/cli/checkpoint.c
 
-runtime_SRC += runtime/netaddr.c runtime/netdev.c runtime/netlink.c runtime/network.c runtime/network_parse.c \
+runtime_SRC += runtime/conntrack.c runtime/netaddr.c runtime/netdev.c runtime/netlink.c runtime/network.c runtime/network_parse.c \
 	runtime/network_rules.c runtime/network_table.c runtime/nft.c runtime/rtnl.c runtime/spec_net.c runtime/startup_net.c runtime/startup_open.c
 
 # The program is started once or twice for each thing that is done to a container, so what a start costs decides: with

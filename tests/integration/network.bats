@@ -231,6 +231,71 @@ spoof_frames() {
 	in_host ip -6 address show dev carrel0 | grep -q bad
 }
 
+# datagram FROM_PORT TO PORT WORD SECONDS: what comes back within that time, or nothing
+datagram() {
+	python3 - "$@" << 'PY'
+import socket, sys
+s = socket.socket(socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", int(sys.argv[1])))
+if sys.argv[4]:
+    s.sendto(sys.argv[4].encode(), (sys.argv[2], int(sys.argv[3])))
+s.settimeout(float(sys.argv[5]))
+try:
+    print(s.recvfrom(100)[0].decode())
+except TimeoutError:
+    print("nothing")
+PY
+}
+export -f datagram
+tracked() { in_host cat /proc/net/nf_conntrack | grep -c "$1" || true; }
+
+@test "whoever has an address next gets no packet of its earlier connections" {
+	[ -e /proc/net/nf_conntrack ] || skip "no /proc/net/nf_conntrack on this host, which shows what is tracked"
+	for row in '9991 203.0.113.1 203.0.113.5' '9992 2001:db8:113::1 2001:db8:113::5'; do
+		read -r port host world <<< "$row"
+		# A sandbox speaks first, and an answer may come: the control, for the same packet.
+		start_sleeper
+		in_sandbox bash -c "datagram 4000 $world $port hello 20" > "$WORK/first" &
+		speaker=$!
+		wait_for '[ "$(tracked dport=$port)" != 0 ]'
+		in_world bash -c "datagram $port $host 4000 answer 0.1" > /dev/null
+		wait "$speaker"
+		[ "$(cat "$WORK/first")" = answer ]
+		rt delete --force "$ID"
+		[ "$(tracked dport=$port)" = 0 ]
+		# Its successor only listens.
+		start_sleeper
+		in_sandbox bash -c "datagram 4000 $world $port '' 3" > "$WORK/second" &
+		listener=$!
+		wait_for 'in_sandbox ss -Hlun sport = :4000 | grep -q .'
+		in_world bash -c "datagram $port $host 4000 answer 0.1" > /dev/null
+		wait "$listener"
+		[ "$(cat "$WORK/second")" = nothing ]
+		rt delete --force "$ID"
+	done
+	clean
+}
+
+@test "hundreds of connections are forgotten, those of others stay" {
+	[ -e /proc/net/nf_conntrack ] || skip "no /proc/net/nf_conntrack on this host, which shows what is tracked"
+	many() { in_sandbox python3 -c 'import socket
+for p in range(20000, 20700):
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("203.0.113.5", p))'; }
+	args sleep 1000
+	sandbox other 10.88.0.6
+	SANDBOX=other many
+	network '{}'
+	config --arg c "$CGROUPS_PATH" '.linux.cgroupsPath = $c'
+	start_sleeper
+	many
+	[ "$(tracked src=10.88.0.5)" -ge 700 ]
+	rt delete --force "$ID"
+	[ "$(tracked 'src=10.88.0.5 ')" = 0 ]
+	[ "$(tracked 'src=10.88.0.6 ')" -ge 700 ]
+	rt delete --force other
+	[ "$(tracked 'src=10.88.0.6 ')" = 0 ]
+}
+
 @test "an address that another sandbox has is refused, and stays the other's" {
 	serve "$W"
 	args sh -c 'sleep 1; nc -w 3 203.0.113.5 80 < /dev/null; sleep 1000'
