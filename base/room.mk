@@ -1,5 +1,5 @@
 LIBS += base
-base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/log.c \
+base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/log.c base/netmode.c \
 	base/json.c base/json_tree.c base/json_build.c base/json_decode.c base/json_write.c base/yaml.c \
 	base/opt.c base/opt_render.c \
 	base/helper.c base/fd.c base/fd_tree.c base/path.c base/path_walk.c base/child.c base/child_spawn.c base/child_run.c base/loop.c base/sock.c

@@ -17,10 +17,12 @@ struct bundle_options {
 	uint32_t uid_base, uid_count;
 	const char *cgroup; /* NULL: none is named */
 	const char *hostname;
-	const char *init;	 /* host path of the init program; NULL: none */
-	const char *seccomp;	 /* host path of the profile */
-	const char *id;		 /* NULL: no annotation */
-	const char *user, *cwd;	 /* NULL: the image's */
+	const char *init;	/* host path of the init program; NULL: none */
+	const char *seccomp;	/* host path of the profile */
+	const char *id;		/* NULL: no annotation */
+	const char *user, *cwd; /* NULL: the image's */
+	const char *address,
+		*gateway; /* where the tier has a network: "10.209.0.2/16", "10.209.0.1" */
 	const char *const *env;	 /* NULL-terminated; may be NULL */
 	const char *const *args; /* NULL-terminated; NULL: the image's */
 	bool terminal;

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "base/json.h"
 
-enum { CPU_PERIOD_US = 100000, MAX_CPUS = 1024, INODE_BYTES = 4096 };
+enum { CPU_PERIOD_US = 100000, MAX_CPUS = 1024, INODE_BYTES = 4096, NETWORK_MAX = 1024 };
 
 static const struct {
 	const char *path, *type, *source;
@@ -243,6 +243,28 @@ static void write_linux(struct json_writer *w, const struct bundle *b)
 	jw_close(w);
 }
 
+/* docs/network.md: the Internet and nothing else, which is the annotation's default. */
+static int write_network(struct json_writer *w, const struct bundle_options *o, struct err *e)
+{
+	auto_buf struct buf text = BUF_LIMIT(NETWORK_MAX);
+	auto_json_writer struct json_writer *n = json_writer_new(&text, false);
+
+	jw_object(n, NULL);
+	jw_str(n, "mode", "bridge");
+	jw_array(n, "addresses");
+	jw_str(n, NULL, o->address);
+	jw_close(n);
+	jw_array(n, "gateways");
+	jw_str(n, NULL, o->gateway);
+	jw_close(n);
+	jw_bool(n, "masquerade", true);
+	jw_close(n);
+	if (json_writer_end(n, e) < 0)
+		return err_wrap(e, "network");
+	jw_str(w, "io.carrel.network", buf_str(&text));
+	return 0;
+}
+
 int bundle_print_config(const struct bundle *b, struct buf *out, struct err *e)
 {
 	auto_json_writer struct json_writer *w = json_writer_new(out, true);
@@ -262,6 +284,8 @@ int bundle_print_config(const struct bundle *b, struct buf *out, struct err *e)
 	jw_str(w, "carrel.image", digest_text(&b->image->digest).s);
 	if (b->options->id)
 		jw_str(w, "carrel.id", b->options->id);
+	if (b->options->tier.network != NET_MODE_NONE && write_network(w, b->options, e) < 0)
+		return -1;
 	jw_close(w);
 	jw_close(w);
 	if (json_writer_end(w, e) < 0)

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/netmode.h"
+
 struct err;
 
 struct tier {
@@ -17,6 +19,7 @@ struct tier {
 	uint32_t pids;
 	uint64_t disk; /* bytes of all writable tmpfs together */
 	uint32_t nofile;
+	enum net_mode network;
 };
 
 /* For bundles without a tier. */
@@ -29,7 +32,7 @@ struct tier {
 			.nofile = 1024 })
 
 /* Reads tiers.NAME of a YAML file. cpu, memory, pids and disk have to be there: a misspelt one must not
- * become "unlimited". swap (none) and nofile have the defaults above. */
+ * become "unlimited". swap (none), nofile and network (none) have the defaults above. */
 int tier_load(const char *file, const char *name, struct tier *out, struct err *e);
 /* The same from text. */
 int tier_parse(const char *text, size_t n, const char *name, struct tier *out, struct err *e);

@@ -57,6 +57,7 @@ static void write_limits(struct json_writer *w, const struct tier *t)
 	jw_uint(w, "lifetime_seconds", t->lifetime_ms / 1000);
 	jw_uint(w, "sandboxes", t->sandboxes);
 	jw_uint(w, "creations_per_hour", t->creations_per_hour);
+	jw_str(w, "network", net_mode_name(t->network));
 	jw_close(w);
 }
 

@@ -82,6 +82,7 @@ static void write_record(struct json_writer *w, const struct record *r, const st
 	jw_str(w, "state", record_state_name(r->state));
 	jw_str(w, "user", r->user);
 	jw_str(w, "tier", r->tier);
+	jw_str(w, "network", r->network);
 	jw_str(w, "image", r->image);
 	write_stored(w, "command", r->command);
 	write_stored(w, "labels", r->labels);
@@ -198,6 +199,8 @@ static int reserve(struct request *rq, const struct create *c, const struct tier
 	    str_copy(r.id, sizeof(r.id), id, "id", &e) == 0 &&
 	    str_copy(r.user, sizeof(r.user), rq->who.user, "user", &e) == 0 &&
 	    str_copy(r.tier, sizeof(r.tier), tier->name, "tier", &e) == 0 &&
+	    str_copy(r.network, sizeof(r.network), net_mode_name(tier->network), "network",
+		     &e) == 0 &&
 	    str_copy(r.image, sizeof(r.image), c->image, "image", &e) == 0) {
 		r.command = (char *) buf_str(&command);
 		r.labels = (char *) buf_str(&labels);

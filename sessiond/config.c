@@ -49,6 +49,7 @@ static const struct json_field fields[] = {
 	{ "bin_dir", json_decode_str, offsetof(struct config, bin_dir), 0 },
 	{ "seccomp", json_decode_str, offsetof(struct config, seccomp), 0 },
 	{ "cgroup", json_decode_str, offsetof(struct config, cgroup), 0 },
+	{ "network", json_decode_str, offsetof(struct config, network), 0 },
 	{ "image", json_decode_str, offsetof(struct config, default_image), 0 },
 	{ "keep_ended", decode_ms, offsetof(struct config, keep_ended_ms), 0 },
 	{ "uid_base", json_decode_u64, offsetof(struct config, uid_base), 0 },
@@ -80,6 +81,7 @@ static void merge(struct config *c, struct config *file)
 	TAKE(bin_dir);
 	TAKE(seccomp);
 	TAKE(cgroup);
+	TAKE(network);
 	TAKE(default_image);
 	TAKE(keep_ended_ms);
 	TAKE(uid_base);
@@ -186,6 +188,8 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 		c->state_dir = "/var/lib/carrel";
 	if (!c->cgroup)
 		c->cgroup = "/carrel";
+	if (!c->network)
+		c->network = "10.209.0.0/16";
 	if (!c->default_image)
 		c->default_image = "default";
 	if (!c->bin_dir)

@@ -12,7 +12,7 @@
 #include "base/fd.h"
 
 enum {
-	SCHEMA_VERSION = 1,
+	SCHEMA_VERSION = 2,
 	STATEMENTS_MAX = 64,
 	BUSY_MS =
 		2000, /* `key add` beside a running daemon holds the lock for less than that */
@@ -30,7 +30,7 @@ struct db {
 };
 
 /* seq is the order of creation: pages of a list go by it. */
-static const char *const schema =
+static const char schema[] =
 	"CREATE TABLE keys("
 	" id TEXT PRIMARY KEY, hash BLOB NOT NULL, user TEXT NOT NULL, tier TEXT NOT NULL,"
 	" admin INTEGER NOT NULL, first_use INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
@@ -73,6 +73,23 @@ static int read_version(struct db *db, int64_t *out, struct err *e)
 	return 0;
 }
 
+/* From each version to the next; a new file takes all steps. */
+static const char *const steps[SCHEMA_VERSION] = {
+	schema,
+	"ALTER TABLE sandboxes ADD COLUMN network TEXT NOT NULL DEFAULT 'none'",
+};
+
+static int take_steps(struct db *db, int64_t from, struct err *e)
+{
+	auto_free char *set = xasprintf("PRAGMA user_version = %d", SCHEMA_VERSION);
+
+	for (int64_t i = from; i < SCHEMA_VERSION; i++) {
+		if (script(db, steps[i], "make the tables", e) < 0)
+			return -1;
+	}
+	return from < SCHEMA_VERSION ? script(db, set, "set the version", e) : 0;
+}
+
 static int upgrade_schema(struct db *db, struct err *e)
 {
 	int64_t version;
@@ -81,17 +98,14 @@ static int upgrade_schema(struct db *db, struct err *e)
 		return -1;
 	if (version == SCHEMA_VERSION)
 		return 0;
-	if (version != 0)
+	if (version < 0 || version > SCHEMA_VERSION)
 		return err_set(e, ENOTSUP,
 			       "database: its schema is version %lld, this program knows %d",
 			       (long long) version, SCHEMA_VERSION);
-	/* Read again under the write lock: two programs may find a new file at the same time. */
+	/* Read again under the write lock: two programs may find a new or older file at the same time. */
 	if (db_begin(db, e) < 0)
 		return -1;
-	if (read_version(db, &version, e) < 0 ||
-	    (version == 0 &&
-	     (script(db, schema, "make the tables", e) < 0 ||
-	      script(db, "PRAGMA user_version = 1", "set the version", e) < 0))) {
+	if (read_version(db, &version, e) < 0 || take_steps(db, version, e) < 0) {
 		db_rollback(db);
 		return -1;
 	}

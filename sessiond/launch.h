@@ -27,6 +27,14 @@ struct err;
 struct json;
 struct loop;
 
+/* launch_network.c: an IPv4 network with an address for each uid slot; prefix 0: none. */
+struct launch_network {
+	uint32_t base; /* host order */
+	unsigned prefix;
+};
+int launch_network_parse(const char *text, uint32_t slots, struct launch_network *out,
+			 struct err *e);
+
 /* All paths absolute; all strings are copied by launch_new. */
 struct launch_config {
 	const char *
@@ -40,10 +48,11 @@ struct launch_config {
 	const char *init;    /* carrel-init; NULL: the command is the first process itself */
 	const char *seccomp; /* profile; NULL: carrel-image's own choice */
 	const char *cgroup;  /* parent of the sandboxes' cgroups: "/carrel" */
-	uint32_t uid_base;   /* slot N maps container ids to uid_base + N * uid_count ... */
-	uint32_t uid_count;  /* 65536 */
-	uint32_t uid_slots;  /* how many sandboxes fit: 4096 */
-	unsigned ready_ms;   /* how long a start may take before it is killed: 15000 */
+	struct launch_network network; /* of the sandboxes whose tier has one */
+	uint32_t uid_base;  /* slot N maps container ids to uid_base + N * uid_count ... */
+	uint32_t uid_count; /* 65536 */
+	uint32_t uid_slots; /* how many sandboxes fit: 4096 */
+	unsigned ready_ms;  /* how long a start may take before it is killed: 15000 */
 };
 
 struct launch;

@@ -117,7 +117,7 @@ static int edit(struct json_doc *doc, const struct launch *l, const struct launc
 	json_set(doc, root, "hostname",
 		 json_new_str(doc, s->hostname ? s->hostname : "sandbox"));
 	set_process(doc, process, l, s);
-	return 0;
+	return launch_network_set(doc, &c->network, slot, e);
 }
 
 static int write_json(int dir_fd, const char *name, const struct json *v, struct err *e)

@@ -104,6 +104,17 @@ void launch_templates_end(struct launch *l);
 int launch_bundle_write(struct launch *l, const struct launch_template *t,
 			const struct launch_spec *s, uint32_t slot, int dir_fd, struct err *e);
 
+/* launch_network.c */
+struct launch_address {
+	char s[24];
+};
+struct launch_address launch_network_address(const struct launch_network *n, uint32_t slot,
+					     bool with_prefix);
+struct launch_address launch_network_gateway(const struct launch_network *n);
+/* Its own address into a bundle that has a network; others are left alone. */
+int launch_network_set(struct json_doc *doc, const struct launch_network *n, uint32_t slot,
+		       struct err *e);
+
 /* launch_start.c */
 void launch_starts_end(struct launch *l);
 

@@ -251,6 +251,10 @@ static void build_argv(const struct launch *l, const struct launch_spec *s, cons
 	}
 	push(a, "--uid-base", base);
 	push(a, "--uid-count", count);
+	if (s->tier && c->network.prefix) {
+		push(a, "--network-address", launch_network_address(&c->network, 0, true).s);
+		push(a, "--network-gateway", launch_network_gateway(&c->network).s);
+	}
 	push(a, "--hostname", "sandbox");
 	push(a, "--init", c->init);
 	push(a, "--seccomp", c->seccomp);

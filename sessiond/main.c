@@ -41,6 +41,7 @@ static const struct opt options[] = {
 	{ "bin-dir", 0, OPT_STRING, AT(bin_dir), "DIR", "where carrel-shim, carrel-runtime, carrel-init and carrel-image lie" },
 	{ "seccomp", 0, OPT_STRING, AT(seccomp), "FILE", "seccomp profile of the sandboxes" },
 	{ "cgroup", 0, OPT_STRING, AT(cgroup), "PATH", "parent of the sandboxes' cgroups (/carrel)" },
+	{ "network", 0, OPT_STRING, AT(network), "ADDRESS/PREFIX", "IPv4 network of sandboxes whose tier has one (10.209.0.0/16)" },
 	{ "image", 0, OPT_STRING, AT(default_image), "IMAGE", "image of a sandbox whose request names none (default)" },
 	{ "keep-ended", 0, OPT_DURATION, AT(keep_ended_ms), "TIME", "how long an ended sandbox can be asked about (10m)" },
 	{ "uid-base", 0, OPT_UINT, AT(uid_base), "N", "first host id of the first sandbox (524288)" },

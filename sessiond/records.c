@@ -20,7 +20,7 @@ static const char *const states[] = {
 
 #define COLUMNS                                                                                 \
 	"seq, id, user, tier, state, image, command, labels, idle_ms, lifetime_ms, created_ms," \
-	" ended_ms, reason, exit"
+	" ended_ms, reason, exit, network"
 
 const char *record_state_name(enum record_state s)
 {
@@ -63,10 +63,10 @@ static int insert(struct db *db, const struct record *r, struct err *e)
 {
 	if (db_exec(db, e,
 		    "INSERT INTO sandboxes(id, user, tier, state, image, command, labels, idle_ms,"
-		    " lifetime_ms, created_ms) VALUES(?, ?, ?, 'starting', ?, ?, ?, ?, ?, ?)",
-		    "ttttttiii", r->id, r->user, r->tier, r->image, r->command, r->labels,
-		    (int64_t) r->idle_ms, (int64_t) r->lifetime_ms,
-		    (int64_t) r->created_ms) < 0)
+		    " lifetime_ms, created_ms, network) VALUES(?, ?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?)",
+		    "ttttttiiit", r->id, r->user, r->tier, r->image, r->command, r->labels,
+		    (int64_t) r->idle_ms, (int64_t) r->lifetime_ms, (int64_t) r->created_ms,
+		    r->network) < 0)
 		return -1;
 	return db_exec(db, e, "INSERT INTO creations(id, user, at_ms) VALUES(?, ?, ?)", "tti",
 		       r->id, r->user, (int64_t) r->created_ms);
@@ -186,6 +186,7 @@ static void fill(const struct db_rows *rows, struct record *out)
 	}
 	copy(out->image, sizeof(out->image), db_text(rows, 5));
 	copy(out->reason, sizeof(out->reason), db_text(rows, 12));
+	copy(out->network, sizeof(out->network), db_text(rows, 14));
 }
 
 int record_find(struct db *db, const char *id, struct record *out, struct err *e)

@@ -25,6 +25,7 @@ struct record {
 	char id[65];
 	char user[USER_MAX + 1];
 	char tier[32];
+	char network[16]; /* net_mode_name: what the sandbox was started with */
 	enum record_state state;
 	char image[256];
 	char *command, *labels; /* JSON: array or null, object */

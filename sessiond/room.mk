@@ -7,7 +7,7 @@ sessiond_SRC := sessiond/config.c sessiond/tiers.c sessiond/listen.c sessiond/or
 	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/sandboxes.c sessiond/serve.c
 # Starting sandboxes, for the daemon and for `carrel run`.
 LIBS += launch
-launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c \
+launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c sessiond/launch_network.c \
 	sessiond/cgroup_parent.c sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c
 
 sessiond_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml

@@ -112,6 +112,10 @@ static int open_launch(struct server *server, struct err *e)
 		.ready_ms = 15000,
 	};
 
+	/* Nothing of it is asked for, or refused, where no tier has a network. */
+	if (tiers_have_network(&server->tiers) &&
+	    launch_network_parse(c->network, lc.uid_slots, &lc.network, e) < 0)
+		return -1;
 	return launch_new(server->loop, &lc, &server->launch, e);
 }
 

@@ -78,6 +78,7 @@ static const struct json_field tier_fields[] = {
 	{ "lifetime", decode_duration, offsetof(struct tier, lifetime_ms), JSON_REQUIRED },
 	{ "sandboxes", decode_count, offsetof(struct tier, sandboxes), JSON_REQUIRED },
 	{ "creations_per_hour", decode_count, offsetof(struct tier, creations_per_hour), JSON_REQUIRED },
+	{ "network", net_mode_decode, offsetof(struct tier, network), 0 },
 };
 /* clang-format on */
 
@@ -164,6 +165,15 @@ void tiers_fini(struct tiers *t)
 {
 	free(t->v);
 	*t = (struct tiers){ 0 };
+}
+
+bool tiers_have_network(const struct tiers *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->v[i].network != NET_MODE_NONE)
+			return true;
+	}
+	return false;
 }
 
 const struct tier *tiers_find(const struct tiers *t, const char *name)

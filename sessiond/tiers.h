@@ -1,14 +1,17 @@
 /*
  * What a user of each tier gets: config/tiers.yaml as plain numbers.
  *
- * carrel-image reads the same file for the limits that end in a config.json (cpu, memory, pids, disk);
+ * carrel-image reads the same file for the limits that end in a config.json (cpu, memory, pids, disk, network);
  * here they are only shown to users, and checked so that a mistake is found at start.
  */
 #ifndef CARREL_SESSIOND_TIERS_H
 #define CARREL_SESSIOND_TIERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "base/netmode.h"
 
 struct err;
 struct json_doc;
@@ -20,6 +23,7 @@ struct tier {
 	uint32_t pids;
 	uint64_t idle_ms, lifetime_ms;
 	uint32_t sandboxes, creations_per_hour;
+	enum net_mode network;
 };
 
 struct tiers {
@@ -31,6 +35,8 @@ int tiers_load(const char *path, struct tiers *out, struct err *e);
 /* The same for a parsed document; for tests and fuzzing. */
 int tiers_decode(struct json_doc *doc, struct tiers *out, struct err *e);
 void tiers_fini(struct tiers *t);
+/* Whether any of them has a network. */
+bool tiers_have_network(const struct tiers *t);
 const struct tier *tiers_find(const struct tiers *t, const char *name); /* NULL: none */
 
 #endif

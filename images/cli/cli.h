@@ -110,6 +110,7 @@ struct opts_share {
 };
 struct opts_bundle {
 	const char *tiers, *tier, *cgroup, *hostname, *init, *seccomp, *id, *user, *cwd;
+	const char *network_address, *network_gateway;
 	struct opt_list env;
 	uint64_t uid_base, uid_count;
 	bool no_terminal;

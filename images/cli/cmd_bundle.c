@@ -23,7 +23,14 @@ static int choose_tier(const struct opts_bundle *o, struct tier *out, struct err
 		return 0;
 	if (!o->tier || !o->tiers)
 		return err_set(e, EINVAL, "--tiers and --tier go together");
-	return tier_load(o->tiers, o->tier, out, e);
+	if (tier_load(o->tiers, o->tier, out, e) < 0)
+		return -1;
+	if (out->network == NET_MODE_NONE || (o->network_address && o->network_gateway))
+		return 0;
+	return err_set(
+		e, EINVAL,
+		"tier %s has a network: --network-address and --network-gateway are needed",
+		o->tier);
 }
 
 static int choose_ids(const struct opts_bundle *o, struct bundle_options *out, struct err *e)
@@ -60,6 +67,8 @@ int cli_bundle(void *global, const char **operands, int n, void *opts)
 				    .id = o->id,
 				    .user = o->user,
 				    .cwd = o->cwd,
+				    .address = o->network_address,
+				    .gateway = o->network_gateway,
 				    .env = o->env.v,
 				    .terminal = !o->no_terminal };
 	auto_store struct store s = STORE_NONE;

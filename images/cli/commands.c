@@ -125,6 +125,8 @@ static const struct opt bundle_opts[] = {
 	B("user", 'u', OPT_STRING, user, "USER[:GROUP]", "instead of the image's user"),
 	B("cwd", 'w', OPT_STRING, cwd, "DIR", "instead of the image's working directory"),
 	B("env", 'e', OPT_LIST, env, "NAME=VALUE", "one more environment variable"),
+	B("network-address", 0, OPT_STRING, network_address, "ADDRESS/PREFIX", "the sandbox's, where the tier has a network"),
+	B("network-gateway", 0, OPT_STRING, network_gateway, "ADDRESS", "the bridge's address in the same network"),
 	B("no-terminal", 0, OPT_SWITCH, no_terminal, NULL, "process.terminal false"),
 	{ 0 },
 };

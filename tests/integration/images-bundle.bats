@@ -51,6 +51,18 @@ config() { # JQ: must be true
 	[ "$(grep -c evil b/config.json)" = 0 ]
 }
 
+@test "a tier's network: an annotation of ours, with the address that is given" {
+	sed 's/nofile: 256/&, network: egress/' tiers.yaml > net.yaml
+	bundle --tiers net.yaml --tier small
+	[ "$status" = 1 ]
+	[[ $output == *'tier small has a network: --network-address and --network-gateway are needed'* ]]
+	bundle --tiers net.yaml --tier small --network-address 10.9.0.5/24 --network-gateway '10.9.0.1"]'
+	ok
+	config '.annotations["io.carrel.network"] | fromjson == {mode: "bridge", addresses: ["10.9.0.5/24"], gateways: ["10.9.0.1\"]"], masquerade: true}'
+	bundle --tiers tiers.yaml --tier small --network-address 10.9.0.5/24 --network-gateway 10.9.0.1
+	config '.annotations | has("io.carrel.network") | not'
+}
+
 @test "a tier's numbers, and its disk is the sum of the writable places" {
 	bundle --tiers tiers.yaml --tier small
 	ok

@@ -64,7 +64,7 @@ daemon_start() {
 	options
 	: > "$WORK/out"
 	ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=1 \
-		"$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" "$mode" --listen "${ADDR:-127.0.0.1:0}" "$@" \
+		"${PREFIX[@]}" "$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" "$mode" --listen "${ADDR:-127.0.0.1:0}" "$@" \
 		> "$WORK/out" 2>> "$WORK/log" 3>&- &
 	DAEMON=$!
 	local i
@@ -114,6 +114,7 @@ api() { # KEY METHOD PATH [BODY]; KEY "-": none; more curl arguments in the arra
 	: > "$WORK/body"
 }
 CURL=()
+PREFIX=() # of the daemon: a program that executes it somewhere else
 
 header() { sed -n "s/^$1: *//Ip" "$WORK/head" | tr -d '\r'; }
 field() { printf '%s' "$body" | jq -r "$1"; }

@@ -75,7 +75,7 @@ static void tiers(void **state)
 		"tiers:\n  free: {cpu: 0.5, memory: 512Mi, pids: 128, "
 		"disk: 256Mi, idle: 15m}\n"
 		"  pro: {cpu: 2, memory: 1073741824, swap: 1Gi, pids: 9, disk: "
-		"1Gi, nofile: 4096}\n";
+		"1Gi, nofile: 4096, network: egress}\n";
 	static const char *const bad[] = {
 		"tiers: {free: {cpu: 0.5, memroy: 512Mi, pids: 1, disk: 1Mi}}",
 		"tiers: {free: {cpu: 0, memory: 512Mi, pids: 1, disk: 1Mi}}",
@@ -86,6 +86,8 @@ static void tiers(void **state)
 		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 0, disk: 1Mi}}",
 		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1, disk: 16777216Ti}}",
 		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1}}",
+		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1, disk: 1Mi, network: all}}",
+		"tiers: {free: {cpu: 1, memory: 512Mi, pids: 1, disk: 1Mi, network: true}}",
 		"tiers: {pro: {cpu: 1, memory: 512Mi, pids: 1, disk: 1Mi}}",
 		"tiers: 3",
 		"",
@@ -98,10 +100,12 @@ static void tiers(void **state)
 	assert_int_equal(t.memory, 512 << 20);
 	assert_int_equal(t.swap, 0);
 	assert_int_equal(t.nofile, 1024);
+	assert_int_equal(t.network, NET_MODE_NONE);
 	assert_int_equal(tier_parse(good, strlen(good), "pro", &t, &e), 0);
 	assert_int_equal(t.memory, 1 << 30);
 	assert_int_equal(t.swap, 1 << 30);
 	assert_int_equal(t.nofile, 4096);
+	assert_int_equal(t.network, NET_MODE_EGRESS);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		e = ERR_NONE;
 		if (tier_parse(bad[i], strlen(bad[i]), "free", &t, &e) == 0)
