@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 setup_file() {
 	room_open containerd ctr containerd-shim-runc-v2 /usr/lib/cni/bridge /usr/bin/python3 || return 0
 	put /mnt/cri.py < "$BATS_TEST_DIRNAME/cri.py"
+	put /mnt/cri_exec.py < "$BATS_TEST_DIRNAME/cri_exec.py"
 	in_room mkdir -p /etc/cni/net.d
 	put /etc/cni/net.d/10-test.conflist << 'JSON'
 { "cniVersion": "0.4.0", "name": "test", "plugins": [
@@ -111,9 +112,35 @@ pid() { container ContainerStatus '.verbose = 1' | jq -r '.info.info | fromjson 
 	run container ExecSync '.timeout = 1 | .cmd = ["sleep", "100"]'
 	[ "$status" -ne 0 ] && says DEADLINE_EXCEEDED
 	wait_for '[ "$(inside sh -c "ps | grep -c \"[s]leep 100$\"" | jq -r .stdout | tr -d "\n")" = 0 ]'
-	# The streaming half ends in a URL that speaks SPDY; its process is made by the same call of the shim as ctr's.
-	[[ "$(container Exec '.cmd = ["sh"] | .tty = 1 | .stdin = 1 | .stdout = 1' | jq -r .url)" == http* ]]
 	resizes $CTR -n k8s.io task exec --exec-id t -t "$CONTAINER"
+}
+
+# streams JQ INPUT [WIDTHxHEIGHT]: an exec over the connection that kubectl's goes over
+streams() {
+	local url
+	url=$(container Exec '.stdin = 1 | .stdout = 1 | '"$1" | jq -r .url)
+	[[ $url == http* ]] || { echo "no address: $url" && return 1; }
+	in_room /usr/bin/python3 /mnt/cri_exec.py "$url" "${@:2}"
+}
+
+@test "exec over the streaming connection: stdin, both outputs, exit code; a terminal, its size and its resize" {
+	in_room /usr/bin/python3 -c 'import websockets' 2> /dev/null || skip "needs python3-websockets"
+	pod_start
+	container_start one . sleep 1000
+	run --separate-stderr streams '.stderr = 1 | .cmd = ["sh", "-c", "read a; echo out $a; echo err >&2; exit 7"]' $'hello\n'
+	[ "$status" = 7 ]
+	[ "$output" = 'out hello' ]
+	# shellcheck disable=SC2154
+	[ "$stderr" = err ]
+	run streams '.tty = 1 | .cmd = ["sh"]' $'stty size; tty; exit 3\n' 101x37
+	[ "$status" = 3 ]
+	says '37 101' && says /dev/pts/
+	run streams '.stderr = 1 | .cmd = ["nosuch"]' ''
+	[ "$status" != 0 ] && says 'executable file not found in $PATH'
+	# Three quarters of a megabyte, whole.
+	run streams '.cmd = ["sh", "-c", "read a; seq 1 120000"]' $'\n'
+	[ "$status" = 0 ]
+	[ "${lines[119999]}" = 120000 ]
 }
 
 @test "limits, an update, statistics" {

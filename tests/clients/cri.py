@@ -49,7 +49,7 @@ MESSAGES = {
     "Status": {"id": (1, "s"), "state": (3, "i"), "exit_code": (7, "i"), "reason": (10, "s"), "message": (11, "s")},
     "ExecSync": {"container_id": (1, "s"), "cmd": (2, "s*"), "timeout": (3, "i")},
     "ExecSyncResponse": {"stdout": (1, "s"), "stderr": (2, "s"), "exit_code": (3, "i")},
-    "Exec": {"container_id": (1, "s"), "cmd": (2, "s*"), "tty": (3, "i"), "stdin": (4, "i"), "stdout": (5, "i")},
+    "Exec": {"container_id": (1, "s"), "cmd": (2, "s*"), "tty": (3, "i"), "stdin": (4, "i"), "stdout": (5, "i"), "stderr": (6, "i")},
     "ExecResponse": {"url": (1, "s")},
     "UpdateContainerResources": {"container_id": (1, "s"), "linux": (2, "Resources")},
     "ContainerStats": {"container_id": (1, "s")},
