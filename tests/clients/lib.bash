@@ -76,6 +76,14 @@ resizes() {
 		exit 5'
 	ends 0 '[exit 5]'
 }
+# A criu that works, for the room; without one the test is skipped with the reason.
+needs_criu() {
+	local criu
+	criu=$(PATH=${CARREL_CRIU:+$CARREL_CRIU:}$PATH type -P criu) || skip "no criu in PATH (nor in the directory that CARREL_CRIU names)"
+	put /usr/sbin/criu < "$criu"
+	in_room chmod 755 /usr/sbin/criu
+	in_room criu check > "$ROOM_DIR/criu" 2>&1 || skip "criu does not work on this kernel: $(grep -m 1 Error "$ROOM_DIR/criu")"
+}
 # put FILE: from standard input.
 put() { in_room sh -c 'cat > "$1"' put "$1"; }
 terminal() {

@@ -244,6 +244,27 @@ field() { pod inspect --format "{{$2}}" "$1"; }
 	[ -z "$output" ]
 }
 
+@test "checkpoint and restore: it goes on where it was, here, from an archive and under another name" {
+	needs_criu
+	start_one box bb:1 sh -c 'i=0; while :; do i=$((i + 1)); echo $i > /tmp/n; usleep 50000; done'
+	count() { pod exec "${1:-box}" cat /tmp/n; }
+	wait_for '[ "$(count)" -gt 10 ]'
+	run pod container checkpoint --keep box
+	ends 0 box
+	[ "$(field box .State.Status)" = exited ]
+	run pod container restore box
+	ends 0 box
+	first=$(count)
+	[ "$first" -gt 10 ]
+	wait_for "[ \"\$(count)\" -gt $first ]"
+	run pod container checkpoint --export /mnt/box.tar --leave-running box
+	ends 0 box
+	[ "$(field box .State.Status)" = running ]
+	run pod container restore --import /mnt/box.tar --name copy
+	ends 0
+	wait_for '[ "$(count copy)" -gt 10 ]'
+}
+
 @test "nothing is left: mounts, states, control groups, processes" {
 	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' || { cat "$ROOM_DIR/diff" && return 1; }
 }
