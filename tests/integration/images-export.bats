@@ -1,0 +1,62 @@
+# carrel-image export, and import --all of what several images were put into.
+load images
+
+setup() { images_setup; }
+
+two_images() {
+	mk << 'PY'
+base = layer([d('./'), f('./a', 'x' * 5000)])
+oci('one', [(base, 'gzip')], name='r.example/one:1')
+oci('two', [(base, 'gzip'), (layer([f('b', 'y')]), 'zstd')], name='r.example/two:2')
+PY
+	img import one
+	img import two
+	img import --name r.example/alias:1 one
+}
+
+@test "the same images make the same bytes, and come back with digests, names and layers" {
+	two_images
+	for what in oci: oci:l/ docker:; do
+		format=${what%%:*} to=${what#*:}
+		img export -f "$format" r.example/one:1 r.example/alias:1 r.example/two:2 "first$format${to:-.tar}"
+		sleep 1
+		img export -f "$format" r.example/one:1 r.example/alias:1 r.example/two:2 "second$format${to:-.tar}"
+		diff -r "first$format${to:-.tar}" "second$format${to:-.tar}"
+		STORE=$WORK/back run img import --all "first$format${to:-.tar}"
+		ok
+		STORE=$WORK/back run img ls --format json
+		ok
+		jq -e 'map(.name) | sort == ["r.example/alias:1", "r.example/one:1", "r.example/two:2"]' <<< "$output"
+		diff <(ls "$STORE/layers") <(ls "$WORK/back/layers")
+		[ "$format" = docker ] || diff <(img ls --format json | jq -c 'map([.name, .digest]) | sort') <(jq -c 'map([.name, .digest]) | sort' <<< "$output")
+		rm -rf "$WORK/back"
+	done
+	[ -z "$(find . -name '*.partial')" ]
+}
+
+@test "skopeo reads both formats; several images need --ref or --all" {
+	need skopeo
+	two_images
+	img export r.example/one:1 r.example/two:2 o.tar
+	img export -f docker r.example/one:1 r.example/alias:1 d.tar
+	[ "$(skopeo inspect --raw oci-archive:o.tar:r.example/two:2 | sha256sum | cut -c1-64)" = "$(jq -r '.manifests[0].digest[7:]' two/index.json)" ]
+	[ "$(skopeo inspect --raw docker-archive:d.tar:r.example/alias:1 | jq '.layers | length')" = 1 ]
+	STORE=$WORK/back fails_with 'it holds several images' img import o.tar
+	STORE=$WORK/back fails_with '--all takes all names as they are' img import --all --name x o.tar
+	STORE=$WORK/back run img import --ref r.example/two:2 o.tar
+	ok
+}
+
+@test "nothing half-written stays, nothing that is there is mixed with it" {
+	two_images
+	mkdir full && touch full/x
+	fails_with 'the directory is not empty' img export r.example/one:1 full
+	fails_with 'not in the store' img export none x.tar
+	fails_with 'is none of oci, docker' img export -f zip r.example/one:1 x.tar
+	blob=$(jq -r '.layers[0].digest[7:]' "one/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' one/index.json)")
+	printf x | dd of="$STORE/blobs/sha256/$blob" conv=notrunc status=none
+	echo before > x.tar
+	fails_with 'the store is damaged' img export r.example/one:1 x.tar
+	[ "$(cat x.tar)" = before ] && [ ! -e x.tar.partial ]
+	img export r.example/two:2 /dev/stdout 2> /dev/null | head -c 10 > /dev/null || true
+}
