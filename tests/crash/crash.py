@@ -260,6 +260,9 @@ def normal(text):
         # The caller's, which somebody may change on the way: the configuration asks for none.
         if line.startswith("nice "):
             continue
+        # Where a device cannot be made it is the host's, bound: what it is, its stat line tells.
+        if re.match(r"\d+ \d+ \d+:\d+ /(null|zero|full|random|urandom|tty) /dev/\1 rw,nosuid,noexec,relatime ", line):
+            continue
         ns = re.match(r"ns (\w+) (.*)", line)
         mount = re.match(r"\d+ \d+ \d+:\d+ (/.*)", line)
         if ns:

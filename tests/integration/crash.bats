@@ -30,7 +30,7 @@ teardown() { runtime_teardown; }
 show() {
 	cat << 'SH'
 /bin/guest ids -- caps -- sched -- limits -- env -- signals -- fds -- cwd -- ns -- names -- loopback -- unshare-user \
-	-- read /proc/kcore /proc/keys /proc/timer_list /etc/passwd -- stat /dev/null /dev/zero /dev/tty /dev/ptmx /proc/keys \
+	-- read /proc/kcore /proc/keys /proc/timer_list /etc/passwd -- stat /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /dev/ptmx /proc/keys \
 	-- write /proc/sys/kernel/shmmax 1 -- make /etc/x -- make /tmp/x -- mknod /tmp/y c 1 3
 cat /proc/self/mountinfo /proc/self/cgroup /proc/self/uid_map /proc/self/oom_score_adj
 cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax
