@@ -192,6 +192,16 @@ void jw_str(struct json_writer *w, const char *key, const char *s)
 		jw_null(w, key);
 }
 
+void jw_strings(struct json_writer *w, const char *key, const char *const *v)
+{
+	if (!v)
+		return;
+	jw_array(w, key);
+	for (size_t i = 0; v[i]; i++)
+		jw_str(w, NULL, v[i]);
+	jw_close(w);
+}
+
 void jw_int(struct json_writer *w, const char *key, int64_t i)
 {
 	char text[24];

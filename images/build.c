@@ -186,16 +186,6 @@ static int run_mmdebstrap(const struct store_work *w, const struct recipe *r,
 	return ret;
 }
 
-static void write_strings(struct json_writer *w, const char *key, const char **v)
-{
-	if (!v)
-		return;
-	jw_array(w, key);
-	for (size_t i = 0; v[i]; i++)
-		jw_str(w, NULL, v[i]);
-	jw_close(w);
-}
-
 static int print_config(const struct recipe *r, struct buf *out, struct err *e)
 {
 	auto_json_writer struct json_writer *w = json_writer_new(out, false);
@@ -203,9 +193,9 @@ static int print_config(const struct recipe *r, struct buf *out, struct err *e)
 	jw_object(w, NULL);
 	if (r->user.name)
 		jw_str(w, "User", r->user.name);
-	write_strings(w, "Env", r->env);
-	write_strings(w, "Entrypoint", r->entrypoint);
-	write_strings(w, "Cmd", r->cmd);
+	jw_strings(w, "Env", (const char *const *) r->env);
+	jw_strings(w, "Entrypoint", (const char *const *) r->entrypoint);
+	jw_strings(w, "Cmd", (const char *const *) r->cmd);
 	if (r->workdir)
 		jw_str(w, "WorkingDir", r->workdir);
 	jw_close(w);

@@ -107,10 +107,7 @@ static void write_mount(struct json_writer *w, const char *path, const char *typ
 	jw_str(w, "destination", path);
 	jw_str(w, "type", type);
 	jw_str(w, "source", source);
-	jw_array(w, "options");
-	for (size_t i = 0; options[i]; i++)
-		jw_str(w, NULL, options[i]);
-	jw_close(w);
+	jw_strings(w, "options", options);
 	jw_close(w);
 }
 

@@ -14,16 +14,6 @@
 
 enum { OUTPUT_MAX = 16 << 20 };
 
-static void show_strings(struct json_writer *w, const char *key, const char **v)
-{
-	if (!v)
-		return;
-	jw_array(w, key);
-	for (size_t i = 0; v[i]; i++)
-		jw_str(w, NULL, v[i]);
-	jw_close(w);
-}
-
 static void show_summary(struct json_writer *w, const struct image *im)
 {
 	jw_str(w, "name", im->name);
@@ -178,9 +168,9 @@ static int inspect(const struct store *s, const struct image *im, struct buf *ou
 	jw_object(w, "config");
 	jw_str(w, "user", im->config.user);
 	jw_str(w, "workdir", im->config.workdir);
-	show_strings(w, "env", im->config.env);
-	show_strings(w, "entrypoint", im->config.entrypoint);
-	show_strings(w, "cmd", im->config.cmd);
+	jw_strings(w, "env", (const char *const *) im->config.env);
+	jw_strings(w, "entrypoint", (const char *const *) im->config.entrypoint);
+	jw_strings(w, "cmd", (const char *const *) im->config.cmd);
 	jw_close(w);
 	jw_array(w, "layers");
 	for (size_t i = 0; i < im->manifest.n_layers; i++) {

@@ -2,12 +2,7 @@
 # which shows that the attack would work.
 load ../integration/images
 
-setup() {
-	images_setup
-	mkdir victim control
-	echo secret > victim/secret
-	export VICTIM=$WORK/victim
-}
+setup() { victim_setup; }
 
 # Everything outside the store is as it was.
 untouched() {

@@ -1,12 +1,7 @@
 # Whiteouts that want to remove what is not theirs, and names that no honest tool writes.
 load ../integration/images
 
-setup() {
-	images_setup
-	mkdir victim control
-	echo secret > victim/secret
-	export VICTIM=$WORK/victim
-}
+setup() { victim_setup; }
 
 # archive PY: writes a.tar and lets a careless program unpack it below control/.
 archive() {

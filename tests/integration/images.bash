@@ -2,6 +2,7 @@
 #
 #   img COMMAND...       carrel-image with this test's store
 #   mk << 'PY' ... PY    Python in $WORK with everything of mkimage.py
+#   victim_setup         images_setup, a directory outside the store to attack, and control/ for a careless program
 #   only_layer           the root directory of the store's only layer
 #   unchanged COMMAND... fails, and leaves no blob, layer, name or temporary file
 
@@ -17,6 +18,13 @@ images_setup() {
 	WORK=$BATS_TEST_TMPDIR
 	STORE=$WORK/store
 	cd "$WORK" || return 1
+}
+
+victim_setup() {
+	images_setup
+	mkdir victim control
+	echo secret > victim/secret
+	export VICTIM=$WORK/victim
 }
 
 need() {

@@ -199,6 +199,22 @@ static void nodes_are_written_in_place(void **state)
 	assert_string_equal(buf_str(&b), "{\"copy\":{\"y\":[1]},\"none\":null}");
 }
 
+static void lists_of_strings(void **state)
+{
+	static const char *const none[] = { NULL }, *const two[] = { "a\"", "b", NULL };
+	struct err e;
+	auto_buf struct buf b = BUF_LIMIT(4096);
+	auto_json_writer struct json_writer *w = json_writer_new(&b, false);
+
+	jw_object(w, NULL);
+	jw_strings(w, "absent", NULL);
+	jw_strings(w, "none", none);
+	jw_strings(w, "two", two);
+	jw_close(w);
+	assert_int_equal(json_writer_end(w, &e), 0);
+	assert_string_equal(buf_str(&b), "{\"none\":[],\"two\":[\"a\\\"\",\"b\"]}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -208,6 +224,7 @@ int main(void)
 		cmocka_unit_test(writer_stops_at_the_buffers_limit),
 		cmocka_unit_test(print_and_parse_agree),
 		cmocka_unit_test(nodes_are_written_in_place),
+		cmocka_unit_test(lists_of_strings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
