@@ -101,6 +101,8 @@ ended() { api "$key" GET "/v1/sandboxes/$box" && [ "$(field .state)" = ended ]; 
 	ADDR=127.0.0.1:0
 	daemon_start --lasting
 	kill "$tracer" "$client" 2> /dev/null || true
+	# It goes on now, and would write into directories that are being removed.
+	wait_for 'gone "$child"'
 }
 
 # The daemon's child that serves this sandbox; the janitor is the shim's child.
