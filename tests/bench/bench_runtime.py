@@ -213,6 +213,17 @@ def measure_life(a, work):
             cells += ["%.2f" % (1000 * cpu[t, step] / a.rounds), p50, p95]
         show("| %s | %s |" % (step, " | ".join(cells)))
     show()
+    show_ratios(tools, walls, cpu)
+
+
+def show_ratios(tools, walls, cpu):
+    ours, peers = tools[0], tools[1:]
+    p95 = lambda t, step: float(percentiles(walls[t, step]).split(" | ")[2])
+    show("| carrel-runtime : peer, CPU and wall p95 | " + " | ".join(STEPS) + " |")
+    show("|---|" + "---|" * len(STEPS))
+    for t in peers:
+        show("| %s | %s |" % (t.label, " | ".join("%.2f, %.2f" % (cpu[ours, s] / cpu[t, s], p95(ours, s) / p95(t, s)) for s in STEPS)))
+    show()
 
 
 # ---- storms ----
