@@ -101,7 +101,7 @@ struct cgroup_resources {
 	size_t n_devices;
 	const struct cgroup_hugetlb *hugetlb;
 	size_t n_hugetlb;
-	const struct cgroup_pair *unified;
+	struct cgroup_pair *unified;
 	size_t n_unified;
 	struct cgroup_blkio blkio;
 	const struct cgroup_rdma *rdma;
@@ -117,6 +117,11 @@ struct cgroup_resources {
 		.pids = CGROUP_UNSET,                                                          \
 		.blkio = { .weight = CGROUP_UNSET, .leaf_weight = CGROUP_UNSET },              \
 		.network = { .class_id = CGROUP_UNSET } })
+
+/* An idle group has no weight of its own: that which is given beside cpu.idle is taken out. Whether there was one, which the user
+ * should be told of (cgroup_idle_text). */
+bool cgroup_drop_idle_weight(struct cgroup_resources *r);
+extern const char cgroup_idle_text[];
 
 struct cgroup_spec {
 	const char *id;	  /* the container's */

@@ -69,6 +69,25 @@ int cgroup_write_int(const struct cgroup_hier *h, const char *field, const char 
 	return cgroup_write(h, field, file, text, e);
 }
 
+int cgroup_write_weight(const struct cgroup_hier *h, const char *field, const char *file,
+			const char *text, struct err *e)
+{
+	struct err first = ERR_NONE, ignored = ERR_NONE;
+	int64_t idle = 0;
+
+	if (cgroup_write(h, field, file, text, &first) == 0)
+		return 0;
+	/* Asked only now: nearly no group is idle. */
+	if (first.code != EINVAL || cgroup_read_int(h, "cpu.idle", &idle, &ignored) < 0 ||
+	    idle != 1) {
+		*e = first;
+		return -1;
+	}
+	if (cgroup_write(h, "cpu.idle", "cpu.idle", "0", e) < 0)
+		return -1;
+	return cgroup_write(h, field, file, text, e);
+}
+
 bool cgroup_has_file(const struct cgroup_hier *h, const char *file)
 {
 	struct err ignored = ERR_NONE;

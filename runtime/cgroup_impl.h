@@ -91,6 +91,9 @@ int cgroup_write(const struct cgroup_hier *h, const char *field, const char *fil
 		 const char *text, struct err *e);
 int cgroup_write_int(const struct cgroup_hier *h, const char *field, const char *file,
 		     int64_t value, struct err *e);
+/* A weight or shares: an idle group takes none, so that it stops being one first, as systemd does it. */
+int cgroup_write_weight(const struct cgroup_hier *h, const char *field, const char *file,
+			const char *text, struct err *e);
 bool cgroup_has_file(const struct cgroup_hier *h, const char *file);
 /* The first line, without its newline; cut at size - 1 bytes. */
 int cgroup_read_line(const struct cgroup_hier *h, const char *file, char *line, size_t size,

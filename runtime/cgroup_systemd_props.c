@@ -120,6 +120,9 @@ static int put_mask(const char *name, const char *list, const char *field, struc
 	return buf_puts(out, "\n", e);
 }
 
+/* CPUWeight=idle, from systemd 252 on; carrel-sdbus leaves it out before. */
+enum { WEIGHT_IDLE = 0 };
+
 static int put_cpu(const struct cgroup_cpu *c, bool v2, struct buf *out, struct err *e)
 {
 	if (given(c->shares) && c->shares > 0) {
@@ -129,6 +132,8 @@ static int put_cpu(const struct cgroup_cpu *c, bool v2, struct buf *out, struct 
 
 		if (r < 0)
 			return -1;
+	} else if (v2 && c->idle == 1 && put_u64(out, "CPUWeight", WEIGHT_IDLE, e) < 0) {
+		return -1;
 	}
 	if (put_quota(c, out, e) < 0 ||
 	    put_mask("AllowedCPUs", c->cpus, "cpu.cpus", out, e) < 0)
@@ -214,6 +219,9 @@ static int put_unified_one(const struct cgroup_pair *u, struct buf *out, struct 
 			return unified_number(u, &v, e) < 0
 				       ? -1
 				       : put_u64(out, numbers[i].property, v, e);
+	if (strcmp(u->key, "cpu.idle") == 0)
+		return strcmp(u->value, "1") == 0 ? put_u64(out, "CPUWeight", WEIGHT_IDLE, e)
+						  : 0;
 	if (strcmp(u->key, "cpu.max") == 0)
 		return unified_cpu_max(u, out, e);
 	if (strcmp(u->key, "cpuset.cpus") == 0)

@@ -223,6 +223,7 @@ static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, bool fre
 		   struct err *e)
 {
 	const struct cgroup_hier *h = cgroup_hier_of(cg, CTRL_CPU);
+	char text[24];
 
 	if (!h)
 		return 0;
@@ -238,7 +239,8 @@ static int set_cpu(const struct cgroup *cg, const struct cgroup_cpu *c, bool fre
 				" is not between the minimum and maximum allowed cpu-shares "
 				"(2 to 262144)",
 				c->shares);
-		if (cgroup_write_int(h, "cpu.shares", "cpu.shares", c->shares, e) < 0)
+		snprintf(text, sizeof(text), "%" PRId64, c->shares);
+		if (cgroup_write_weight(h, "cpu.shares", "cpu.shares", text, e) < 0)
 			return -1;
 	}
 	if (set_quota(h, c, fresh && h->made, e) < 0 || set_realtime(h, c, e) < 0)

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/str.h"
 #include "base/util.h"
 
 static bool given_nonzero(int64_t v)
@@ -142,6 +143,8 @@ uint64_t cgroup_v2_weight(uint64_t shares)
 
 static int set_shares(const struct cgroup_hier *h, int64_t shares, struct err *e)
 {
+	char text[24];
+
 	if (!given_nonzero(shares))
 		return 0;
 	if (shares < 2 || shares > 262144)
@@ -150,8 +153,39 @@ static int set_shares(const struct cgroup_hier *h, int64_t shares, struct err *e
 			       " is not between the minimum and maximum allowed cpu-shares "
 			       "(2 to 262144)",
 			       shares);
-	return cgroup_write_int(h, "cpu.shares", "cpu.weight",
-				(int64_t) cgroup_v2_weight((uint64_t) shares), e);
+	snprintf(text, sizeof(text), "%" PRIu64, cgroup_v2_weight((uint64_t) shares));
+	return cgroup_write_weight(h, "cpu.shares", "cpu.weight", text, e);
+}
+
+/* ---- idle groups ---- */
+
+const char cgroup_idle_text[] =
+	"unable to apply both a CPU weight and idle: an idle group has no weight, it is ignored";
+
+static bool is_idle(const struct cgroup_resources *r)
+{
+	for (size_t i = 0; i < r->n_unified; i++)
+		if (strcmp(r->unified[i].key, "cpu.idle") == 0)
+			return strcmp(r->unified[i].value, "1") == 0;
+	return r->cpu.idle == 1;
+}
+
+bool cgroup_drop_idle_weight(struct cgroup_resources *r)
+{
+	struct cgroup_pair *kept = r->unified;
+	const bool shares = given_nonzero(r->cpu.shares);
+	size_t n = 0;
+
+	if (!is_idle(r))
+		return false;
+	for (size_t i = 0; i < r->n_unified; i++)
+		if (!str_has_prefix(kept[i].key, "cpu.weight"))
+			kept[n++] = kept[i];
+	const bool dropped = shares || n < r->n_unified;
+
+	r->cpu.shares = CGROUP_UNSET;
+	r->n_unified = n;
+	return dropped;
 }
 
 static int set_bandwidth(const struct cgroup_hier *h, const struct cgroup_cpu *c, struct err *e)
@@ -263,6 +297,10 @@ static int set_unified(const struct cgroup_hier *h, const struct cgroup_resource
 	for (size_t i = 0; i < r->n_unified; i++) {
 		const struct cgroup_pair *u = &r->unified[i];
 		const char *line = u->value;
+		int (*const write_line)(const struct cgroup_hier *, const char *, const char *,
+					const char *, struct err *) =
+			str_has_prefix(u->key, "cpu.weight") ? cgroup_write_weight
+							     : cgroup_write;
 
 		if (check_unified_key(u->key, e) < 0)
 			return -1;
@@ -271,7 +309,7 @@ static int set_unified(const struct cgroup_hier *h, const struct cgroup_resource
 			size_t n = strcspn(line, "\n");
 			auto_free char *text = xstrndup(line, n);
 
-			if (cgroup_write(h, "unified", u->key, text, e) < 0)
+			if (write_line(h, "unified", u->key, text, e) < 0)
 				return -1;
 			line += n + (line[n] == '\n');
 		} while (*line);

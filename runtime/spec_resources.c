@@ -321,5 +321,9 @@ int spec_decode_resources(const struct json *v, const struct json_at *at, void *
 	};
 #undef ROW
 
-	return json_decode_object(v, at, SPEC_FIELDS(fields), out, e);
+	if (json_decode_object(v, at, SPEC_FIELDS(fields), out, e) < 0)
+		return -1;
+	if (cgroup_drop_idle_weight(out))
+		spec_warn(at, "%s", cgroup_idle_text);
+	return 0;
 }

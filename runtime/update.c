@@ -89,8 +89,12 @@ int container_update(const struct container_env *env, const char *id,
 	auto_spec struct spec *spec = NULL;
 	enum state_status status;
 
+	struct cgroup_resources limits = a->limits;
+
 	if (a->file && read_limits(env, a->file, &spec, e) < 0)
 		return -1;
+	if (cgroup_drop_idle_weight(&limits) && !spec && env->warn)
+		env->warn(cgroup_idle_text);
 	if (container_open(env, id, STATE_SHARED, &c, e) < 0 ||
 	    container_status(&c, &status, e) < 0)
 		return -1;
@@ -101,5 +105,5 @@ int container_update(const struct container_env *env, const char *id,
 				a->l3_cache_schema ? "--l3-cache-schema" : "--mem-bw-schema");
 	if (spec && update_devices(env, &c, &spec->cgroup.res, e) < 0)
 		return -1;
-	return cgroup_update(c.cgroup, spec ? &spec->cgroup.res : &a->limits, e);
+	return cgroup_update(c.cgroup, spec ? &spec->cgroup.res : &limits, e);
 }

@@ -95,12 +95,32 @@ static int append_property(sd_bus_message *m, const struct request_property *p)
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int append_properties(sd_bus_message *m, const struct request *q, bool with_us,
-			     struct err *e)
+/* systemd 252 and later: for those before it the runtime's own write to cpu.idle is all there is. */
+static bool knows_idle_weight(const struct bus *b)
+{
+	char *version = NULL;
+	unsigned long n = 0;
+
+	if (sd_bus_get_property_string(b->sd, BUS_SYSTEMD, BUS_PATH, BUS_MANAGER, "Version",
+				       NULL, &version) >= 0)
+		n = strtoul(version + strcspn(version, "0123456789"), NULL, 10);
+	free(version);
+	return n >= 252;
+}
+
+static bool is_idle_weight(const struct request_property *p)
+{
+	return strcmp(p->name, "CPUWeight") == 0 && p->n == 1 && strcmp(p->values[0], "0") == 0;
+}
+
+static int append_properties(const struct bus *b, sd_bus_message *m, const struct request *q,
+			     bool with_us, struct err *e)
 {
 	int r = sd_bus_message_open_container(m, 'a', "(sv)");
 
 	for (size_t i = 0; r >= 0 && i < q->n_props; i++) {
+		if (is_idle_weight(&q->props[i]) && !knows_idle_weight(b))
+			continue;
 		r = append_property(m, &q->props[i]);
 		if (r < 0)
 			return bus_error(e, r, q->props[i].name);
@@ -261,7 +281,7 @@ static int start_once(struct bus *b, const struct request *q, char *result, size
 	if (r < 0)
 		r = bus_error(e, r, "StartTransientUnit");
 	else
-		r = append_properties(m, q, !is_slice(q->unit), e);
+		r = append_properties(b, m, q, !is_slice(q->unit), e);
 	if (r == 0)
 		r = sd_bus_message_append(m, "a(sa(sv))", 0);
 	if (r < 0) {
@@ -317,7 +337,7 @@ int unit_set(struct bus *b, const struct request *q, struct buf *cgroup, struct 
 	if (r < 0)
 		r = bus_error(e, r, "SetUnitProperties");
 	else
-		r = append_properties(m, q, false, e);
+		r = append_properties(b, m, q, false, e);
 	if (r < 0) {
 		sd_bus_message_unref(m);
 		return -1;

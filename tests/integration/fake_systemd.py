@@ -9,6 +9,7 @@ words in DIR/mode, read at each call, make it misbehave:
   stale    the next unit is a failed one of that name, until it is reset
   moved    units have another control group than their names say
   deny     every call is an error
+  old      a version before 252
 """
 import json
 import os
@@ -139,7 +140,7 @@ class Manager(dbus.service.Object):
 
     @dbus.service.method(PROPERTIES, in_signature="ss", out_signature="v")
     def Get(self, interface, name):
-        return dbus.String("")
+        return dbus.String(("251" if "old" in self.mode() else "252.39-1") if name == "Version" else "")
 
 
 def main():

@@ -340,6 +340,25 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(5); time.sleep(
 	says 'carrel-runtime starts this program'
 }
 
+@test "an idle weight is for a systemd that knows it" {
+	only_fake
+	cat > "$WORK/ask.py" << 'PY'
+import os, socket, subprocess, sys
+ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+helper = subprocess.Popen(["/bin/sh", "-c", 'exec "$0" 3<&%d' % its.fileno(), sys.argv[1]], pass_fds=[its.fileno()])
+ours.send(b"set\tsystem\t5000\tcarrel-idle.scope\np\tt\tCPUWeight\t0\np\tt\tTasksMax\t7\n")
+print(ours.recv(4096).decode())
+ours.close()
+helper.wait()
+PY
+	echo old > "$FAKE/mode"
+	/usr/bin/python3 "$WORK/ask.py" "$CARREL_BIN/carrel-sdbus"
+	[ "$(jq -sc 'last.properties' "$FAKE/calls")" = '{"TasksMax":7}' ]
+	rm "$FAKE/mode"
+	/usr/bin/python3 "$WORK/ask.py" "$CARREL_BIN/carrel-sdbus"
+	[ "$(jq -sc 'last.properties' "$FAKE/calls")" = '{"CPUWeight":0,"TasksMax":7}' ]
+}
+
 # ---- the real one ----
 
 @test "daemon-reload keeps limits and devices" {
@@ -374,4 +393,24 @@ s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(5); time.sleep(
 	inside sh -c 'x=x; while :; do x=$x$x; done'
 	[ "$status" -eq 137 ]
 	! unit_is_there
+}
+
+@test "an idle container stays idle through updates and daemon-reload" {
+	only_real
+	config '.linux.resources = {cpu: {idle: 1, shares: 512}, pids: {limit: 20}}'
+	sleeper
+	idle() { cat "$(group_dir cpu)/cpu.idle"; }
+	[ "$(idle)" = 1 ]
+	rt update --pids-limit 30 "$ID"
+	[ "$(idle)" = 1 ]
+	systemctl daemon-reload
+	systemctl set-property --runtime "$UNIT" TasksMax=40
+	wait_for '[ "$(cat "$(group_dir pids)/pids.max")" = 40 ]'
+	[ "$(idle)" = 1 ]
+	rt update --cpu-share 200 "$ID"
+	[ "$(idle)" = 0 ]
+	run rt update -r - "$ID" <<< '{"unified": {"cpu.idle": "1", "cpu.weight": "8"}}'
+	ok
+	says 'unable to apply both'
+	[ "$(idle)" = 1 ]
 }

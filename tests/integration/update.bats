@@ -101,8 +101,19 @@ is() {
 	is "$idle" 1
 	rt update --cpu-idle 0 --cpu-share 300 "$ID"
 	is "$idle" 0
-	rt update --cpu-share 400 --cpu-idle 1 "$ID"
+	run rt update --cpu-share 400 --cpu-idle 1 "$ID"
+	ok
+	says 'an idle group has no weight, it is ignored'
 	is "$idle" 1
+	run rt update -r - "$ID" <<< '{"cpu": {"shares": 400, "idle": 1}}'
+	ok
+	says 'an idle group has no weight, it is ignored'
+	# A weight alone ends it; other limits do not.
+	rt update --cpu-period 50000 "$ID"
+	is "$idle" 1
+	rt update --cpu-share 300 "$ID"
+	is "$idle" 0
+	rt update --cpu-idle 1 "$ID"
 	for v in -1 2; do
 		fails_with 'linux.resources.cpu.idle' rt update --cpu-idle $v "$ID"
 		is "$idle" 1

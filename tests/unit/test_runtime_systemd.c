@@ -107,9 +107,12 @@ static void expect_limits(const struct cgroup_resources *r, bool v2, enum unit_p
 static void test_limits(void **state)
 {
 	struct cgroup_resources r = CGROUP_RESOURCES_UNSET;
-	const struct cgroup_pair files[] = { { "pids.max", "9" },
-					     { "memory.high", "max" },
-					     { "hugetlb.2MB.max", "1" } };
+	struct cgroup_pair files[] = { { "pids.max", "9" },
+				       { "memory.high", "max" },
+				       { "hugetlb.2MB.max", "1" } };
+	struct cgroup_pair idle[] = { { "cpu.weight", "8" },
+				      { "cpu.idle", "1" },
+				      { "cpu.max", "max" } };
 
 	(void) state;
 	expect_limits(&r, true, UNIT_ALL, "");
@@ -140,6 +143,25 @@ static void test_limits(void **state)
 	expect_limits(&r, true, UNIT_ALL,
 		      "p\tt\tTasksMax\t9\np\tt\tMemoryHigh\t18446744073709551615\n");
 	expect_limits(&r, true, UNIT_TASKS, "p\tt\tTasksMax\t9\n");
+	/* An idle group has no weight but "idle", which is 0. */
+	r = CGROUP_RESOURCES_UNSET;
+	r.cpu.idle = 0;
+	r.cpu.shares = 1024;
+	assert_false(cgroup_drop_idle_weight(&r));
+	expect_limits(&r, true, UNIT_ALL, "p\tt\tCPUWeight\t100\n");
+	r.cpu.idle = 1;
+	assert_true(cgroup_drop_idle_weight(&r));
+	assert_false(cgroup_drop_idle_weight(&r));
+	expect_limits(&r, true, UNIT_ALL, "p\tt\tCPUWeight\t0\n");
+	expect_limits(&r, false, UNIT_ALL, "");
+	r = CGROUP_RESOURCES_UNSET;
+	r.unified = idle;
+	r.n_unified = ARRAY_SIZE(idle);
+	assert_true(cgroup_drop_idle_weight(&r));
+	assert_int_equal(r.n_unified, 2);
+	expect_limits(&r, true, UNIT_ALL,
+		      "p\tt\tCPUWeight\t0\np\tt\tCPUQuotaPeriodUSec\t100000\n"
+		      "p\tt\tCPUQuotaPerSecUSec\t18446744073709551615\n");
 }
 
 /* systemd's list must allow whatever the container's own filter may. */
