@@ -157,6 +157,7 @@ static unsigned long join_flags(const struct state *s)
 /* For an ordinary user: the namespace files of init, which the open pidfd proves to be init's still. */
 static int open_namespaces(struct entry *x, struct err *e)
 {
+	enum state_status status;
 	struct err why = ERR_NONE;
 	char paths[NS_COUNT][48];
 
@@ -167,8 +168,14 @@ static int open_namespaces(struct entry *x, struct err *e)
 				ns_proc_name((enum ns_kind) k));
 		x->ns.ns[k] = (struct ns_entry){ .listed = true, .path = paths[k] };
 	}
-	if (ns_open_paths(&x->ns, x->ns_fds, e) < 0)
+	if (ns_open_paths(&x->ns, x->ns_fds, e) < 0) {
+		/* Nobody may look at init before it has become the container's program. */
+		if (e->code == EACCES && container_status(&x->c, &status, &why) == 0 &&
+		    status == STATE_CREATED)
+			return err_hint(e, "start the container first: before that only root "
+					   "may exec into it");
 		return -1;
+	}
 	auto_close int again = state_open_init(x->c.state, &why);
 	return again < 0 ? err_set(e, ESRCH, "container not running") : 0;
 }

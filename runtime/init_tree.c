@@ -196,6 +196,9 @@ int init_make_devices(struct init *in, struct err *e)
 			return -1;
 	}
 	for (size_t i = 0; i < s->n_devices; i++) {
+		/* The link to the container's own multiplexer stands there; the host's would be a mount in its way. */
+		if (kind == DEV_OWN && strcmp(s->devices[i].path, "/dev/ptmx") == 0)
+			continue;
 		if (dev_make(in->root_fd, &s->devices[i], init_has_userns(in), e) < 0)
 			return -1;
 	}

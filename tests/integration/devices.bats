@@ -53,6 +53,17 @@ device() { # PATH TYPE MAJOR MINOR [EXTRA JSON]
 	fails_with "/dev/nosuch" rt run -b "$BUNDLE" "$ID"
 }
 
+@test "a listed /dev/ptmx is the container's own" {
+	device /dev/ptmx c 5 2
+	for owner in root userns; do
+		[ $owner = root ] || userns
+		inside ls -lLn /dev/ptmx
+		[[ $output =~ ^crw-rw-rw-.*\ 5,\ +2\  ]]
+		inside readlink /dev/ptmx
+		says pts/ptmx
+	done
+}
+
 @test "what stands in a device's place already must be that device" {
 	config '.mounts |= map(select(.destination | startswith("/dev") | not)) | .root.readonly = false'
 	touch "$ROOTFS/dev/null"

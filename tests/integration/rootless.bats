@@ -48,6 +48,14 @@ as_user() {
 	gone "$pid"
 }
 
+@test "exec before start is for root alone, and is said to be" {
+	args sleep 1000
+	as_user create -b "$BUNDLE" "$ID" < /dev/null > "$WORK/run/out" 2>&1
+	fails_with 'start the container first' as_user exec "$ID" true
+	as_user start "$ID"
+	as_user exec "$ID" true
+}
+
 @test "the clocks of a time namespace can be set" {
 	[ -e /proc/self/ns/time ] || skip "this kernel has no time namespaces"
 	config '.linux.namespaces += [{"type": "time"}] | .linux.timeOffsets = {boottime: {secs: 100000000}}'
