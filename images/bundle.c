@@ -9,12 +9,14 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/erofs.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "images/bundle_internal.h"
+#include "images/layer.h"
 #include "images/store.h"
 #include "images/view.h"
 
@@ -44,17 +46,38 @@ static void layers_fini(struct layers *l)
 	l->n = 0;
 }
 
-static int add_layer(struct layers *l, const struct store *s, const char *relative,
-		     struct err *e)
+/* To look into an image, it is mounted where nobody else sees it. */
+static int add_layer(struct layers *l, const struct store *s, const char *hex, struct err *e)
 {
-	int fd = openat(s->dir_fd, relative, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum layer_format format;
+	auto_close int fd = layer_open(s->layers_fd, hex, &format, e);
 
 	if (fd < 0) {
-		(void) err_sys(e, "%s/%s", s->path, relative);
+		(void) err_wrap(e, "%s", s->path);
 		return err_hint(e, "remove the image and import it again");
 	}
+	if (format == LAYER_EROFS) {
+		const int image = take_fd(&fd);
+
+		fd = erofs_mount(image, e);
+		(void) close(image);
+		if (fd < 0)
+			return err_wrap(e, "layers/%s", hex);
+	}
+	l->fds[l->n] = take_fd(&fd);
+	l->paths[l->n++] = xasprintf("%s/layers/%s/%s", s->path, hex, layer_place(format));
+	return 0;
+}
+
+static int add_mountpoints(struct layers *l, const struct store *s, struct err *e)
+{
+	static const char name[] = "mountpoints/root";
+	int fd = openat(s->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_sys(e, "%s/%s", s->path, name);
 	l->fds[l->n] = fd;
-	l->paths[l->n++] = xasprintf("%s/%s", s->path, relative);
+	l->paths[l->n++] = xasprintf("%s/%s", s->path, name);
 	return 0;
 }
 
@@ -62,14 +85,10 @@ static int open_layers(const struct store *s, const struct image *im, struct lay
 		       struct err *e)
 {
 	for (size_t i = 0; i < im->config.n_diff_ids; i++) {
-		char relative[DIGEST_HEX_MAX + 16];
-
-		snprintf(relative, sizeof(relative), "layers/%s/root",
-			 im->config.diff_ids[i].hex);
-		if (add_layer(l, s, relative, e) < 0)
+		if (add_layer(l, s, im->config.diff_ids[i].hex, e) < 0)
 			return -1;
 	}
-	return add_layer(l, s, "mountpoints/root", e);
+	return add_mountpoints(l, s, e);
 }
 
 /* "" when the image has no such file. */

@@ -134,7 +134,7 @@ static int close_others(int *keep, size_t n, struct err *e)
 
 static int keep_only(const struct confine_spec *s, int sock, struct err *e)
 {
-	int keep[CONFINE_MAX_FDS + 2];
+	int keep[CONFINE_MAX_FDS + 3];
 	size_t n = 0;
 
 	if (IMAGES_SANITIZED)
@@ -142,22 +142,13 @@ static int keep_only(const struct confine_spec *s, int sock, struct err *e)
 	for (size_t i = 0; i < s->n_keep_fds; i++)
 		keep[n++] = s->keep_fds[i];
 	keep[n++] = sock;
+	if (s->exec_fd >= 0)
+		keep[n++] = s->exec_fd;
 	return close_others(keep, n, e);
 }
 
-static int lock_in(const struct confine_spec *s, int mount_fd, int sock, struct err *e)
+static int give_up_rights(const struct confine_spec *s, int sock, struct err *e)
 {
-	char go;
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-		return err_sys(e, "PR_SET_PDEATHSIG");
-	if (sock_recv(sock, &go, 1, NULL, NULL, e) != 1)
-		return err_set(e, EPIPE, "the parent is gone");
-	if (child_reset_signals(e) < 0)
-		return -1;
-	(void) umask(022); /* for parents that an archive does not name */
-	if (s->kind == CONFINE_TREE && (become_root(e) < 0 || enter_tree(mount_fd, e) < 0))
-		return -1;
 	if (keep_only(s, sock, e) < 0 || keep_caps(s->kind, e) < 0)
 		return -1;
 	if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -169,16 +160,66 @@ static int lock_in(const struct confine_spec *s, int mount_fd, int sock, struct 
 	return confine_filter(s->kind, e);
 }
 
+static int enter(const struct confine_spec *s, int mount_fd, int sock, struct err *e)
+{
+	char go;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_sys(e, "PR_SET_PDEATHSIG");
+	if (sock_recv(sock, &go, 1, NULL, NULL, e) != 1)
+		return err_set(e, EPIPE, "the parent is gone");
+	if (child_reset_signals(e) < 0)
+		return -1;
+	(void) umask(0); /* modes are the archive's */
+	if (s->kind == CONFINE_TREE && (become_root(e) < 0 || enter_tree(mount_fd, e) < 0))
+		return -1;
+	return 0;
+}
+
+/* Its descriptors survive the exec under their numbers. The death signal does, too. */
+static int run_program(const struct confine_spec *s, int sock, struct err *e)
+{
+	static char *const no_env[] = { NULL };
+	char number[16];
+
+	if (keep_only(s, sock, e) < 0)
+		return -1;
+	for (size_t i = 0; i <= s->n_keep_fds; i++) {
+		if (fcntl(i < s->n_keep_fds ? s->keep_fds[i] : sock, F_SETFD, 0) < 0)
+			return err_sys(e, "F_SETFD");
+	}
+	snprintf(number, sizeof(number), "%d", sock);
+	s->argv[s->sock_arg] = number;
+	(void) execveat(s->exec_fd, "", s->argv, no_env, AT_EMPTY_PATH);
+	return err_sys(e, "%s", s->argv[0]);
+}
+
+static int complain(int sock, struct err *e)
+{
+	(void) err_wrap(e, "confine the unpacking child");
+	(void) send(sock, e, sizeof(*e), MSG_NOSIGNAL);
+	return -1;
+}
+
 static int child_main(const struct confine_spec *s, int mount_fd, int sock)
 {
 	struct err e = ERR_NONE;
+	int r = enter(s, mount_fd, sock, &e);
 
-	if (lock_in(s, mount_fd, sock, &e) < 0) {
-		(void) err_wrap(&e, "confine the unpacking child");
-		(void) send(sock, &e, sizeof(e), MSG_NOSIGNAL);
+	if (r == 0)
+		r = s->exec_fd >= 0 ? run_program(s, sock, &e) : give_up_rights(s, sock, &e);
+	if (r < 0) {
+		(void) complain(sock, &e);
 		return 1;
 	}
 	return s->main(s->arg, sock);
+}
+
+int confine_self(const struct confine_spec *spec, int sock)
+{
+	struct err e = ERR_NONE;
+
+	return give_up_rights(spec, sock, &e) < 0 ? complain(sock, &e) : 0;
 }
 
 /* ---- the parent ---- */

@@ -5,6 +5,7 @@
  * dumpability, under rlimits, Landlock (where the kernel has it) and a seccomp filter.
  *
  *   CONFINE_STREAM  reads one descriptor and writes another. No ids, no capabilities, no file system.
+ *   CONFINE_IMAGE   also writes to one file at any place. No more rights than that.
  *   CONFINE_TREE    also makes files below one directory, which has become its root directory. It has
  *                   the owner ids of the parent's namespace and the five capabilities that setting
  *                   owners and modes takes; it sees no other mount.
@@ -21,7 +22,7 @@
 
 struct err;
 
-enum confine_kind { CONFINE_STREAM, CONFINE_TREE };
+enum confine_kind { CONFINE_STREAM, CONFINE_IMAGE, CONFINE_TREE };
 
 enum { CONFINE_MAX_FDS = 4 };
 
@@ -38,11 +39,20 @@ struct confine_spec {
 	uint64_t seconds;    /* of CPU time */
 	confine_fn main;
 	void *arg;
+	/* CONFINE_STREAM only. Not -1: this program instead of main (borrowed), which confines itself; its
+	 * argv[sock_arg] becomes the number of its socket. */
+	int exec_fd;
+	char **argv;
+	size_t sock_arg;
 };
 
 /* Starts it; *sock is the parent's end. Everything the confinement needs is required: what the kernel
  * refuses is an error that names it. Landlock alone may be absent, see confine_landlock_abi. */
 int confine_start(const struct confine_spec *spec, struct child *out, int *sock, struct err *e);
+
+/* For a program that was started that way: gives up what the confinement forbids. An error has been sent over
+ * `sock` when it returns -1. */
+int confine_self(const struct confine_spec *spec, int sock);
 
 /* The kernel's Landlock version, 0 without. */
 int confine_landlock_abi(void);

@@ -53,10 +53,16 @@ static const int tree_calls[] = {
 	SCMP_SYS(faccessat2), SCMP_SYS(recvmsg), /* the answer to "mark this directory" */
 };
 
-static int allow(scmp_filter_ctx ctx, const int *calls, size_t n, struct err *e)
+/* images/erofs_out.c; glibc's qsort asks how much memory there is. */
+static const int image_calls[] = { SCMP_SYS(pwrite64), SCMP_SYS(ftruncate), SCMP_SYS(sysinfo) };
+
+/* There are no files for that child: libarchive would look for tables of character sets, and does without. */
+static const int no_file_calls[] = { SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(fstat) };
+
+static int add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0);
+		int r = seccomp_rule_add(ctx, action, calls[i], 0);
 
 		if (r < 0)
 			return err_set(e, -r, "seccomp: call %d: %s", calls[i], strerror(-r));
@@ -71,9 +77,14 @@ int confine_filter(enum confine_kind kind, struct err *e)
 
 	if (!ctx)
 		return err_set(e, ENOMEM, "seccomp: no memory for the filter");
-	r = allow(ctx, stream_calls, ARRAY_SIZE(stream_calls), e);
+	r = add(ctx, SCMP_ACT_ALLOW, stream_calls, ARRAY_SIZE(stream_calls), e);
 	if (r == 0 && kind == CONFINE_TREE)
-		r = allow(ctx, tree_calls, ARRAY_SIZE(tree_calls), e);
+		r = add(ctx, SCMP_ACT_ALLOW, tree_calls, ARRAY_SIZE(tree_calls), e);
+	if (r == 0 && kind == CONFINE_IMAGE)
+		r = add(ctx, SCMP_ACT_ALLOW, image_calls, ARRAY_SIZE(image_calls), e);
+	if (r == 0 && kind == CONFINE_IMAGE)
+		r = add(ctx, SCMP_ACT_ERRNO(ENOENT), no_file_calls, ARRAY_SIZE(no_file_calls),
+			e);
 	if (r == 0) {
 		r = seccomp_load(ctx);
 		if (r < 0)

@@ -47,7 +47,8 @@ static int set_owner(struct extract *x, const struct place *at, const struct tar
 {
 	if (!x->policy.layer)
 		return 0;
-	if (fchownat(at->dir_fd, at->name, en->uid, en->gid, AT_SYMLINK_NOFOLLOW) < 0)
+	if ((en->uid != 0 || en->gid != 0) &&
+	    fchownat(at->dir_fd, at->name, en->uid, en->gid, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "owner %u:%u", en->uid, en->gid);
 	return 0;
 }
@@ -106,6 +107,18 @@ static int write_content(struct tar *t, int fd, uint64_t size, struct err *e)
 	return r;
 }
 
+/* What a new file of a layer has without another call: the mode it was made with (the umask is empty, the tree has no
+ * default ACL) and root, whom this child is, as its owner (directories get their setgid bits at the end). */
+static bool made_right(const struct tar_entry *en)
+{
+	return en->uid == 0 && en->gid == 0 && (en->mode & 07000) == 0;
+}
+
+static mode_t first_mode(const struct extract *x, const struct tar_entry *en)
+{
+	return x->policy.layer && made_right(en) ? en->mode : 0600;
+}
+
 /* Order: the owner first, because a change of owner takes setuid bits and file capabilities away. */
 static int dress_file(struct extract *x, struct tar *t, int fd, const struct tar_entry *en,
 		      struct err *e)
@@ -114,11 +127,11 @@ static int dress_file(struct extract *x, struct tar *t, int fd, const struct tar
 
 	if (!x->policy.layer)
 		return 0;
-	if (fchown(fd, en->uid, en->gid) < 0)
+	if (!made_right(en) && fchown(fd, en->uid, en->gid) < 0)
 		return err_sys(e, "owner %u:%u", en->uid, en->gid);
 	if (set_xattrs(x, t, fd, e) < 0)
 		return -1;
-	if (fchmod(fd, en->mode) < 0)
+	if (!made_right(en) && fchmod(fd, en->mode) < 0)
 		return err_sys(e, "mode %o", en->mode);
 	if (futimens(fd, times) < 0)
 		return err_sys(e, "time");
@@ -133,11 +146,11 @@ int extract_make_file(struct extract *x, struct tar *t, const struct tar_entry *
 
 	if (extract_find_place(x, en->path, &at, e) < 0)
 		return -1;
-	auto_close int fd = openat(at.dir_fd, at.name, flags, 0600);
+	auto_close int fd = openat(at.dir_fd, at.name, flags, first_mode(x, en));
 	if (fd < 0 && errno == EEXIST) {
 		if (make_room(x, en->path, &at, e) < 0)
 			return -1;
-		fd = openat(at.dir_fd, at.name, flags, 0600);
+		fd = openat(at.dir_fd, at.name, flags, first_mode(x, en));
 	}
 	if (fd < 0)
 		return err_sys(e, "make the file");

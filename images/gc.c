@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "images/image.h"
 #include "images/index.h"
+#include "images/layer.h"
 #include "images/store.h"
 
 /* Digests that are needed, sorted before the first question. */
@@ -148,11 +149,10 @@ static int remove_blob(struct collection *c, int dir_fd, const char *name, struc
  * none. Who waits for this lock finds another directory, or none, under the name that he came by. */
 static int lock_layer(int dir_fd, const char *name, bool *busy)
 {
-	char path[DIGEST_HEX_MAX + 8];
+	struct err none = ERR_NONE;
+	enum layer_format format;
+	auto_close int fd = layer_open(dir_fd, name, &format, &none);
 
-	snprintf(path, sizeof(path), "%.128s/root", name);
-	auto_close int fd =
-		openat(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	*busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 	return *busy ? FD_NONE : take_fd(&fd);
 }

@@ -134,6 +134,7 @@ int import_layer(struct import *im, const struct blob *blob, enum compression c,
 					 .in_bytes = blob->size,
 					 .expect = diff_id,
 					 .skip_devices = im->options->skip_devices,
+					 .format = im->options->format,
 					 .limits = im->options->limits };
 	if (in < 0 || layer_start(im->work, &spec, &job, e) < 0)
 		return err_wrap(e, "layer %s", digest_text(&blob->digest).s);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "images/digest.h"
+#include "images/layer.h"
 #include "images/limits.h"
 #include "images/platform.h"
 #include "images/source.h"
@@ -27,6 +28,7 @@ struct import_options {
 	bool all;	     /* every image that has a name, under all its names */
 	bool skip_devices;
 	struct platform platform; /* arch "": this machine's */
+	enum layer_format format;
 	struct image_limits limits;
 };
 

@@ -1,5 +1,9 @@
 /*
- * Compressed streams: told apart by their first bytes, unpacked from one descriptor into another.
+ * Compressed streams: told apart by their first bytes, unpacked from a descriptor into memory of the caller's.
+ *
+ * gzip is inflated by ISA-L, several times as fast as zlib. Debian has that library as a shared one only, and
+ * carrel-image is static, so it lives in a helper, carrel-inflate (inflate_isal.c). zlib does the same where the helper
+ * is not installed.
  */
 #ifndef CARREL_IMAGES_INFLATE_H
 #define CARREL_IMAGES_INFLATE_H
@@ -7,6 +11,7 @@
 #include <stddef.h>
 
 struct err;
+struct ring;
 
 enum compression {
 	COMPRESSION_NONE,
@@ -22,8 +27,11 @@ enum compression compression_detect(const void *p, size_t n);
 /* The same for an open file, at its beginning; moves no position. */
 int compression_of_file(int fd, enum compression *out, struct err *e);
 
-/* Reads in_fd to the end and writes what it unpacks to. For a confined child: needs read and write only.
- * Trailing bytes that belong to no stream are an error. */
-int inflate_stream(int in_fd, int out_fd, struct err *e);
+/* Each reads in_fd to the end and fills the ring's slots. For a confined child: they take read, send and memory only.
+ * Several streams one after the other are one; bytes that belong to no stream are an error. */
+int inflate_zlib(int in_fd, struct ring *to, struct err *e);
+/* Refuses windows above 32 MiB, which would have to be kept in memory. */
+int inflate_zstd(int in_fd, struct ring *to, struct err *e);
+int inflate_isal(int in_fd, struct ring *to, struct err *e); /* in carrel-inflate only */
 
 #endif

@@ -22,12 +22,28 @@ struct blob;
 struct err;
 struct store_work;
 
+/* How a layer lies in the store: layers/HEX/root, a directory, or layers/HEX/layer.erofs, an image of one. */
+enum layer_format { LAYER_DEFAULT, LAYER_DIR, LAYER_EROFS };
+
+/* "dir", "erofs". */
+const char *layer_format_name(enum layer_format f);
+/* Its name in the layer's directory: "root", "layer.erofs". */
+const char *layer_place(enum layer_format f);
+int layer_format_parse(const char *s, enum layer_format *out, struct err *e);
+/* What LAYER_DEFAULT stands for. */
+enum layer_format layer_format_default(void);
+
+/* Opens a layer of the store: the directory, or the image to read. *format says which it is. -1 with e->code
+ * ENOENT when it is not there. */
+int layer_open(int layers_fd, const char *hex, enum layer_format *format, struct err *e);
+
 struct layer_spec {
 	int in_fd; /* the compressed layer: a file at its beginning, or a pipe (borrowed) */
 	enum compression compression;
 	uint64_t in_bytes;	     /* as the descriptor promises */
 	const struct digest *expect; /* the diff-id; NULL: any */
 	bool skip_devices;
+	enum layer_format format;
 	struct image_limits limits;
 };
 
@@ -36,6 +52,7 @@ struct layer_job {
 	struct unpack_job unpack; /* unpack.fd: readable when it is over */
 	char name[32];		  /* the directory in work/layers */
 	int dir_fd;
+	enum layer_format format;
 };
 #define LAYER_JOB_NONE ((struct layer_job){ .unpack = UNPACK_JOB_NONE, .dir_fd = -1 })
 

@@ -235,6 +235,7 @@ static int start_unpacking(struct bringing *b, struct layer *l, struct err *e)
 					 .in_bytes = l->want->blob.size,
 					 .expect = &l->want->diff_id,
 					 .skip_devices = b->im->options->skip_devices,
+					 .format = b->im->options->format,
 					 .limits = b->im->options->limits };
 	r = layer_start(b->im->work, &spec, &l->job, e);
 	l->tree = TREE_GROWING;

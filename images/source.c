@@ -101,6 +101,7 @@ static int unpack_source(struct store_work *w, struct source *s, uint64_t size,
 				    .compression = s->compression,
 				    .in_bytes = size,
 				    .tree_fd = tree,
+				    .image_fd = -1,
 				    .limits = *limits };
 	int r;
 

@@ -10,7 +10,7 @@
 #include "base/err.h"
 #include "images/limits.h"
 
-enum { CHUNK = 256 * 1024, MAX_XATTRS = 64, MAX_XATTR_BYTES = 65536 };
+enum { MAX_XATTRS = 64, MAX_XATTR_BYTES = 65536 };
 
 struct tar {
 	struct archive *a;
@@ -23,15 +23,13 @@ struct tar {
 	char *path, *link; /* of the current entry */
 	uint64_t size;
 	unsigned xattrs;
-	uint8_t chunk[CHUNK];
 };
 
 static la_ssize_t feed(struct archive *a, void *arg, const void **p)
 {
 	struct tar *t = arg;
-	ssize_t n = t->read(t->arg, t->chunk, sizeof(t->chunk), &t->read_err);
+	ssize_t n = t->read(t->arg, p, &t->read_err);
 
-	*p = t->chunk;
 	if (n < 0) {
 		archive_set_error(a, EIO, "read");
 		return ARCHIVE_FATAL;

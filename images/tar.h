@@ -44,8 +44,8 @@ struct tar_stats {
 	uint64_t bytes; /* of file contents, holes included */
 };
 
-/* Fills at most n bytes; 0 at the end, -1 with *e. */
-typedef ssize_t (*tar_read_fn)(void *arg, void *p, size_t n, struct err *e);
+/* The next bytes of the stream, which stay until it is called again; 0 at the end, -1 with *e. */
+typedef ssize_t (*tar_read_fn)(void *arg, const void **p, struct err *e);
 
 struct tar;
 #define auto_tar auto_cleanup(tar_free_ptr)

@@ -2,10 +2,13 @@
  * The parent of the two unpacking children. It moves bytes from the one (or from the file, when nothing is
  * compressed) to the other, and no byte of them means anything to it:
  *
- *   in_fd ─► inflate child ─pipe─► relay: hash, count, deadline ─pipe─► tree child
- *                 └──sock──► SAY_DONE / SAY_FAILED                        └──sock──► the same, SAY_OPAQUE
+ *   in_fd ─► inflate child ═ring═► relay: copy, hash, count, deadline ═ring═► tree child
+ *                 └──sock──► SAY_DONE / SAY_FAILED                            └──sock──► the same, SAY_OPAQUE
  *
- * The relay never blocks on one descriptor: the tree child may wait for an answer while its pipe is full.
+ * The copy between the rings is what makes the hash true: the inflating child could change what stands in its own
+ * ring after it was hashed, nobody can in the second one.
+ *
+ * The relay never blocks on one descriptor: the tree child may wait for an answer while its ring is full.
  * A child that died without a word is a failure; both are dead when unpack_archive returns.
  */
 #include "images/unpack.h"
@@ -13,8 +16,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -24,9 +27,8 @@
 #include "base/fd.h"
 #include "base/sock.h"
 #include "images/confine.h"
+#include "images/ring.h"
 #include "images/unpack_child.h"
-
-enum { CHUNK = 256 * 1024, PIPE_BYTES = 1 << 20 };
 
 struct worker {
 	struct child child;
@@ -38,70 +40,38 @@ struct worker {
 struct relay {
 	const struct unpack_spec *spec;
 	struct worker inflate, tree;
-	int from, to; /* -1: that side is closed */
+	struct ring in, out;
+	int in_sock, out_sock; /* of the rings; -1: that side is closed */
+	bool in_done;	       /* all has been taken from the source */
 	dev_t tree_dev;
 	struct hash *hash;
 	uint64_t bytes, deadline_ms;
-	size_t head, tail; /* of chunk */
-	uint8_t chunk[CHUNK];
 };
-
-static int make_pipe(int out[2], struct err *e)
-{
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return err_sys(e, "pipe");
-	/* A small pipe only costs time: an unprivileged user's limit may be lower. */
-	(void) fcntl(out[0], F_SETPIPE_SZ, PIPE_BYTES);
-	return 0;
-}
 
 static int start_inflate(struct relay *r, struct err *e)
 {
-	struct unpack_child arg = { .spec = r->spec, .in_fd = r->spec->in_fd };
-	int p[2];
+	auto_ring_parts struct ring_parts p = RING_PARTS_NONE;
+	struct unpack_child arg = { .spec = r->spec, .in_fd = r->spec->in_fd, .out_fd = -1 };
 
-	if (make_pipe(p, e) < 0)
+	if (ring_make(&p, e) < 0 || ring_open(&r->in, false, p.read_fd, p.reader_sock, e) < 0)
 		return -1;
-	arg.out_fd = p[1];
-	const struct confine_spec spec = { .kind = CONFINE_STREAM,
-					   .tree_fd = -1,
-					   .keep_fds = { arg.in_fd, arg.out_fd },
-					   .n_keep_fds = 2,
-					   .seconds = r->spec->limits.seconds,
-					   .main = unpack_child_inflate,
-					   .arg = &arg };
-	r->from = p[0];
-	if (confine_start(&spec, &r->inflate.child, &r->inflate.sock, e) < 0) {
-		fd_close(&p[1]);
-		return -1;
-	}
-	fd_close(&p[1]);
-	return 0;
+	r->in_sock = take_fd(&p.reader_sock);
+	arg.ring_fd = p.write_fd;
+	arg.ring_sock = p.writer_sock;
+	return unpack_child_start_inflate(&arg, &r->inflate.child, &r->inflate.sock, e);
 }
 
 static int start_tree(struct relay *r, struct err *e)
 {
-	struct unpack_child arg = { .spec = r->spec, .out_fd = -1 };
-	int p[2];
+	auto_ring_parts struct ring_parts p = RING_PARTS_NONE;
+	struct unpack_child arg = { .spec = r->spec, .in_fd = -1, .out_fd = r->spec->image_fd };
 
-	if (make_pipe(p, e) < 0)
+	if (ring_make(&p, e) < 0 || ring_open(&r->out, true, p.write_fd, p.writer_sock, e) < 0)
 		return -1;
-	arg.in_fd = p[0];
-	const struct confine_spec spec = { .kind = CONFINE_TREE,
-					   .tree_fd = r->spec->tree_fd,
-					   .keep_fds = { arg.in_fd },
-					   .n_keep_fds = 1,
-					   .file_bytes = r->spec->limits.bytes,
-					   .seconds = r->spec->limits.seconds,
-					   .main = unpack_child_tree,
-					   .arg = &arg };
-	r->to = p[1];
-	if (confine_start(&spec, &r->tree.child, &r->tree.sock, e) < 0) {
-		fd_close(&p[0]);
-		return -1;
-	}
-	fd_close(&p[0]);
-	return fd_set_nonblock(r->to, true, e);
+	r->out_sock = take_fd(&p.writer_sock);
+	arg.ring_fd = p.read_fd;
+	arg.ring_sock = p.reader_sock;
+	return unpack_child_start_tree(&arg, &r->tree.child, &r->tree.sock, e);
 }
 
 static int check_growth(const struct relay *r, struct err *e)
@@ -122,41 +92,58 @@ static int check_growth(const struct relay *r, struct err *e)
 	return 0;
 }
 
-static int pull(struct relay *r, struct err *e)
+/* The next bytes of the stream, into the slot: 0 at its end. */
+static ssize_t fill(struct relay *r, uint8_t *slot, struct err *e)
 {
-	ssize_t n = read(r->from, r->chunk, sizeof(r->chunk));
+	const uint8_t *p;
+	ssize_t n;
 
-	if (n < 0)
-		return errno == EINTR ? 0 : err_sys(e, "read");
-	if (n == 0) {
-		if (r->from != r->spec->in_fd)
-			fd_close(&r->from);
-		r->from = -1;
-		return 0;
+	if (r->spec->compression == COMPRESSION_NONE) {
+		do
+			n = read(r->spec->in_fd, slot, RING_SLOT);
+		while (n < 0 && errno == EINTR);
+		return n < 0 ? err_sys(e, "read") : n;
 	}
-	r->head = 0;
-	r->tail = (size_t) n;
-	r->bytes += (uint64_t) n;
-	if (check_growth(r, e) < 0)
-		return -1;
-	return hash_update(r->hash, r->chunk, r->tail, e);
+	n = ring_take(&r->in, &p, e);
+	if (n <= 0)
+		return n;
+	memcpy(slot, p, (size_t) n);
+	return ring_release(&r->in, e) < 0 ? -1 : n;
 }
 
-static int push(struct relay *r, struct err *e)
+static int move(struct relay *r, struct err *e)
 {
-	ssize_t n = write(r->to, r->chunk + r->head, r->tail - r->head);
+	uint8_t *slot = ring_room(&r->out, e); /* there is one */
+	ssize_t n = slot ? fill(r, slot, e) : -1;
 
-	if (n >= 0) {
-		r->head += (size_t) n;
+	if (n < 0)
+		return -1;
+	if (n == 0) { /* the child sees it, and may still give slots back */
+		r->in_done = true;
+		(void) shutdown(r->out_sock, SHUT_WR);
 		return 0;
 	}
-	if (errno == EAGAIN || errno == EINTR)
+	r->bytes += (uint64_t) n;
+	if (check_growth(r, e) < 0 || hash_update(r->hash, slot, (size_t) n, e) < 0)
+		return -1;
+	if (ring_post(&r->out, (size_t) n, e) == 0)
 		return 0;
-	if (errno == EPIPE) { /* the child has ended: its last message says why */
-		fd_close(&r->to);
+	if (e->code != EPIPE)
+		return -1;
+	*e = ERR_NONE; /* the child has ended: its last message says why */
+	fd_close(&r->out_sock);
+	return 0;
+}
+
+static int take_credit(struct relay *r, struct err *e)
+{
+	if (ring_credit(&r->out, e) == 0)
 		return 0;
-	}
-	return err_sys(e, "write");
+	if (e->code != EPIPE)
+		return -1;
+	*e = ERR_NONE;
+	fd_close(&r->out_sock);
+	return 0;
 }
 
 /* The descriptor comes from a child that may have been taken over: it has to be a directory of the
@@ -205,7 +192,7 @@ static int listen_to(struct relay *r, struct worker *w, struct err *e)
 	}
 	if (n != sizeof(m) || w->said)
 		return err_set(e, EPROTO, "the unpacking child speaks out of turn");
-	if (m.say == SAY_OPAQUE)
+	if (m.say == SAY_OPAQUE && r->spec->image_fd < 0)
 		return n_fds == 1
 			       ? mark_opaque(r, fd, e)
 			       : err_set(e, EPROTO, "the unpacking child sent no descriptor");
@@ -215,10 +202,11 @@ static int listen_to(struct relay *r, struct worker *w, struct err *e)
 
 static int turn(struct relay *r, struct err *e)
 {
-	bool full = r->head < r->tail;
+	bool room = r->out_sock >= 0 && r->out.empty > 0 && !r->in_done;
+	bool plain = r->spec->compression == COMPRESSION_NONE;
 	struct pollfd p[] = {
-		{ .fd = full ? -1 : r->from, .events = POLLIN },
-		{ .fd = full ? r->to : -1, .events = POLLOUT },
+		{ .fd = room ? (plain ? r->spec->in_fd : r->in_sock) : -1, .events = POLLIN },
+		{ .fd = r->out_sock, .events = POLLIN },
 		{ .fd = r->inflate.sock, .events = POLLIN },
 		{ .fd = r->tree.sock, .events = POLLIN },
 	};
@@ -234,9 +222,9 @@ static int turn(struct relay *r, struct err *e)
 		return -1;
 	if (p[3].revents && listen_to(r, &r->tree, e) < 0)
 		return -1;
-	if (p[0].revents && pull(r, e) < 0)
+	if (p[0].revents && move(r, e) < 0)
 		return -1;
-	return p[1].revents ? push(r, e) : 0;
+	return p[1].revents && r->out_sock >= 0 ? take_credit(r, e) : 0;
 }
 
 /* Until both children have closed their sockets, which they do by ending. */
@@ -245,15 +233,10 @@ static int run(struct relay *r, struct err *e)
 	while (r->tree.sock >= 0 || r->inflate.sock >= 0) {
 		if (turn(r, e) < 0)
 			return -1;
-		if (r->to < 0 || r->tree.sock < 0) { /* nobody takes more */
-			fd_close(&r->to);
-			r->head = r->tail = 0;
-			if (r->from != r->spec->in_fd)
-				fd_close(&r->from);
-			r->from = -1;
+		if (r->out_sock < 0 || r->tree.sock < 0) { /* nobody takes more */
+			fd_close(&r->out_sock);
+			fd_close(&r->in_sock);
 		}
-		if (r->from < 0 && r->head == r->tail)
-			fd_close(&r->to);
 	}
 	return 0;
 }
@@ -312,14 +295,14 @@ static int relay_start(struct relay *r, struct err *e)
 
 	if (r->spec->compression == COMPRESSION_FOREIGN)
 		return err_set(e, ENOTSUP, "its compression is none of gzip and zstd");
-	if (fstat(r->spec->tree_fd, &st) < 0)
-		return err_sys(e, "tree");
-	r->tree_dev = st.st_dev;
+	if (r->spec->tree_fd >= 0) {
+		if (fstat(r->spec->tree_fd, &st) < 0)
+			return err_sys(e, "tree");
+		r->tree_dev = st.st_dev;
+	}
 	if (hash_new(expect ? digest_kind(expect) : DIGEST_SHA256, &r->hash, e) < 0)
 		return -1;
-	if (r->spec->compression == COMPRESSION_NONE)
-		r->from = r->spec->in_fd;
-	else if (start_inflate(r, e) < 0)
+	if (r->spec->compression != COMPRESSION_NONE && start_inflate(r, e) < 0)
 		return -1;
 	return start_tree(r, e);
 }
@@ -330,9 +313,10 @@ static void relay_free(struct relay *r)
 	child_end(&r->tree.child);
 	fd_close(&r->inflate.sock);
 	fd_close(&r->tree.sock);
-	if (r->from != r->spec->in_fd)
-		fd_close(&r->from);
-	fd_close(&r->to);
+	ring_fini(&r->in);
+	ring_fini(&r->out);
+	fd_close(&r->in_sock);
+	fd_close(&r->out_sock);
 	hash_free_ptr(&r->hash);
 	free(r);
 }
@@ -344,7 +328,8 @@ int unpack_archive(const struct unpack_spec *spec, struct unpack_result *out, st
 	int ret;
 
 	r->spec = spec;
-	r->from = r->to = -1;
+	r->in = r->out = RING_NONE;
+	r->in_sock = r->out_sock = -1;
 	r->inflate = (struct worker){ .child = CHILD_NONE, .sock = -1 };
 	r->tree = (struct worker){ .child = CHILD_NONE, .sock = -1 };
 	r->deadline_ms = clock_mono_ms() + spec->limits.seconds * 1000;

@@ -31,7 +31,8 @@ struct unpack_spec {
 	int in_fd; /* at its beginning, or a pipe (borrowed) */
 	enum compression compression;
 	uint64_t in_bytes; /* its size, for the ratio */
-	int tree_fd;	   /* an empty directory (borrowed) */
+	int tree_fd;	   /* an empty directory, or -1 (borrowed) */
+	int image_fd;	   /* else: an empty file that becomes an EROFS image (borrowed); -1 */
 	bool skip_devices;
 	const struct digest *expect; /* of the uncompressed stream; NULL: any */
 	struct image_limits limits;

@@ -36,7 +36,7 @@ static int job_main(const struct unpack_spec *spec, int sock)
 /* The writing end of somebody else's pipe, inherited, would keep that pipe from ever ending. */
 static void keep_only(const struct unpack_spec *spec, int sock)
 {
-	const int keep[] = { spec->in_fd, spec->tree_fd, sock };
+	const int keep[] = { spec->in_fd, spec->tree_fd, spec->image_fd, sock };
 	unsigned from = STDERR_FILENO + 1;
 
 	for (;;) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -45,6 +46,16 @@ static int find_origin(const struct store *s, const struct digest *diff_id, stru
 			    &out->blob, why);
 }
 
+/* LAYER_DEFAULT when there is none. */
+static enum layer_format format_of(const struct store *s, const struct digest *diff_id)
+{
+	enum layer_format format = LAYER_DEFAULT;
+	struct err none = ERR_NONE;
+	auto_close unused_arg int fd = layer_open(s->layers_fd, diff_id->hex, &format, &none);
+
+	return format;
+}
+
 /* Into w's layers, under its diff-id. */
 static int unpack_again(struct store_work *w, const struct origin *from,
 			const struct digest *diff_id, struct err *why)
@@ -52,6 +63,7 @@ static int unpack_again(struct store_work *w, const struct origin *from,
 	struct layer_job job = LAYER_JOB_NONE;
 	struct layer_spec spec = { .expect = diff_id,
 				   .skip_devices = from->skip_devices,
+				   .format = format_of(w->store, diff_id),
 				   .limits = NO_LIMITS };
 	struct blob blob;
 	struct digest found;
@@ -68,22 +80,31 @@ static int unpack_again(struct store_work *w, const struct origin *from,
 	return layer_finish(&job, &blob, &found, why);
 }
 
-static int open_root(int layers_fd, const struct digest *diff_id, struct err *why)
+/* An image is a function of its layer's stream, so its bytes are compared. */
+static int same_bytes(int ours, int theirs, struct err *why, struct err *e)
 {
-	char path[DIGEST_HEX_MAX + 8];
-	int fd;
+	enum { CHUNK = 65536 };
+	auto_free uint8_t *a = xalloc(CHUNK), *b = xalloc(CHUNK);
+	ssize_t n, m;
 
-	snprintf(path, sizeof(path), "%s/root", diff_id->hex);
-	fd = openat(layers_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(why, "root");
-	return fd;
+	do {
+		n = read(ours, a, CHUNK);
+		m = read(theirs, b, CHUNK);
+		if (n < 0)
+			return err_sys(e, "read");
+		if (m != n || memcmp(a, b, (size_t) n) != 0) {
+			(void) err_set(why, EIO, "the EROFS image has changed");
+			return TREECMP_DIFFERENT;
+		}
+	} while (n > 0);
+	return TREECMP_SAME;
 }
 
 /* VERIFY_LAYER_SOUND or _BROKEN; fresh: a sound one is staged. */
 static int compare(struct store_work *w, const struct digest *diff_id, bool *fresh,
 		   struct err *why, struct err *e)
 {
+	enum layer_format format;
 	struct origin from;
 	int r;
 
@@ -91,14 +112,15 @@ static int compare(struct store_work *w, const struct digest *diff_id, bool *fre
 	if (find_origin(w->store, diff_id, &from, why) < 0 ||
 	    unpack_again(w, &from, diff_id, why) < 0)
 		return VERIFY_LAYER_BROKEN;
-	auto_close int ours = open_root(w->layers_fd, diff_id, e);
+	auto_close int ours = layer_open(w->layers_fd, diff_id->hex, &format, e);
 	if (ours < 0)
 		return -1;
 	*fresh = true;
-	auto_close int theirs = open_root(w->store->layers_fd, diff_id, why);
+	auto_close int theirs = layer_open(w->store->layers_fd, diff_id->hex, &format, why);
 	if (theirs < 0)
 		return VERIFY_LAYER_BROKEN;
-	r = treecmp(ours, theirs, why, e);
+	r = format == LAYER_EROFS ? same_bytes(ours, theirs, why, e)
+				  : treecmp(ours, theirs, why, e);
 	if (r < 0)
 		return -1;
 	return r == TREECMP_SAME ? VERIFY_LAYER_SOUND : VERIFY_LAYER_BROKEN;

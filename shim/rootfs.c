@@ -1,6 +1,6 @@
 /*
- * Each layer's directory is cloned as a detached mount (open_tree), which is given the id mapping and made
- * read-only (mount_setattr). One layer: the clone itself becomes the root. Several: the clones become the
+ * Each layer's directory is cloned as a detached mount (open_tree); a layer that is an EROFS image in a file is
+ * mounted, detached as well (base/erofs.h). Either is given the id mapping and made read-only (mount_setattr). One layer: the clone itself becomes the root. Several: the clones become the
  * lower layers of an overlay without an upper one.
  *
  * How the overlay learns of its layers depends on the kernel, newest first:
@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "base/child.h"
+#include "base/erofs.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/util.h"
@@ -96,11 +97,11 @@ static int idmap_userns(const struct orders *o, struct err *e)
 		      : fd;
 }
 
-/* The directory, locked against removal. Whoever collects the store holds the lock while it removes: having waited
+/* The directory or image, locked against removal. Whoever collects the store holds the lock while it removes: having waited
  * for it, the name may lead nowhere, or to another directory, any more. */
 static int lock_layer(const char *path, struct err *e)
 {
-	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat held, named;
 	int r;
 
@@ -114,7 +115,21 @@ static int lock_layer(const char *path, struct err *e)
 	if (stat(path, &named) < 0 || named.st_ino != held.st_ino ||
 	    named.st_dev != held.st_dev)
 		return err_set(e, ENOENT, "layer %s: it was removed from the store", path);
+	if (!S_ISDIR(held.st_mode) && !S_ISREG(held.st_mode))
+		return err_set(e, EINVAL, "layer %s: neither a directory nor an image", path);
 	return take_fd(&fd);
+}
+
+static int detached(int layer_fd, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (fstat(layer_fd, &st) == 0 && S_ISREG(st.st_mode))
+		return erofs_mount(layer_fd, e);
+	fd = mountcall_open_tree(layer_fd, "",
+				 AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return fd < 0 ? err_sys(e, "open_tree") : fd;
 }
 
 /* One layer as a detached, read-only, idmapped mount. */
@@ -122,12 +137,10 @@ static int clone_layer(int layer_fd, const char *path, int userns_fd, struct err
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV |
 					       MOUNT_ATTR_NOSUID };
-	auto_close int fd =
-		mountcall_open_tree(layer_fd, "",
-				    AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	auto_close int fd = detached(layer_fd, e);
 
 	if (fd < 0)
-		return err_sys(e, "layer %s", path);
+		return err_wrap(e, "layer %s", path);
 	if (userns_fd >= 0) {
 		attr.attr_set |= MOUNT_ATTR_IDMAP;
 		attr.userns_fd = (uint64_t) userns_fd;
@@ -135,9 +148,10 @@ static int clone_layer(int layer_fd, const char *path, int userns_fd, struct err
 	if (mountcall_setattr(fd, "", AT_EMPTY_PATH, &attr) < 0) {
 		(void) err_sys(e, "layer %s: idmapped read-only mount", path);
 		return errno == EINVAL && userns_fd >= 0
-			       ? err_hint(e,
-					  "the store's filesystem must support idmapped mounts "
-					  "(ext4, xfs, btrfs; tmpfs since Linux 6.3)")
+			       ? err_hint(
+					 e,
+					 "the store's filesystem must support idmapped mounts "
+					 "(ext4, xfs, btrfs; tmpfs since Linux 6.3; EROFS since 5.19)")
 			       : -1;
 	}
 	return take_fd(&fd);

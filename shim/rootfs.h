@@ -10,7 +10,7 @@
 struct err;
 struct orders;
 
-/* The layers' directories, open with a shared flock each: the store's garbage collection leaves alone what is locked,
+/* The layers' directories and images, open with a shared flock each: the store's garbage collection leaves alone what is locked,
  * so a running sandbox keeps its root even when its image is removed. */
 struct rootfs {
 	int *layers;

@@ -61,7 +61,7 @@ struct opts_limits {
 	uint64_t max_bytes, max_blob_bytes, max_ratio, max_entries, max_depth, max_ms;
 };
 struct opts_import {
-	const char *name, *as, *ref, *platform;
+	const char *name, *as, *ref, *platform, *format;
 	bool all;
 	struct opts_limits limits;
 };
@@ -71,7 +71,7 @@ struct opts_registry {
 	uint64_t parallel, retries, delay_ms, stall_ms, deadline_ms;
 };
 struct opts_pull {
-	const char *name, *platform;
+	const char *name, *platform, *format;
 	struct opts_limits limits;
 	struct opts_registry way;
 };

@@ -59,7 +59,8 @@ int cli_pull(void *global, const char **operands, int n, void *opts)
 	struct digest d;
 
 	cli_set_limits(&o->limits, &import.limits);
-	if ((o->platform && platform_parse(o->platform, &import.platform, &e) < 0) ||
+	if ((o->format && layer_format_parse(o->format, &import.format, &e) < 0) ||
+	    (o->platform && platform_parse(o->platform, &import.platform, &e) < 0) ||
 	    meter_open(o->way.progress, &meter, &e) < 0 ||
 	    registries_load(o->way.registries, CARREL_PREFIX, &registries, &e) < 0 ||
 	    set_way(&o->way, &registries, &meter.progress, &way, &e) < 0 ||

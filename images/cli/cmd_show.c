@@ -5,11 +5,13 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "images/cli/cli.h"
 #include "images/image.h"
 #include "images/index.h"
+#include "images/layer.h"
 #include "images/store.h"
 
 enum { OUTPUT_MAX = 16 << 20 };
@@ -145,15 +147,20 @@ static void show_place(struct json_writer *w, const struct store *s, const struc
 	const struct digest *diff_id = &im->config.diff_ids[i];
 	auto_free char *blob = xasprintf("%s/blobs/%s", s->path,
 					 digest_path(&im->manifest.layers[i].digest).s);
-	auto_free char *root = xasprintf("%s/layers/%s/root", s->path, diff_id->hex);
 	auto_free char *json = xasprintf("%s/layer.json", diff_id->hex);
+	auto_free char *root = NULL;
 	auto_json struct json_doc *doc = NULL;
+	enum layer_format format;
 	struct err why = ERR_NONE;
 
 	jw_str(w, "blob", blob);
 	if (json_parse_file(s->layers_fd, json, NULL, &doc, &why) < 0)
 		return;
-	jw_str(w, "root", root);
+	auto_close int fd = layer_open(s->layers_fd, diff_id->hex, &format, &why);
+	if (fd < 0)
+		return;
+	root = xasprintf("%s/layers/%s/%s", s->path, diff_id->hex, layer_place(format));
+	jw_str(w, format == LAYER_EROFS ? "erofs" : "root", root);
 	jw_int(w, "unpacked", json_int_or(json_root(doc), "bytes", 0));
 	jw_int(w, "entries", json_int_or(json_root(doc), "entries", 0));
 }

@@ -58,7 +58,8 @@ int cli_import(void *global, const char **operands, int n, void *opts)
 	int code = 0;
 
 	cli_set_limits(&o->limits, &options.limits);
-	if ((o->platform && platform_parse(o->platform, &options.platform, &e) < 0) ||
+	if ((o->format && layer_format_parse(o->format, &options.format, &e) < 0) ||
+	    (o->platform && platform_parse(o->platform, &options.platform, &e) < 0) ||
 	    (o->as && source_kind_parse(o->as, &options.as, &e) < 0) ||
 	    store_open(c->store, STORE_WORK, &s, &e) < 0 ||
 	    import_path(&s, operands[0], &options, &d, &n_images, &e) < 0)

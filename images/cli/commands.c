@@ -29,6 +29,7 @@ static const struct opt import_opts[] = {
 	I("ref", 0, OPT_STRING, ref, "NAME", "which image of a source that holds several"),
 	I("all", 0, OPT_SWITCH, all, NULL, "every image that has a name, under all its names"),
 	I("platform", 0, OPT_STRING, platform, "OS/ARCH[/VARIANT]", "which image of an index (default: this machine's)"),
+	I("format", 0, OPT_STRING, format, "dir|erofs", "how layers lie in the store: as directories (default) or as EROFS images"),
 	LIMITS(struct opts_import),
 	{ 0 },
 };
@@ -48,6 +49,7 @@ static const struct opt import_opts[] = {
 static const struct opt pull_opts[] = {
 	{ "name", 'n', OPT_STRING, offsetof(struct opts_pull, name), "NAME", "the image's name (default: the reference in full)" },
 	{ "platform", 0, OPT_STRING, offsetof(struct opts_pull, platform), "OS/ARCH[/VARIANT]", "which image of an index (default: this machine's)" },
+	{ "format", 0, OPT_STRING, offsetof(struct opts_pull, format), "dir|erofs", "how layers lie in the store: as directories (default) or as EROFS images" },
 	LIMITS(struct opts_pull),
 	WAY(struct opts_pull),
 	{ 0 },

@@ -25,12 +25,12 @@ struct input {
 	size_t n;
 };
 
-static ssize_t feed(void *arg, void *p, size_t n, struct err *e)
+static ssize_t feed(void *arg, const void **p, struct err *e)
 {
 	struct input *in = arg;
+	size_t n = MIN(in->n, 997U);
 
-	n = MIN(MIN(n, in->n), 997U);
-	memcpy(p, in->data, n);
+	*p = in->data;
 	in->data += n;
 	in->n -= n;
 	return (ssize_t) n;

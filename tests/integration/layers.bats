@@ -39,3 +39,58 @@ layers() { find "$STORE/layers" -mindepth 1 -maxdepth 1 | wc -l; }
 	says layers
 	clean
 }
+
+# erofs_store: the same image, its layer an EROFS image.
+erofs_store() {
+	"$CARREL_BIN/carrel-image" --store "$WORK/erofs" import --format erofs --name default --as rootfs \
+		"$BATS_FILE_TMPDIR/rootfs.tar" > /dev/null
+	STORE=$WORK/erofs
+	[ -f "$STORE"/layers/*/layer.erofs ] && [ ! -e "$STORE"/layers/*/root ]
+}
+
+@test "layers as EROFS images: a sandbox reads them, with its own ids, and leaves no mount and no loop device" {
+	local loops before
+	loops=$(ls /sys/block | grep -c loop)
+	before=$(cat /sys/block/loop*/loop/backing_file 2> /dev/null | wc -l)
+	erofs_store
+	run boxed default -- /bin/sh -c 'stat -c "%u:%g" /bin/busybox && ! touch /bin/x && id -u && ls /workspace && mount | head -n 1' < /dev/null
+	[ "$status" = 0 ] || { echo "$output" && return 1; }
+	says 0:0
+	says 'Read-only file system'
+	run bash -c "grep -c erofs /proc/self/mountinfo"
+	[ "$output" = 0 ]
+	[ "$(cat /sys/block/loop*/loop/backing_file 2> /dev/null | wc -l)" = "$before" ]
+	clean
+}
+
+@test "gc leaves an EROFS layer of a running sandbox, and takes it when it has ended" {
+	erofs_store
+	boxed --detach --name kept default -- sleep 100 < /dev/null
+	car image rm default
+	car image gc
+	[ "$(layers)" = 1 ]
+	run flock --nonblock --exclusive "$(echo "$STORE"/layers/*/layer.erofs)" true
+	ends 1
+	car rm kept
+	car image gc
+	[ "$(layers)" = 0 ]
+	clean
+}
+
+@test "bundle looks into EROFS layers, through a loop device too" {
+	erofs_store
+	for loop in '' 1; do
+		rm -rf "$WORK/b"
+		CARREL_TEST_LOOP=$loop
+		[ -z "$loop" ] && unset CARREL_TEST_LOOP || export CARREL_TEST_LOOP
+		"$CARREL_BIN/carrel-image" --store "$STORE" bundle default "$WORK/b" --user user --seccomp "$TOP/config/seccomp.json"
+		[ "$(jq -r .process.user.uid "$WORK/b/config.json")" = 1000 ]
+		jq -r '.layers[0]' "$WORK/b/rootfs.json" | grep -q '/layer.erofs$'
+	done
+	unset CARREL_TEST_LOOP
+	for i in $(seq 50); do
+		grep -lqs "$STORE" /sys/block/loop*/loop/backing_file || break
+		sleep 0.1
+	done
+	! grep -qs "$STORE" /sys/block/loop*/loop/backing_file
+}

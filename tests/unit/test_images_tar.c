@@ -18,13 +18,12 @@ struct input {
 	size_t at, step;
 };
 
-static ssize_t feed(void *arg, void *p, size_t n, struct err *e)
+static ssize_t feed(void *arg, const void **p, struct err *e)
 {
 	struct input *in = arg;
-	size_t left = in->image->n - in->at;
+	size_t n = MIN(in->step, in->image->n - in->at);
 
-	n = MIN(MIN(n, in->step), left);
-	memcpy(p, in->image->data + in->at, n);
+	*p = in->image->data + in->at;
 	in->at += n;
 	return (ssize_t) n;
 }
