@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -110,7 +111,7 @@ static int write_config(struct import *im, const struct image *base,
 			struct blob *out, struct err *e)
 {
 	auto_buf struct buf old = BUF_LIMIT(CONFIG_LIMIT), text = BUF_LIMIT(CONFIG_LIMIT);
-	auto_json struct json_doc *doc = NULL;
+	auto_json struct json_doc *doc = NULL, *config = NULL;
 	struct created created;
 	struct json *root;
 
@@ -120,6 +121,11 @@ static int write_config(struct import *im, const struct image *base,
 		return -1;
 	root = json_root(doc);
 	json_set(doc, root, "created", json_new_str(doc, created.s));
+	if (o->config_json) {
+		if (json_parse(o->config_json, strlen(o->config_json), NULL, &config, e) < 0)
+			return -1;
+		json_set(doc, root, "config", json_copy(doc, json_root(config)));
+	}
 	json_append(member(doc, member(doc, root, "rootfs", JSON_OBJECT), "diff_ids",
 			   JSON_ARRAY),
 		    json_new_str(doc, digest_text(diff_id).s));

@@ -16,6 +16,7 @@ struct commit_options {
 	const char *name;	      /* of the new one */
 	const char *by;		      /* for its history */
 	const char *comment;	      /* the same; may be NULL */
+	const char *config_json;      /* instead of the base's "config"; NULL: that stays */
 	enum compression compression; /* of the new layer */
 	struct upper_options upper;
 };

@@ -1,6 +1,7 @@
 #include "images/recipe.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -35,9 +36,10 @@ static int decode_user(const struct json *v, const struct json_at *at, void *out
 
 static const struct json_field fields[] = {
 	{ "name", json_decode_str, offsetof(struct recipe, name), JSON_REQUIRED },
-	{ "suite", json_decode_str, offsetof(struct recipe, suite), JSON_REQUIRED },
-	{ "variant", json_decode_str, offsetof(struct recipe, variant), JSON_REQUIRED },
-	{ "components", json_decode_strv, offsetof(struct recipe, components), JSON_REQUIRED },
+	{ "base", json_decode_str, offsetof(struct recipe, base), 0 },
+	{ "suite", json_decode_str, offsetof(struct recipe, suite), 0 },
+	{ "variant", json_decode_str, offsetof(struct recipe, variant), 0 },
+	{ "components", json_decode_strv, offsetof(struct recipe, components), 0 },
 	{ "packages", json_decode_strv, offsetof(struct recipe, packages), JSON_REQUIRED },
 	{ "exclude", json_decode_strv, offsetof(struct recipe, exclude), 0 },
 	{ "include", json_decode_strv, offsetof(struct recipe, include), 0 },
@@ -46,7 +48,7 @@ static const struct json_field fields[] = {
 	{ "user", decode_user, offsetof(struct recipe, user), 0 },
 	{ "env", json_decode_strv, offsetof(struct recipe, env), 0 },
 	{ "entrypoint", json_decode_strv, offsetof(struct recipe, entrypoint), 0 },
-	{ "cmd", json_decode_strv, offsetof(struct recipe, cmd), JSON_REQUIRED },
+	{ "cmd", json_decode_strv, offsetof(struct recipe, cmd), 0 },
 	{ "workdir", json_decode_str, offsetof(struct recipe, workdir), 0 },
 };
 
@@ -107,21 +109,60 @@ static int check_user(const struct recipe_user *u, struct err *e)
 	return 0;
 }
 
+/* What a recipe stands on: a suite, or another recipe. */
+static int check_ground(const struct recipe *r, struct err *e)
+{
+	const struct {
+		const char *name;
+		bool given;
+	} own[] = { { "suite", r->suite },
+		    { "variant", r->variant },
+		    { "components", r->components },
+		    { "cmd", r->cmd } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++) {
+		if (!r->base && !own[i].given)
+			return err_set(e, EINVAL, "%s: missing", own[i].name);
+		if (r->base && own[i].given && strcmp(own[i].name, "cmd") != 0)
+			return err_set(e, EINVAL, "%s: it is the base's", own[i].name);
+	}
+	if (r->base)
+		return *r->base && !r->base[strspn(r->base, path_chars)]
+			       ? 0
+			       : err_set(e, EINVAL, "base: '%.60s': a path is expected",
+					 r->base);
+	if (check_word(r->suite, word_chars, "suite", e) < 0 ||
+	    check_word(r->variant, word_chars, "variant", e) < 0 ||
+	    check_words(r->components, word_chars, "components", e) < 0)
+		return -1;
+	if (!r->components[0])
+		return err_set(e, EINVAL, "components: none is named");
+	return 0;
+}
+
+/* mmdebstrap only unpacks packages then: no hook runs, dpkg's options do not count. */
+static int check_extract(const struct recipe *r, struct err *e)
+{
+	if (r->variant && strcmp(r->variant, "extract") == 0 &&
+	    (r->files || r->user.name || r->remove || r->exclude || r->include))
+		return err_set(
+			e, EINVAL,
+			"variant: extract takes packages as they are: no files, user, remove, "
+			"exclude or include");
+	return 0;
+}
+
 static int check(const struct recipe *r, struct err *e)
 {
-	if (check_word(r->name, name_chars, "name", e) < 0 ||
-	    check_word(r->suite, word_chars, "suite", e) < 0 ||
-	    check_word(r->variant, word_chars, "variant", e) < 0 ||
-	    check_words(r->components, word_chars, "components", e) < 0 ||
+	if (check_word(r->name, name_chars, "name", e) < 0 || check_ground(r, e) < 0 ||
+	    check_extract(r, e) < 0 ||
 	    check_words(r->packages, word_chars, "packages", e) < 0 ||
 	    check_paths(r->exclude, "exclude", e) < 0 ||
 	    check_paths(r->include, "include", e) < 0 ||
 	    check_paths(r->remove, "remove", e) < 0 || check_files(r->files, e) < 0 ||
 	    check_user(&r->user, e) < 0)
 		return -1;
-	if (!r->components[0])
-		return err_set(e, EINVAL, "components: none is named");
-	if (!r->cmd[0])
+	if (r->cmd && !r->cmd[0])
 		return err_set(e, EINVAL, "cmd: it is empty");
 	if (r->workdir && !path_is_clean_absolute(r->workdir))
 		return err_set(e, EINVAL, "workdir: an absolute path is expected");

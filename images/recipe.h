@@ -20,6 +20,7 @@ struct recipe_user {
 /* Strings are borrowed from the document. Lists end with NULL; absent ones are NULL. */
 struct recipe {
 	const char *name;    /* the image's */
+	const char *base;    /* directory of the recipe below this one; NULL: none */
 	const char *suite;   /* "bookworm" */
 	const char *variant; /* mmdebstrap's */
 	const char **components;
@@ -34,6 +35,8 @@ struct recipe {
 };
 #define auto_recipe auto_cleanup(recipe_fini)
 
+/* With a base, suite, variant and components are the base's and may not be given; what is absent of user, cmd,
+ * entrypoint and workdir is the base's as well. */
 int recipe_parse(const char *text, size_t n, struct recipe *out, struct err *e);
 void recipe_fini(struct recipe *r);
 

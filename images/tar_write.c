@@ -55,8 +55,6 @@ int tar_writer_new(tar_write_fn write, void *arg, struct tar_writer **out, struc
 	    /* As GNU tar, Docker and all readers of images have it; a second copy would only cost. */
 	    archive_write_set_format_option(w->a, "pax", "xattrheader", "SCHILY") !=
 		    ARCHIVE_OK ||
-	    archive_write_set_format_option(w->a, "pax", "hdrcharset", "BINARY") !=
-		    ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(w->a, 1) != ARCHIVE_OK ||
 	    archive_write_open(w->a, w, NULL, on_write, NULL) != ARCHIVE_OK) {
 		(void) failed(w, e);
@@ -111,7 +109,7 @@ int tar_writer_entry(struct tar_writer *w, const struct tar_entry *en, struct er
 	archive_entry_set_mtime(x, en->mtime.tv_sec, en->mtime.tv_nsec);
 	r = archive_write_header(w->a, x);
 	archive_entry_clear(x);
-	/* A warning is of names that are no text, which is what BINARY is for. */
+	/* A warning is of names that are no ASCII, which it marks as binary. */
 	return r < ARCHIVE_WARN ? failed(w, e) : 0;
 }
 

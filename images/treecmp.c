@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@ struct comparison {
 	struct inodes *links; /* of the first tree: the inode in the second */
 	struct err *why, *e;
 	unsigned depth;
+	bool alone; /* one name: neither times nor what is below */
 	char *chunk_a, *chunk_b;
 };
 
@@ -100,7 +102,7 @@ static int compare_inode(struct comparison *c, const struct both *b)
 		  "another number of links" },
 		{ S_ISDIR(x->st_mode) || x->st_size == y->st_size, "another size" },
 		{ x->st_rdev == y->st_rdev, "another device" },
-		{ !has_time(x) || same_time(x, y), "another time" },
+		{ c->alone || !has_time(x) || same_time(x, y), "another time" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -197,24 +199,39 @@ static int compare_links(struct comparison *c, const struct both *b, bool *seen)
 				    : differs(c, b->name, "a link to another file");
 }
 
+static int stat_both(struct comparison *c, struct both *b)
+{
+	if (fstatat(b->a_fd, b->name, &b->a, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fstatat(b->b_fd, b->name, &b->b, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(c->e, "%.255s", b->name);
+	return 0;
+}
+
+/* Attributes, and what a file or a link holds. */
+static int compare_inside(struct comparison *c, const struct both *b)
+{
+	int r = compare_attrs(c, b);
+
+	if (r == TREECMP_SAME && S_ISREG(b->a.st_mode))
+		r = compare_content(c, b);
+	if (r == TREECMP_SAME && S_ISLNK(b->a.st_mode))
+		r = compare_target(c, b);
+	return r;
+}
+
 static int compare_entry(struct comparison *c, struct both *b)
 {
 	bool seen = false;
 	int r;
 
-	if (fstatat(b->a_fd, b->name, &b->a, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    fstatat(b->b_fd, b->name, &b->b, AT_SYMLINK_NOFOLLOW) < 0)
-		return err_sys(c->e, "%.255s", b->name);
+	if (stat_both(c, b) < 0)
+		return -1;
 	r = compare_inode(c, b);
 	if (r == TREECMP_SAME)
 		r = compare_links(c, b, &seen);
 	if (r != TREECMP_SAME || seen)
 		return r;
-	r = compare_attrs(c, b);
-	if (r == TREECMP_SAME && S_ISREG(b->a.st_mode))
-		r = compare_content(c, b);
-	if (r == TREECMP_SAME && S_ISLNK(b->a.st_mode))
-		r = compare_target(c, b);
+	r = compare_inside(c, b);
 	if (r == TREECMP_SAME && S_ISDIR(b->a.st_mode))
 		r = compare_subdirs(c, b);
 	return r;
@@ -251,4 +268,21 @@ int treecmp(int a_fd, int b_fd, struct err *why, struct err *e)
 	struct both top = { .a_fd = a_fd, .b_fd = b_fd, .name = "." };
 
 	return compare_entry(&c, &top);
+}
+
+int treecmp_name(int a_fd, int b_fd, const char *name, nlink_t a_links, struct err *why,
+		 struct err *e)
+{
+	auto_free char *chunks = xalloc(2 * (size_t) CHUNK);
+	struct comparison c = {
+		.why = why, .e = e, .alone = true, .chunk_a = chunks, .chunk_b = chunks + CHUNK
+	};
+	struct both b = { .a_fd = a_fd, .b_fd = b_fd, .name = name };
+	int r;
+
+	if (stat_both(&c, &b) < 0)
+		return -1;
+	b.a.st_nlink = a_links;
+	r = compare_inode(&c, &b);
+	return r == TREECMP_SAME ? compare_inside(&c, &b) : r;
 }

@@ -156,7 +156,8 @@ static const struct opt_cmd commands[] = {
 	  cli_export, sizeof(struct opts_export) },
 	{ "build", "RECIPE_DIR", 1, 1, 0, build_opts, 0, "make an image from a recipe",
 	  "Reads RECIPE_DIR/recipe.yaml, runs mmdebstrap(1) with the package sources that apt is configured with, and "
-	  "imports the result. Progress goes to stderr. Prints the digest of the image's manifest.",
+	  "imports the result; of a recipe with a base only what the base's image has not. With SOURCE_DATE_EPOCH in the "
+	  "environment the same packages give the same image. Progress goes to stderr. Prints the digest of the image's manifest.",
 	  cli_build, sizeof(struct opts_build) },
 	{ "commit", "NAME", 1, 1, 0, commit_opts, 0, "make an image of another and what was changed above it",
 	  "Turns the upper directory into a layer on top of the base's: overlayfs' whiteouts and opaque directories become those "

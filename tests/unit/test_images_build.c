@@ -15,6 +15,7 @@ static void recipes(void **state)
 					  "user: {name: u, uid: 1000, home: /home/u, shell: "
 					  "/bin/sh}\nenv: [A=b]\nfiles: {/etc/x: hello}\n"
 					  "remove: [/var/log/*]\n";
+	static const char above[] = "name: n\nbase: ../default\npackages: [git]\n";
 	static const struct {
 		const char *text, *says;
 	} bad[] = {
@@ -35,6 +36,17 @@ static void recipes(void **state)
 		{ RECIPE "packages: []\nenv: [=]\n", "env[0]" },
 		{ RECIPE "packages: []\nworkdir: x\n", "workdir" },
 		{ RECIPE "packages: []\nnonsense: x\n", "nonsense" },
+		{ RECIPE "packages: []\nbase: ../x\n", "suite: it is the base's" },
+		{ "name: n\nbase: '../x;y'\npackages: []\n", "base" },
+		{ "name: n\nbase: ''\npackages: []\n", "base" },
+		{ "name: n\nsuite: s\nvariant: v\ncomponents: [c]\npackages: []\n",
+		  "cmd: missing" },
+		{ "name: n\npackages: []\ncmd: [sh]\n", "suite: missing" },
+		{ "name: n\nsuite: s\nvariant: v\ncomponents: []\npackages: []\ncmd: [sh]\n",
+		  "components" },
+		{ "name: n\nsuite: s\nvariant: extract\ncomponents: [c]\npackages: []\n"
+		  "cmd: [sh]\nfiles: {/etc/x: a}\n",
+		  "variant: extract" },
 	};
 	auto_recipe struct recipe r = { 0 };
 	struct err e = ERR_NONE;
@@ -42,6 +54,11 @@ static void recipes(void **state)
 	assert_int_equal(recipe_parse(good, strlen(good), &r, &e), 0);
 	assert_string_equal(r.packages[1], "python3");
 	assert_int_equal(r.user.uid, 1000);
+	recipe_fini(&r);
+	assert_int_equal(recipe_parse(above, strlen(above), &r, &e), 0);
+	assert_string_equal(r.base, "../default");
+	assert_null(r.suite);
+	assert_null(r.cmd);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct recipe no = { 0 };
 
