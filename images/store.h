@@ -90,7 +90,9 @@ int store_work_has_layer(struct store_work *w, const struct digest *diff_id, str
  * already (another import was faster) is left as it is. From here on all of it is pinned, until
  * store_work_end: the index has to name it before. */
 int store_commit(struct store_work *w, struct err *e);
-/* Puts a staged layer in the place of the one that the store has, at once; EBUSY when a sandbox runs on that. */
-int store_replace_layer(struct store_work *w, const struct digest *diff_id, struct err *e);
+/* Puts a staged layer in the place of the one that the store has, at once. old_fd: what sandboxes lock of that
+ * one (layer_open), or -1 when there is nothing to lock; EBUSY when a sandbox runs on it. */
+int store_replace_layer(struct store_work *w, const struct digest *diff_id, int old_fd,
+			struct err *e);
 
 #endif

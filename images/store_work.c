@@ -240,15 +240,12 @@ int store_commit(struct store_work *w, struct err *e)
 	return r < 0 ? err_wrap(e, "image store %s", w->store->path) : 0;
 }
 
-int store_replace_layer(struct store_work *w, const struct digest *diff_id, struct err *e)
+int store_replace_layer(struct store_work *w, const struct digest *diff_id, int old_fd,
+			struct err *e)
 {
-	char root[DIGEST_HEX_MAX + 8];
 	const char *name = diff_id->hex;
 
-	snprintf(root, sizeof(root), "%s/root", name);
-	auto_close int old = openat(w->store->layers_fd, root,
-				    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (old >= 0 && flock(old, LOCK_EX | LOCK_NB) < 0)
+	if (old_fd >= 0 && flock(old_fd, LOCK_EX | LOCK_NB) < 0)
 		return err_set(e, EBUSY, "a sandbox runs on it; end it first");
 	if (open_up(w->layers_fd, name, e) < 0)
 		return -1;

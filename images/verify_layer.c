@@ -46,12 +46,20 @@ static int find_origin(const struct store *s, const struct digest *diff_id, stru
 			    &out->blob, why);
 }
 
-/* LAYER_DEFAULT when there is none. */
+/* -1 and LAYER_DEFAULT when there is none. */
+static int open_old(const struct store *s, const struct digest *diff_id,
+		    enum layer_format *format)
+{
+	struct err none = ERR_NONE;
+
+	*format = LAYER_DEFAULT;
+	return layer_open(s->layers_fd, diff_id->hex, format, &none);
+}
+
 static enum layer_format format_of(const struct store *s, const struct digest *diff_id)
 {
-	enum layer_format format = LAYER_DEFAULT;
-	struct err none = ERR_NONE;
-	auto_close unused_arg int fd = layer_open(s->layers_fd, diff_id->hex, &format, &none);
+	enum layer_format format;
+	auto_close unused_arg int fd = open_old(s, diff_id, &format);
 
 	return format;
 }
@@ -130,6 +138,7 @@ int verify_layer(const struct store *s, const struct digest *diff_id, bool repai
 		 struct err *why, struct err *failed, struct err *e)
 {
 	auto_store_work struct store_work w = STORE_WORK_NONE;
+	enum layer_format format;
 	bool fresh;
 	int r;
 
@@ -140,7 +149,8 @@ int verify_layer(const struct store *s, const struct digest *diff_id, bool repai
 		return err_wrap(e, "layer %s", digest_text(diff_id).s);
 	if (r == VERIFY_LAYER_SOUND || !repair || !fresh)
 		return r;
-	if (store_replace_layer(&w, diff_id, failed) < 0)
+	auto_close int old = open_old(s, diff_id, &format);
+	if (store_replace_layer(&w, diff_id, old, failed) < 0)
 		return VERIFY_LAYER_BROKEN;
 	return VERIFY_LAYER_REPAIRED;
 }

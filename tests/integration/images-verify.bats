@@ -109,6 +109,21 @@ repaired() {
 	repaired
 }
 
+@test "an EROFS layer that a sandbox runs on is not exchanged either" {
+	STORE=$WORK/images
+	img import --format erofs one > one.digest
+	layer=$(echo "$STORE"/layers/*/layer.erofs)
+	exec 9< "$layer"
+	flock -s 9
+	printf x | dd of="$layer" bs=1 seek=9000 conv=notrunc status=none
+	run img verify --repair
+	[ "$status" -eq 2 ]
+	says 'the EROFS image has changed'
+	says 'a sandbox runs on it'
+	exec 9<&-
+	repaired
+}
+
 @test "a broken blob is found, removed by repair, and comes back with an import" {
 	blob=$(img inspect one | jq -r '.layers[0].blob')
 	printf x | dd of="$blob" bs=1 seek=100 conv=notrunc status=none
