@@ -32,6 +32,7 @@ struct child_spec {
 	int cwd_fd;		 /* -1: stay; wins over cwd */
 	int parent_death_signal; /* 0: none */
 	bool new_session;	 /* setsid */
+	bool own_mounts; /* a mount namespace, slave to ours: what it mounts goes with it (CAP_SYS_ADMIN) */
 };
 #define CHILD_SPEC_NONE                                                                        \
 	((struct child_spec){ .exec_fd = -1, .stdio = { -1, -1, -1 }, .cwd_fd = -1 })

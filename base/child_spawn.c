@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -87,6 +88,14 @@ static int enter_directory(const struct child_spec *spec, struct err *e)
 	return 0;
 }
 
+/* Slave, not private: what the host unmounts later must not stay busy through the child. */
+static int leave_mounts(struct err *e)
+{
+	if (unshare(CLONE_NEWNS) < 0 || mount("", "/", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		return err_sys(e, "a mount namespace of its own");
+	return 0;
+}
+
 static int tie_to_parent(const struct start *s, struct err *e)
 {
 	if (!s->spec->parent_death_signal)
@@ -113,6 +122,8 @@ static ENDS_IN_EXEC int become_program(struct start *s, struct err *e)
 
 	if (spec->new_session && setsid() < 0)
 		return err_sys(e, "setsid");
+	if (spec->own_mounts && leave_mounts(e) < 0)
+		return -1;
 	if (enter_directory(spec, e) < 0 || arrange_descriptors(s, e) < 0)
 		return -1;
 	if (tie_to_parent(s, e) < 0 || child_reset_signals(e) < 0)

@@ -219,6 +219,9 @@ static int run_mmdebstrap(const struct store_work *w, const struct plan *p,
 	spec.stdio[0] = sources;
 	spec.stdio[1] = STDERR_FILENO; /* our stdout is for the digest */
 	spec.stdio[2] = STDERR_FILENO;
+	/* It mounts /proc and more below our work directory. Killed with us, it leaves none of that to the host. */
+	spec.own_mounts = true;
+	spec.parent_death_signal = SIGTERM;
 	if (ret == 0)
 		ret = child_spawn(&spec, &child, e);
 	if (ret < 0 && e->code == ENOENT)

@@ -5,6 +5,7 @@
 #include "tests/unit/scratch.h"
 
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 
 #include "base/buf.h"
@@ -218,6 +219,21 @@ static void test_surroundings(void **unused_arg state)
 	assert_int_equal(unsetenv("CARREL_TEST_SECRET"), 0);
 }
 
+static void test_own_mounts(void **unused_arg state)
+{
+	struct child_spec spec = CHILD_SPEC_NONE;
+	auto_buf struct buf mounts = BUF_LIMIT(1 << 20);
+
+	if (geteuid() != 0) {
+		print_message("needs root: a mount namespace\n");
+		skip();
+	}
+	spec.own_mounts = true;
+	assert_probe(&spec, "mount", "mounted");
+	assert_ok(fd_read_file(AT_FDCWD, "/proc/self/mounts", 1 << 20, &mounts, &e));
+	assert_null(strstr(buf_str(&mounts), "carrel-test"));
+}
+
 static void test_exec_fd(void **unused_arg state)
 {
 	struct child_spec spec = CHILD_SPEC_NONE;
@@ -279,12 +295,18 @@ static void probe_death(void)
 	printf("%d", sig);
 }
 
+/* Mounts something where everybody would see it. */
+static void probe_mount(void)
+{
+	printf("%s", mount("carrel-test", "/mnt", "tmpfs", 0, NULL) == 0 ? "mounted" : "no");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } probes[] = {
 	{ "fds", probe_fds },	      { "env", probe_env },	{ "cwd", probe_cwd },
-	{ "session", probe_session }, { "death", probe_death },
+	{ "session", probe_session }, { "death", probe_death }, { "mount", probe_mount },
 };
 
 int main(int argc, char **argv)
@@ -296,6 +318,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_descriptor_orders),
 		cmocka_unit_test(test_without_close_range),
 		cmocka_unit_test(test_surroundings),
+		cmocka_unit_test(test_own_mounts),
 		cmocka_unit_test(test_exec_fd),
 	};
 
