@@ -244,13 +244,12 @@ static size_t fill_block(struct cursor *c, uint8_t *block)
 		struct erofs_dirent x = { 0 };
 
 		(void) next_name(c, &name, &node);
-		const size_t len = strlen(name);
 		x.nid = htole64(nid_of(c->f, node));
 		x.name_at = htole16((uint16_t) names);
 		x.type = types[node->kind];
 		memcpy(block + i * ENTRY, &x, sizeof(x));
-		memcpy(block + names, name, len);
-		names += len;
+		for (; *name; name++) /* without a NUL: the next one's place ends it */
+			block[names++] = (uint8_t) *name;
 	}
 	return used;
 }

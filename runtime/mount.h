@@ -92,7 +92,7 @@ struct mount_place {
 	bool cgroup_ns; /* the container has its own cgroup namespace */
 	bool user_ns;	/* and its own user namespace, with these maps */
 	const struct idmap_spec *idmap;
-	const char *label; /* linux.mountLabel, may be NULL */
+	const char *label;    /* linux.mountLabel, may be NULL */
 	const char *label_as; /* the option that takes it; NULL: context */
 	const char
 		*cgroup_binds; /* on a cgroup v1 host: the text of cgroup_v1_binds, else NULL */

@@ -137,9 +137,8 @@ static void read_domains(DIR *dir, struct rdt_stats *s)
 		struct rdt_domain *one = &s->domains[s->n_domains];
 
 		if (!str_has_prefix(d->d_name, "mon_L3_") ||
-		    strlen(d->d_name) >= sizeof(one->name))
+		    !memccpy(one->name, d->d_name, '\0', sizeof(one->name)))
 			continue;
-		(void) snprintf(one->name, sizeof(one->name), "%s", d->d_name);
 		read_domain(dirfd(dir), one);
 		s->n_domains++;
 	}

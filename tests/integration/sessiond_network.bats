@@ -96,7 +96,7 @@ probe='i=1; code=0; for a; do nc -w 3 "${a%:*}" "${a#*:}" < /dev/null 2> /dev/nu
 	create "$key" '{"command": ["sleep", "1000"]}'
 	kill -9 "$DAEMON" $(shims "$box")
 	wait "$DAEMON" || true
-	! clean 2> /dev/null > /dev/null
+	! clean 2> /dev/null > /dev/null || return 1
 	daemon_start --lasting
 	eventually clean
 	# A daemon alone that is killed takes nothing along.
