@@ -258,11 +258,16 @@ ssize_t sock_recv(int fd, void *p, size_t n, int *fds, size_t *n_fds, struct err
 	int got[SOCK_MAX_FDS];
 	ssize_t r;
 
+	bool reset = false;
+
 	if (n_fds)
 		*n_fds = 0;
-	do
+	/* A peer that ends without having read all that we sent "resets" us, and that is told before what it
+	 * said last; told once, so its words are there the second time. */
+	do {
 		r = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
-	while (r < 0 && errno == EINTR);
+		reset = r < 0 && errno == ECONNRESET && !reset;
+	} while (r < 0 && (errno == EINTR || reset));
 	if (r < 0)
 		return err_sys(e, "receive");
 	n_got = take_fds(&m, got);

@@ -152,7 +152,10 @@ static int commit(struct import *im, const struct image *base, int upper_fd,
 	if (stage_upper(im, upper_fd, o, &layers[n], &diff_id, stats, e) < 0 ||
 	    write_config(im, base, &diff_id, o, &config, e) < 0)
 		return -1;
-	return import_write_manifest(im, &config, layers, n + 1, e);
+	if (import_write_manifest(im, &config, layers, n + 1, e) < 0)
+		return -1;
+	import_add_result(im, NULL);
+	return 0;
 }
 
 int commit_upper(const struct store *s, int upper_fd, const struct commit_options *o,
@@ -162,12 +165,16 @@ int commit_upper(const struct store *s, int upper_fd, const struct commit_option
 	struct import_options options = { .name = o->name, .limits = IMAGE_LIMITS_DEFAULT };
 	struct import im = { .store = s, .work = &work, .options = &options };
 	auto_image struct image base = { 0 };
+	int r;
 
 	/* It was packed here: a ratio says how much of it is the same, nothing about who sent it. */
 	options.limits.ratio = UINT32_MAX;
 	if (index_check_name(o->name, e) < 0 || store_work_begin(s, &work, e) < 0 ||
-	    image_open(s, o->base, &base, e) < 0 || pin_base(&work, &base, e) < 0 ||
-	    commit(&im, &base, upper_fd, o, stats, e) < 0)
+	    image_open(s, o->base, &base, e) < 0 || pin_base(&work, &base, e) < 0)
 		return -1;
-	return import_finish(&im, out, e);
+	r = commit(&im, &base, upper_fd, o, stats, e);
+	if (r == 0)
+		r = import_finish(&im, out, e);
+	import_fini(&im);
+	return r;
 }

@@ -1,5 +1,6 @@
 #include "images/import.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -204,6 +205,7 @@ static int check_names(const struct import *im, struct err *e)
 
 int import_finish(struct import *im, struct digest *out, struct err *e)
 {
+	assert(im->n_results > 0);
 	if (check_names(im, e) < 0 || store_commit(im->work, e) < 0)
 		return -1;
 	for (size_t i = 0; i < im->n_results; i++) {

@@ -74,7 +74,7 @@ int import_check_platform(const struct import *im, const struct imageconfig *c, 
 /* Stages the root filesystem blob given, its configuration and manifest. */
 int import_rootfs_blob(struct import *im, const struct blob *blob, const char *config_json,
 		       struct err *e);
-/* Makes everything visible. out: the digest of the last result. */
+/* Makes everything visible; there are results. out: the digest of the last one. */
 int import_finish(struct import *im, struct digest *out, struct err *e);
 
 #endif

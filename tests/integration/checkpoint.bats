@@ -331,8 +331,7 @@ try_restore() { rt restore -d -b "$BUNDLE" --image-path "$IMAGES" --work-path "$
 	fails_with 'is --image-path the directory of a whole checkpoint?' try_restore
 	echo '[]' > "$WORK/elsewhere"
 	ln -s "$WORK/elsewhere" "$IMAGES/descriptors.json"
-	fails_with 'descriptors.json: ' try_restore
-	[[ $output == *'Too many levels'* || $output == *'link loop'* ]]
+	fails_with 'descriptors.json is a link' try_restore
 	rm "$IMAGES/descriptors.json"
 	mkfifo "$IMAGES/descriptors.json"
 	run timeout 20 "$RUNTIME" --root "$ROOT" restore -d -b "$BUNDLE" --image-path "$IMAGES" "$ID"

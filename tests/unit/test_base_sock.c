@@ -244,6 +244,27 @@ static void test_refused_messages_leak_nothing(void **unused_arg state)
 	fd_close(&pair[1]);
 }
 
+/* Its last words are heard, whether or not it has read ours. */
+static void test_peer_gone(void **unused_arg state)
+{
+	struct err why = ERR_NONE;
+	char text[16];
+
+	for (int unread = 0; unread < 2; unread++) {
+		int pair[2];
+
+		assert_ok(sock_pair(SOCK_SEQPACKET, pair, &e));
+		if (unread)
+			assert_ok(sock_send(pair[0], "go on", 5, NULL, 0, &e));
+		assert_ok(sock_send(pair[1], "why", 3, NULL, 0, &e));
+		(void) close(pair[1]);
+		assert_int_equal(sock_recv(pair[0], text, sizeof(text), NULL, NULL, &why), 3);
+		assert_memory_equal(text, "why", 3);
+		assert_int_equal(sock_recv(pair[0], text, sizeof(text), NULL, NULL, &why), 0);
+		(void) close(pair[0]);
+	}
+}
+
 static void test_full(void **unused_arg state)
 {
 	auto_free char *block = xalloc(65536);
@@ -273,6 +294,7 @@ int main(void)
 						scratch_teardown),
 		cmocka_unit_test(test_descriptors),
 		cmocka_unit_test(test_refused_messages_leak_nothing),
+		cmocka_unit_test(test_peer_gone),
 		cmocka_unit_test(test_full),
 	};
 
