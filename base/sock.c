@@ -256,18 +256,22 @@ ssize_t sock_recv(int fd, void *p, size_t n, int *fds, size_t *n_fds, struct err
 			    .msg_controllen = sizeof(control.bytes) };
 	size_t room = n_fds ? *n_fds : 0, n_got;
 	int got[SOCK_MAX_FDS];
+	bool again, reset = false;
 	ssize_t r;
-
-	bool reset = false;
 
 	if (n_fds)
 		*n_fds = 0;
 	/* A peer that ends without having read all that we sent "resets" us, and that is told before what it
-	 * said last; told once, so its words are there the second time. */
+	 * said last; told once, so its words, if there are any, are there the second time. */
 	do {
 		r = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
-		reset = r < 0 && errno == ECONNRESET && !reset;
-	} while (r < 0 && (errno == EINTR || reset));
+		again = r < 0 && errno == ECONNRESET && !reset;
+		reset = reset || again;
+	} while (again || (r < 0 && errno == EINTR));
+	if (r == 0 && reset) {
+		r = -1;
+		errno = ECONNRESET;
+	}
 	if (r < 0)
 		return err_sys(e, "receive");
 	n_got = take_fds(&m, got);

@@ -32,7 +32,8 @@ int sock_send(int fd, const void *p, size_t n, const int *fds, size_t n_fds, str
 
 /* One message: returns its length, 0 at end of stream. *n_fds in: room, out: received, all close-on-exec
  * and the caller's. A message longer than n, or more descriptors than room, is an error (EMSGSIZE) and
- * leaks nothing. */
+ * leaks nothing. From a peer that ended with a message of ours unread comes what it said last, or
+ * ECONNRESET when it said nothing. */
 ssize_t sock_recv(int fd, void *p, size_t n, int *fds, size_t *n_fds, struct err *e);
 
 #endif

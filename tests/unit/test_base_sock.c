@@ -263,6 +263,13 @@ static void test_peer_gone(void **unused_arg state)
 		assert_int_equal(sock_recv(pair[0], text, sizeof(text), NULL, NULL, &why), 0);
 		(void) close(pair[0]);
 	}
+	/* Without last words: that it has not read ours is no ordinary end. */
+	int pair[2];
+	assert_ok(sock_pair(SOCK_SEQPACKET, pair, &e));
+	assert_ok(sock_send(pair[0], "go on", 5, NULL, 0, &e));
+	(void) close(pair[1]);
+	assert_err(sock_recv(pair[0], text, sizeof(text), NULL, NULL, &e), ECONNRESET);
+	(void) close(pair[0]);
 }
 
 static void test_full(void **unused_arg state)
