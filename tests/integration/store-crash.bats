@@ -33,6 +33,7 @@ crash() {
 }
 
 @test "calls that fail: it worked, or there is an error and the store is as before" {
+	[ -z "${CARREL_SAN:-}" ] || skip "the sanitizer's own calls would fail too, and it reports that"
 	crash fail "$WORK" "$rounds"
 }
 
