@@ -98,24 +98,8 @@ static int write_index(const struct exporting *x, struct export_out *o, struct e
 	jw_int(w, "schemaVersion", 2);
 	jw_str(w, "mediaType", MEDIA_OCI_INDEX);
 	jw_array(w, "manifests");
-	for (size_t i = 0; i < x->n; i++) {
-		const struct index_entry *en = x->entries[i];
-
-		jw_object(w, NULL);
-		jw_str(w, "mediaType", en->media_type);
-		jw_str(w, "digest", digest_text(&en->digest).s);
-		jw_uint(w, "size", en->size);
-		jw_object(w, "platform");
-		jw_str(w, "architecture", x->images[i].config.arch);
-		jw_str(w, "os", "linux");
-		jw_close(w);
-		if (en->name) {
-			jw_object(w, "annotations");
-			jw_str(w, "org.opencontainers.image.ref.name", en->name);
-			jw_close(w);
-		}
-		jw_close(w);
-	}
+	for (size_t i = 0; i < x->n; i++)
+		index_write_entry(w, x->entries[i], x->images[i].config.arch);
 	jw_close(w);
 	jw_close(w);
 	if (json_writer_end(w, e) < 0)

@@ -119,6 +119,26 @@ const struct index_entry *index_find(const struct index *ix, const char *image, 
 	return found;
 }
 
+void index_write_entry(struct json_writer *w, const struct index_entry *en, const char *arch)
+{
+	jw_object(w, NULL);
+	jw_str(w, "mediaType", en->media_type);
+	jw_str(w, "digest", digest_text(&en->digest).s);
+	jw_uint(w, "size", en->size);
+	if (arch) {
+		jw_object(w, "platform");
+		jw_str(w, "architecture", arch);
+		jw_str(w, "os", "linux");
+		jw_close(w);
+	}
+	if (en->name) {
+		jw_object(w, "annotations");
+		jw_str(w, "org.opencontainers.image.ref.name", en->name);
+		jw_close(w);
+	}
+	jw_close(w);
+}
+
 static int write_index(const struct store *s, const struct index *ix, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(INDEX_LIMIT);
@@ -133,16 +153,7 @@ static int write_index(const struct store *s, const struct index *ix, struct err
 
 		if (en->dropped)
 			continue;
-		jw_object(w, NULL);
-		jw_str(w, "mediaType", en->media_type);
-		jw_str(w, "digest", digest_text(&en->digest).s);
-		jw_uint(w, "size", en->size);
-		if (en->name) {
-			jw_object(w, "annotations");
-			jw_str(w, "org.opencontainers.image.ref.name", en->name);
-			jw_close(w);
-		}
-		jw_close(w);
+		index_write_entry(w, en, NULL);
 	}
 	jw_close(w);
 	jw_close(w);

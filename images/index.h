@@ -13,6 +13,7 @@
 #include "images/digest.h"
 
 struct err;
+struct json_writer;
 struct store;
 
 struct index_entry {
@@ -46,6 +47,9 @@ int index_put(const struct store *s, const struct index_entry *entry, struct err
 
 /* Removes the name, or every entry of the digest. ENOENT when there is none. */
 int index_remove(const struct store *s, const char *image, struct err *e);
+
+/* One member of the "manifests" of an index.json; arch NULL: without a platform. */
+void index_write_entry(struct json_writer *w, const struct index_entry *en, const char *arch);
 
 /* A name that can stand in an index and on a command line: letters, digits, and . _ - / : @ + inside. */
 int index_check_name(const char *name, struct err *e);
