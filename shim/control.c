@@ -15,7 +15,7 @@
 #include "base/sock.h"
 #include "base/util.h"
 #include "shim/control_ops.h"
-#include "shim/session.h"
+#include "shim/table.h"
 
 enum { ACCEPT_RETRY_MS = 500 };
 
@@ -39,7 +39,7 @@ static void drop_peer(struct control_peer *p)
 			break;
 		}
 	loop_io_del(&p->io);
-	loop_defer(c->session->loop, &p->defer, free_peer, p);
+	loop_defer(c->table->loop, &p->defer, free_peer, p);
 }
 
 int control_parse(const uint8_t *p, size_t n, struct control_request *out, struct err *e)
@@ -131,7 +131,7 @@ static void listen_again(void *arg)
 	struct control *c = arg;
 	struct err e = ERR_NONE;
 
-	if (loop_io_add(c->session->loop, &c->listen_io, c->listen_fd, EPOLLIN, listen_ready, c,
+	if (loop_io_add(c->table->loop, &c->listen_io, c->listen_fd, EPOLLIN, listen_ready, c,
 			&e) < 0)
 		log_error("shim.sock: %s", e.msg);
 }
@@ -159,7 +159,7 @@ static void listen_ready(void *arg, uint32_t events)
 	if (fd < 0 && (e.code == EMFILE || e.code == ENFILE || e.code == ENOMEM)) {
 		/* Level-triggered: leave it alone for a while instead of spinning. */
 		loop_io_del(&c->listen_io);
-		loop_timer_set(c->session->loop, &c->retry, ACCEPT_RETRY_MS, listen_again, c);
+		loop_timer_set(c->table->loop, &c->retry, ACCEPT_RETRY_MS, listen_again, c);
 	}
 	if (fd < 0)
 		return;
@@ -169,7 +169,7 @@ static void listen_ready(void *arg, uint32_t events)
 	}
 	p = xalloc(sizeof(*p));
 	*p = (struct control_peer){ .control = c, .fd = fd };
-	if (loop_io_add(c->session->loop, &p->io, fd, EPOLLIN, peer_ready, p, &e) < 0) {
+	if (loop_io_add(c->table->loop, &p->io, fd, EPOLLIN, peer_ready, p, &e) < 0) {
 		log_warn("shim.sock: %s", e.msg);
 		free(p);
 		return;
@@ -180,15 +180,15 @@ static void listen_ready(void *arg, uint32_t events)
 	c->n_peers++;
 }
 
-int control_init(struct control *c, struct session *s, int listen_fd, struct err *e)
+int control_init(struct control *c, struct table *t, int listen_fd, struct err *e)
 {
 	void *p = mmap(NULL, CONTROL_MESSAGE_BYTES, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return err_sys(e, "map a request's buffer");
-	*c = (struct control){ .session = s, .listen_fd = listen_fd, .message = p };
-	if (loop_io_add(s->loop, &c->listen_io, listen_fd, EPOLLIN, listen_ready, c, e) == 0)
+	*c = (struct control){ .table = t, .listen_fd = listen_fd, .message = p };
+	if (loop_io_add(t->loop, &c->listen_io, listen_fd, EPOLLIN, listen_ready, c, e) == 0)
 		return 0;
 	(void) munmap(p, CONTROL_MESSAGE_BYTES);
 	c->message = NULL;
@@ -223,7 +223,7 @@ void control_ended(struct control *c)
 		next = p->next;
 		if (!owed)
 			continue;
-		control_end_answer(c->session, p->waits_exit, &text);
+		control_end_answer(c->table, p->waits_exit, &text);
 		p->waits_end = p->waits_exit = false;
 		if (!answer(p, &text))
 			drop_peer(p);

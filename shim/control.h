@@ -12,7 +12,7 @@
 #include "base/loop.h"
 
 struct err;
-struct session;
+struct table;
 struct json_doc;
 
 enum {
@@ -31,7 +31,7 @@ struct control_peer {
 };
 
 struct control {
-	struct session *session;
+	struct table *table;
 	struct loop_io listen_io;
 	struct loop_timer retry; /* accept found no descriptor free */
 	int listen_fd;
@@ -40,7 +40,7 @@ struct control {
 	uint8_t *message; /* room for one; pages that no request ever filled cost nothing */
 };
 
-int control_init(struct control *c, struct session *s, int listen_fd, struct err *e);
+int control_init(struct control *c, struct table *t, int listen_fd, struct err *e);
 void control_fini(struct control *c);
 
 /* Everything is gone: answers those who wait for it. */

@@ -14,12 +14,13 @@
 #include "shim/control.h"
 #include "shim/orders.h"
 #include "shim/session.h"
+#include "shim/table.h"
 
 /* Every field that any request knows; each handler says which it needs. */
 struct args {
 	const char *op, *framing, *role, *client, *reason;
 	uint64_t since, lifetime_ms;
-	uint32_t cols, rows, signal;
+	uint32_t cols, rows, signal, process;
 	bool takeover;
 	bool has_since, has_lifetime;
 };
@@ -53,12 +54,14 @@ static const struct json_field arg_fields[] = {
 	{ "cols", json_decode_u32, offsetof(struct args, cols), JSON_NULL_IS_ABSENT },
 	{ "rows", json_decode_u32, offsetof(struct args, rows), JSON_NULL_IS_ABSENT },
 	{ "signal", json_decode_u32, offsetof(struct args, signal), JSON_NULL_IS_ABSENT },
+	{ "process", json_decode_u32, offsetof(struct args, process), JSON_NULL_IS_ABSENT },
 	{ "takeover", json_decode_bool, offsetof(struct args, takeover), JSON_NULL_IS_ABSENT },
 };
 
 /* One request on its way. */
 struct call {
-	struct session *session;
+	struct table *table;
+	struct session *session; /* that the request is about */
 	struct control_peer *peer;
 	const struct args *args;
 	const struct control_request *req;
@@ -124,7 +127,8 @@ static int do_info(struct call *c, struct err *e)
 {
 	static const char *const states[] = { "running", "ended", "ended" };
 	const struct session *s = c->session;
-	uint64_t left = timers_lifetime_left_ms(&s->timers);
+	const struct timers *timers = &c->table->timers;
+	uint64_t left = timers_lifetime_left_ms(timers);
 
 	jw_str(c->answer, "state", states[s->state]);
 	jw_int(c->answer, "pid", s->pid);
@@ -133,7 +137,7 @@ static int do_info(struct call *c, struct err *e)
 	jw_uint(c->answer, "oldest", s->ring.oldest);
 	jw_uint(c->answer, "next", s->ring.next);
 	jw_uint(c->answer, "clients", s->n_clients);
-	jw_uint(c->answer, "idle_ms", timers_idle_ms(&s->timers));
+	jw_uint(c->answer, "idle_ms", timers_idle_ms(timers));
 	if (left == UINT64_MAX)
 		jw_null(c->answer, "lifetime_left_ms");
 	else
@@ -146,7 +150,9 @@ static int must_run(struct call *c, struct err *e)
 	if (c->session->state == SESSION_RUNNING)
 		return 0;
 	c->code = "gone";
-	return err_set(e, ESRCH, "sandbox %s has ended", c->session->orders->id);
+	if (c->session->number != 1)
+		return err_set(e, ESRCH, "process %u has ended", c->session->number);
+	return err_set(e, ESRCH, "sandbox %s has ended", c->table->orders->id);
 }
 
 static int do_resize(struct call *c, struct err *e)
@@ -173,7 +179,7 @@ static int do_signal(struct call *c, struct err *e)
 		return -1;
 	if (c->args->signal < 1 || c->args->signal > 64)
 		return err_set(e, EINVAL, "signal: %u is not within 1 to 64", c->args->signal);
-	return session_signal(c->session, (int) c->args->signal, e);
+	return table_signal(c->table, (int) c->args->signal, e);
 }
 
 static int do_extend(struct call *c, struct err *e)
@@ -184,8 +190,8 @@ static int do_extend(struct call *c, struct err *e)
 		return -1;
 	if (!c->args->has_lifetime || c->args->lifetime_ms > 366ull * 24 * 3600 * 1000)
 		return err_set(e, EINVAL, "lifetime_ms: must be a number of at most 366 days");
-	timers_extend(&c->session->timers, c->args->lifetime_ms);
-	left = timers_lifetime_left_ms(&c->session->timers);
+	timers_extend(&c->table->timers, c->args->lifetime_ms);
+	left = timers_lifetime_left_ms(&c->table->timers);
 	if (left == UINT64_MAX)
 		jw_null(c->answer, "lifetime_left_ms");
 	else
@@ -199,8 +205,8 @@ static int do_end(struct call *c, struct err *e)
 		return err_set(e, EINVAL,
 			       "reason: \"%.32s\": only \"deleted\" can be asked for",
 			       c->args->reason);
-	session_end(c->session, END_DELETED);
-	if (c->session->gone)
+	table_end(c->table, END_DELETED);
+	if (c->table->gone)
 		return 0;
 	c->peer->waits_end = true;
 	c->later = true;
@@ -209,7 +215,7 @@ static int do_end(struct call *c, struct err *e)
 
 static int do_wait(struct call *c, struct err *e)
 {
-	if (c->session->gone)
+	if (c->table->gone)
 		return 0; /* control_do adds the exit */
 	c->peer->waits_exit = true;
 	c->later = true;
@@ -240,10 +246,10 @@ void control_refuse(struct buf *text, const char *code, const struct err *why)
 		log_error("shim.sock: answer: %s", e.msg);
 }
 
-void control_end_answer(const struct session *s, bool with_exit, struct buf *text)
+void control_end_answer(const struct table *t, bool with_exit, struct buf *text)
 {
 	struct err e = ERR_NONE;
-	const char *json = s->exit_json[0] ? s->exit_json : "null";
+	const char *json = t->exit_json[0] ? t->exit_json : "null";
 
 	/* exit.json's text is JSON already: it goes in as it is. */
 	if (buf_printf(text, &e, with_exit ? "{\"ok\":true,\"exit\":%s}" : "{\"ok\":true}",
@@ -253,6 +259,13 @@ void control_end_answer(const struct session *s, bool with_exit, struct buf *tex
 
 static int run_op(struct call *c, struct err *e)
 {
+	const uint32_t number = c->args->process ? c->args->process : 1;
+
+	c->session = table_find(c->table, number);
+	if (!c->session) {
+		c->code = "not_found";
+		return err_set(e, ENOENT, "process: there is none with number %u", number);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(ops); i++)
 		if (strcmp(ops[i].name, c->args->op) == 0) {
 			int r = ops[i].run(c, e);
@@ -267,7 +280,7 @@ enum control_result control_do(struct control_peer *p, const struct control_requ
 {
 	auto_json_writer struct json_writer *w = json_writer_new(text, false);
 	struct args args = { 0 };
-	struct call call = { .session = p->control->session,
+	struct call call = { .table = p->control->table,
 			     .peer = p,
 			     .args = &args,
 			     .req = req,
@@ -289,7 +302,7 @@ enum control_result control_do(struct control_peer *p, const struct control_requ
 		return CONTROL_LATER;
 	if (strcmp(args.op, "wait") == 0) {
 		buf_clear(text);
-		control_end_answer(call.session, true, text);
+		control_end_answer(call.table, true, text);
 		return CONTROL_ANSWERED;
 	}
 	jw_close(w);

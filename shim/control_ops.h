@@ -11,7 +11,7 @@ struct buf;
 struct control_peer;
 struct control_request;
 struct err;
-struct session;
+struct table;
 
 enum { CONTROL_ANSWER_BYTES = 8192 };
 
@@ -25,6 +25,6 @@ enum control_result control_do(struct control_peer *p, const struct control_requ
 			       int *fds, size_t n_fds, struct buf *text);
 
 void control_refuse(struct buf *text, const char *code, const struct err *why);
-void control_end_answer(const struct session *s, bool with_exit, struct buf *text);
+void control_end_answer(const struct table *t, bool with_exit, struct buf *text);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/loop.h"
 #include "base/util.h"
 #include "shim/isolate.h"
-#include "shim/session.h"
+#include "shim/table.h"
 #include "shim/talk.h"
 
 /* Requests to end come to the janitor; what a service manager or a terminal sends to every process must
@@ -33,11 +33,11 @@ static int await_start(int talk_fd, struct talk_msg *m, int fds[TALK_FDS], struc
 
 static int serve(const struct front_spec *spec, struct loop *loop, struct err *e)
 {
-	struct session_spec start = { .loop = loop,
-				      .orders = spec->orders,
-				      .talk_fd = spec->talk_fd,
-				      .listen_fd = spec->listen_fd };
-	auto_free struct session *s = xalloc(sizeof(*s));
+	struct table_spec start = { .loop = loop,
+				    .orders = spec->orders,
+				    .talk_fd = spec->talk_fd,
+				    .listen_fd = spec->listen_fd };
+	auto_free struct table *t = xalloc(sizeof(*t));
 	int fds[TALK_FDS];
 	struct talk_msg m;
 	int r;
@@ -48,10 +48,10 @@ static int serve(const struct front_spec *spec, struct loop *loop, struct err *e
 	start.pid = m.pid;
 	start.fds[0] = fds[0];
 	start.fds[1] = fds[1];
-	if (session_init(s, &start, e) < 0)
-		return -1;
-	r = loop_run(loop, e);
-	session_fini(s);
+	r = table_init(t, &start, e);
+	if (r == 0)
+		r = loop_run(loop, e);
+	table_fini(t);
 	return r;
 }
 

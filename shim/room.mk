@@ -3,7 +3,7 @@
 LIBS += shim
 shim_SRC := shim/orders.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/janitor.c shim/sweep.c shim/cgkill.c \
 	shim/cgmount.c shim/exitinfo.c shim/talk.c shim/ring.c shim/ws.c shim/packet.c shim/proto.c shim/client.c \
-	shim/client_out.c shim/session.c shim/session_io.c shim/timers.c shim/control.c shim/control_ops.c \
+	shim/client_out.c shim/session.c shim/session_io.c shim/table.c shim/timers.c shim/control.c shim/control_ops.c \
 	shim/isolate.c shim/front.c
 
 PROGRAMS += carrel-shim

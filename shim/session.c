@@ -14,25 +14,21 @@
 #include "base/util.h"
 #include "shim/orders.h"
 #include "shim/session_io.h"
-#include "shim/talk.h"
+#include "shim/table.h"
 
 enum {
-	PING_MS = 15000,   /* proxies end connections that are silent for a minute */
 	LOST_MS = 60000,   /* no byte from or to a WebSocket client: its connection is dead */
 	CLOSING_MS = 5000, /* for what a closing client has not read */
 	LINGER_MS = 2000,  /* for the peer's end of a closed connection */
-	FLUSH_MS = 30000,  /* for all clients together, after the program's end */
+	FLUSH_MS = 30000,  /* for a client, after the program's end */
 	DRAIN_MS = 3000,   /* for the output after it; the kernel holds at most 64 KiB */
-	FIRST_CLIENT_MS =
-		2000, /* output of a program that was quicker than its first client waits */
-	SOON_MS = 250,
 };
 
 static void set_state(struct session *s, enum session_state state)
 {
 	static const char *const names[] = { "running", "draining", "flushing" };
 
-	log_debug("session: %s -> %s", names[s->state], names[state]);
+	log_debug("process %u: %s -> %s", s->number, names[s->state], names[state]);
 	s->state = state;
 }
 
@@ -62,17 +58,11 @@ static void tell_exit(const struct session *s, struct client *c)
 
 void session_out_ended(struct session *s)
 {
-	struct talk_msg m = { .kind = TALK_DRAINED,
-			      .output_bytes = s->ring.next,
-			      .input_bytes = s->input_bytes };
-	struct err e = ERR_NONE;
-
 	if (s->state != SESSION_DRAINING)
 		return;
 	set_state(s, SESSION_FLUSHING);
 	s->flushing_ms = clock_mono_ms();
-	if (!s->janitor_gone && talk_send(s->talk_fd, &m, NULL, 0, &e) < 0)
-		log_error("%s", e.msg);
+	table_drained(s->table);
 	for (struct client *c = s->clients; c; c = c->next) {
 		c->progress_ms = s->flushing_ms;
 		tell_exit(s, c);
@@ -80,8 +70,7 @@ void session_out_ended(struct session *s)
 	session_refresh(s);
 }
 
-/* The program is dead: from here on only its last output moves. */
-static void program_ended(struct session *s, enum end_reason reason, int code, int signal)
+void session_ended(struct session *s, enum end_reason reason, int code, int signal)
 {
 	if (s->state != SESSION_RUNNING)
 		return;
@@ -90,74 +79,11 @@ static void program_ended(struct session *s, enum end_reason reason, int code, i
 	s->exit_signal = signal;
 	s->draining_ms = clock_mono_ms();
 	set_state(s, SESSION_DRAINING);
-	timers_stop(&s->timers);
 	session_in_close(s);
 	fd_close(&s->peer_fd); /* now the last writer's end shows as EIO, behind all output */
 	if (s->out_fd < 0)
 		session_out_ended(s);
 	session_refresh(s);
-}
-
-void session_check_done(struct session *s)
-{
-	bool by_itself =
-		s->reason == END_EXITED || s->reason == END_SIGNALLED || s->reason == END_OOM;
-
-	if (s->state != SESSION_FLUSHING || s->clients || (!s->gone && !s->janitor_gone))
-		return;
-	if (by_itself && !s->ever_attached && !s->janitor_gone &&
-	    clock_mono_ms() - s->flushing_ms < FIRST_CLIENT_MS)
-		return;
-	loop_stop(s->loop);
-}
-
-void session_end(struct session *s, enum end_reason reason)
-{
-	struct talk_msg m = { .kind = TALK_END, .reason = reason };
-	struct err e = ERR_NONE;
-
-	if (s->ending || s->state != SESSION_RUNNING) {
-		if (reason == END_DELETED)
-			s->ever_attached = true; /* nobody will come to fetch the output */
-		session_refresh(s);
-		return;
-	}
-	log_info("end: %s", end_reason_name(reason));
-	s->ending = true;
-	if (talk_send(s->talk_fd, &m, NULL, 0, &e) < 0)
-		log_error("%s", e.msg);
-}
-
-static void talk_ready(void *arg, uint32_t events)
-{
-	struct session *s = arg;
-	int fds[TALK_FDS];
-	struct err e = ERR_NONE;
-	struct talk_msg m;
-	size_t n_fds;
-	int r = talk_recv(s->talk_fd, &m, fds, &n_fds, &e);
-
-	if (r < 0 && e.code == EAGAIN)
-		return;
-	if (r <= 0) {
-		log_error("the janitor is dead%s%s", r < 0 ? ": " : "", r < 0 ? e.msg : "");
-		s->janitor_gone = true;
-		loop_io_del(&s->talk_io);
-		program_ended(s, END_ERROR, 0, 0);
-		session_refresh(s);
-		return;
-	}
-	for (size_t i = 0; i < n_fds; i++)
-		fd_close(&fds[i]);
-	if (m.kind == TALK_EXITED) {
-		program_ended(s, MIN(m.reason, (uint32_t) END_ERROR), m.code, m.signal);
-	} else if (m.kind == TALK_ENDED) {
-		memcpy(s->exit_json, m.text, MIN((size_t) m.n_text, sizeof(s->exit_json) - 1));
-		s->gone = true;
-		control_ended(&s->control);
-		session_refresh(s);
-	} else
-		log_error("the janitor said %s, which has no meaning here", talk_name(m.kind));
 }
 
 /* ---- time ---- */
@@ -169,7 +95,8 @@ static void check_client(struct session *s, struct client *c, bool ping, uint64_
 	switch (c->state) {
 	case CLIENT_OPEN:
 		if (s->state == SESSION_FLUSHING &&
-		    (now - c->progress_ms >= CLOSING_MS || now - s->flushing_ms >= FLUSH_MS))
+		    (now - c->progress_ms >= CLOSING_MS ||
+		     now - MAX(s->flushing_ms, c->state_ms) >= FLUSH_MS))
 			client_drop(c);
 		else if (c->framing == CLIENT_WS && !c->input_paused &&
 			 now - c->life_ms >= LOST_MS)
@@ -190,42 +117,25 @@ static void check_client(struct session *s, struct client *c, bool ping, uint64_
 	}
 }
 
-static void tick(void *arg)
+void session_tick(struct session *s, bool ping, uint64_t now_ms)
 {
-	struct session *s = arg;
-	uint64_t now = clock_mono_ms();
-	bool ping = now - s->pinged_ms >= PING_MS;
-
-	if (ping)
-		s->pinged_ms = now;
 	for (struct client *c = s->clients; c; c = c->next)
-		check_client(s, c, ping, now);
-	if (s->state == SESSION_DRAINING && now - s->draining_ms >= DRAIN_MS) {
-		log_warn("output did not end; what is left of it is lost");
+		check_client(s, c, ping, now_ms);
+	if (s->state == SESSION_DRAINING && now_ms - s->draining_ms >= DRAIN_MS) {
+		log_warn("process %u: output did not end; what is left of it is lost",
+			 s->number);
 		session_out_close(s);
 		session_out_ended(s);
 	}
 	session_refresh(s);
 }
 
-/* The next look is soon while something is ending, at the next ping while there are clients, and never in
- * a terminal that nobody watches: it does not wake the processor. */
-void session_arm_tick(struct session *s)
+bool session_wants_tick(const struct session *s, bool *soon)
 {
-	uint64_t delay = PING_MS, due;
-
-	if (s->state == SESSION_RUNNING && !s->clients) {
-		loop_timer_del(&s->tick);
-		return;
-	}
-	for (struct client *c = s->clients; c; c = c->next)
-		if (c->state != CLIENT_OPEN)
-			delay = SOON_MS;
-	if (s->state != SESSION_RUNNING)
-		delay = SOON_MS;
-	due = clock_mono_ns() + delay * 1000000;
-	if (s->tick.due_ns == 0 || due < s->tick.due_ns)
-		loop_timer_set_ns(s->loop, &s->tick, due, tick, s);
+	for (const struct client *c = s->clients; c; c = c->next)
+		*soon |= c->state != CLIENT_OPEN || s->state == SESSION_FLUSHING;
+	*soon |= s->state == SESSION_DRAINING;
+	return s->clients || s->state == SESSION_DRAINING;
 }
 
 void session_notice(struct session *s, const char *kind, uint64_t seconds_left)
@@ -242,7 +152,7 @@ int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *
 	struct winsize size = { .ws_col = (unsigned short) cols,
 				.ws_row = (unsigned short) rows };
 
-	if (!s->orders->terminal)
+	if (!s->terminal)
 		return err_set(e, ENOTTY, "this program has no terminal");
 	if (s->state != SESSION_RUNNING || s->out_fd < 0)
 		return err_set(e, ESRCH, "the program has ended");
@@ -257,13 +167,6 @@ int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *
 		client_size(c, s->cols, s->rows);
 	session_refresh(s);
 	return 0;
-}
-
-int session_signal(struct session *s, int sig, struct err *e)
-{
-	struct talk_msg m = { .kind = TALK_SIGNAL, .signal = sig };
-
-	return talk_send(s->talk_fd, &m, NULL, 0, e);
 }
 
 /* Only connected stream sockets: the rest of the shim relies on it. */
@@ -293,13 +196,13 @@ static int add_client(struct session *s, struct attach *a, struct client **out, 
 	struct client_spec spec = { .fd = a->fd,
 				    .framing = a->framing,
 				    .role = a->role,
-				    .number = s->next_number + 1,
+				    .number = s->table->next_client + 1,
 				    .since = a->since,
 				    .has_since = a->has_since,
-				    .window = s->orders->ack_window,
+				    .window = s->table->orders->ack_window,
 				    .cols = s->cols,
 				    .rows = s->rows,
-				    .sandbox_id = s->orders->id,
+				    .sandbox_id = s->table->orders->id,
 				    .ring = &s->ring,
 				    .hooks = &s->hooks,
 				    .now_ms = clock_mono_ms() };
@@ -309,7 +212,7 @@ static int add_client(struct session *s, struct attach *a, struct client **out, 
 		return -1;
 	a->fd = FD_NONE;
 	if (client_preload(c, a->early, a->n_early, e) < 0 ||
-	    loop_io_add(s->loop, &c->io, c->fd, 0, session_client_ready, c, e) < 0) {
+	    loop_io_add(s->table->loop, &c->io, c->fd, 0, session_client_ready, c, e) < 0) {
 		client_free(c);
 		return -1;
 	}
@@ -317,7 +220,8 @@ static int add_client(struct session *s, struct attach *a, struct client **out, 
 	c->next = s->clients;
 	s->clients = c;
 	s->n_clients++;
-	s->next_number++;
+	s->table->next_client++;
+	table_client_came(s->table);
 	*out = c;
 	return 0;
 }
@@ -330,11 +234,12 @@ int session_attach(struct session *s, struct attach *a, uint32_t *number, const 
 
 	if (check_socket(a->fd, e) < 0)
 		return -1;
-	if (s->n_clients >= s->orders->max_clients) {
+	if (s->table->n_clients >= s->table->orders->max_clients) {
 		*code = "limit";
-		return err_set(e, EMFILE, "%u clients are attached already", s->n_clients);
+		return err_set(e, EMFILE, "%u clients are attached already",
+			       s->table->n_clients);
 	}
-	if (a->role == CLIENT_WRITER && a->cols && s->orders->terminal &&
+	if (a->role == CLIENT_WRITER && a->cols && s->terminal &&
 	    session_resize(s, a->cols, a->rows, &ignored) < 0)
 		log_debug("attach: %s", ignored.msg);
 	if (add_client(s, a, &c, e) < 0)
@@ -343,7 +248,6 @@ int session_attach(struct session *s, struct attach *a, uint32_t *number, const 
 		take_over(s, c);
 	if (s->state == SESSION_FLUSHING)
 		tell_exit(s, c);
-	s->ever_attached = true;
 	*number = c->number;
 	session_refresh(s);
 	return 0;
@@ -351,53 +255,55 @@ int session_attach(struct session *s, struct attach *a, uint32_t *number, const 
 
 /* ---- life ---- */
 
-int session_init(struct session *s, const struct session_spec *spec, struct err *e)
+static int open_io(struct session *s, struct err *e)
 {
-	const struct orders *o = spec->orders;
-
-	*s = (struct session){ .loop = spec->loop,
-			       .orders = o,
-			       .talk_fd = spec->talk_fd,
-			       .out_fd = spec->fds[0],
-			       .in_fd = o->terminal ? FD_NONE : spec->fds[1],
-			       .peer_fd = o->terminal ? spec->fds[1] : FD_NONE,
-			       .cols = (uint16_t) o->cols,
-			       .rows = (uint16_t) o->rows,
-			       .pid = spec->pid,
-			       .pinged_ms = clock_mono_ms() };
-	session_io_hooks(s);
-	if (o->terminal) {
-		s->in_fd = fd_dup(
-			s->out_fd,
-			e); /* watched apart: reading and writing wait for different things */
+	if (s->terminal) {
+		/* Watched apart: reading and writing wait for different things. */
+		s->in_fd = fd_dup(s->out_fd, e);
 		if (s->in_fd < 0)
 			return -1;
 	}
-	if (fd_set_nonblock(s->out_fd, true, e) < 0 || fd_set_nonblock(s->in_fd, true, e) < 0 ||
-	    fd_set_nonblock(s->talk_fd, true, e) < 0 ||
-	    ring_init(&s->ring, o->history_bytes, e) < 0 ||
-	    loop_io_add(s->loop, &s->talk_io, s->talk_fd, EPOLLIN, talk_ready, s, e) < 0 ||
-	    control_init(&s->control, s, spec->listen_fd, e) < 0)
+	if (fd_set_nonblock(s->out_fd, true, e) < 0 || fd_set_nonblock(s->in_fd, true, e) < 0)
 		return -1;
-	timers_start(&s->timers, s);
+	return ring_init(&s->ring, s->table->orders->history_bytes, e);
+}
+
+int session_new(const struct session_spec *spec, struct session **out, struct err *e)
+{
+	struct session *s = xalloc(sizeof(*s));
+
+	*s = (struct session){ .table = spec->table,
+			       .number = spec->number,
+			       .pid = spec->pid,
+			       .terminal = spec->terminal,
+			       .out_fd = spec->fds[0],
+			       .in_fd = spec->terminal ? FD_NONE : spec->fds[1],
+			       .peer_fd = spec->terminal ? spec->fds[1] : FD_NONE,
+			       .cols = spec->cols,
+			       .rows = spec->rows };
+	session_io_hooks(s);
+	if (open_io(s, e) < 0) {
+		session_free(s);
+		return -1;
+	}
 	session_out_start(s);
+	*out = s;
 	return 0;
 }
 
-void session_fini(struct session *s)
+void session_free(struct session *s)
 {
+	if (!s)
+		return;
 	while (s->clients) {
 		struct client *c = s->clients;
 
 		s->clients = c->next;
 		client_free(c);
 	}
-	control_fini(&s->control);
-	timers_stop(&s->timers);
-	loop_timer_del(&s->tick);
 	session_out_close(s);
 	session_in_close(s);
 	fd_close(&s->peer_fd);
-	loop_io_del(&s->talk_io);
 	ring_fini(&s->ring);
+	free(s);
 }

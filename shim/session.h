@@ -1,5 +1,6 @@
 /*
- * The terminal: the program's output and input, the history, the clients, the size, the end.
+ * One process of the sandbox with its terminal or pipes: output and input, the history, the clients, the
+ * size, the end.
  *
  * Output is read once, into the ring, and goes from there to every client at its own pace. The program
  * runs at the pace of its quickest writer: while some writer keeps up, output is read only as fast as
@@ -7,7 +8,9 @@
  * for HOLD_STALL_MS, hold nothing up and find a GAP if they come back too late. Without a writer the
  * program runs free. Input waits in one bounded queue; while it is full, no client's messages are read.
  *
- *   RUNNING ──EXITED from the janitor──► DRAINING ──end of output──► FLUSHING ──no client left──► done
+ *   RUNNING ──EXITED from the janitor──► DRAINING ──end of output──► FLUSHING ──► the table forgets it
+ *
+ * What all processes share (the loop, the janitor, shim.sock, the clocks) is the table's.
  */
 #ifndef CARREL_SHIM_SESSION_H
 #define CARREL_SHIM_SESSION_H
@@ -18,23 +21,21 @@
 #include "base/buf.h"
 #include "base/loop.h"
 #include "shim/client.h"
-#include "shim/control.h"
 #include "shim/exitinfo.h"
 #include "shim/ring.h"
-#include "shim/timers.h"
 
 struct err;
-struct orders;
+struct table;
 
 enum session_state { SESSION_RUNNING, SESSION_DRAINING, SESSION_FLUSHING };
 
 struct session {
-	struct loop *loop;
-	const struct orders *orders; /* borrowed */
+	struct session *next; /* the table's, by number */
+	struct table *table;
+	uint32_t number; /* 1: the sandbox's first process */
+	int32_t pid;
+	bool terminal;
 	enum session_state state;
-	int talk_fd; /* to the janitor */
-	struct loop_io talk_io;
-	bool janitor_gone;
 
 	int out_fd, in_fd; /* the same for a terminal */
 	int peer_fd; /* the terminal's other side, held open so that it never hangs up before the end */
@@ -44,23 +45,15 @@ struct session {
 	struct buf input;
 	uint64_t input_bytes;
 	uint16_t cols, rows;
-	int32_t pid;
-	bool ending; /* END was sent */
 
 	struct client *clients;
-	uint32_t n_clients, next_number;
-	bool ever_attached;
+	uint32_t n_clients;
 	struct client_hooks hooks;
 
 	enum end_reason reason; /* from DRAINING on */
 	int exit_code, exit_signal;
-	uint64_t draining_ms, flushing_ms, pinged_ms;
-	bool gone; /* ENDED came */
-	char exit_json[2048];
+	uint64_t draining_ms, flushing_ms;
 
-	struct timers timers;
-	struct control control;
-	struct loop_timer tick; /* pings, lost clients, the flush's end */
 	struct loop_timer hold; /* a writer that holds the output may have stalled */
 	struct loop_defer refresh;
 };
@@ -68,15 +61,17 @@ struct session {
 /* pid and descriptors as the janitor's STARTED gives them; fds: terminal and its peer, or the program's
  * input and output. They become the session's. */
 struct session_spec {
-	struct loop *loop;
-	const struct orders *orders;
-	int talk_fd, listen_fd;
+	struct table *table;
+	uint32_t number;
 	int32_t pid;
+	bool terminal;
+	uint16_t cols, rows;
 	int fds[2];
 };
 
-int session_init(struct session *s, const struct session_spec *spec, struct err *e);
-void session_fini(struct session *s);
+int session_new(const struct session_spec *spec, struct session **out, struct err *e);
+/* Closes its clients' connections as they are. Accepts NULL. */
+void session_free(struct session *s);
 
 struct attach {
 	int fd; /* taken on success: a refusal is the asker's to tell */
@@ -95,9 +90,14 @@ int session_attach(struct session *s, struct attach *a, uint32_t *number, const 
 int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *e);
 /* All of it or, when the queue has no room, nothing and ENOBUFS. */
 int session_input(struct session *s, const void *p, size_t n, struct err *e);
-int session_signal(struct session *s, int sig, struct err *e);
-/* Asks the janitor to end everything; only the first reason counts. */
-void session_end(struct session *s, enum end_reason reason);
 void session_notice(struct session *s, const char *kind, uint64_t seconds_left);
+
+/* The program is dead: from here on only its last output moves. Nothing when that is known. */
+void session_ended(struct session *s, enum end_reason reason, int code, int signal);
+
+/* The table's clock: pings, lost clients, output that does not end. */
+void session_tick(struct session *s, bool ping, uint64_t now_ms);
+/* Whether the clock is to come soon, at the next ping (true with *soon false), or not at all. */
+bool session_wants_tick(const struct session *s, bool *soon);
 
 #endif

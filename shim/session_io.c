@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
-#include "shim/orders.h"
+#include "shim/table.h"
 
 enum {
 	OUT_PER_TURN =
@@ -31,7 +31,7 @@ static void refresh(void *arg);
 
 void session_refresh(struct session *s)
 {
-	loop_defer(s->loop, &s->refresh, refresh, s);
+	loop_defer(s->table->loop, &s->refresh, refresh, s);
 }
 
 /* ---- output ---- */
@@ -105,7 +105,7 @@ static void out_ready(void *arg, uint32_t events)
 	while (s->out_fd >= 0 && budget > 0 && read_some(s, &budget))
 		;
 	if (s->ring.next != before)
-		timers_activity(&s->timers, now);
+		timers_activity(&s->table->timers, now);
 	session_refresh(s);
 }
 
@@ -121,14 +121,15 @@ static void watch_out(struct session *s, uint64_t now_ms)
 	struct err e = ERR_NONE;
 
 	if (s->out_fd >= 0 && !want && s->hold.due_ns == 0)
-		loop_timer_set(s->loop, &s->hold, HOLD_STALL_MS, hold_fired, s);
+		loop_timer_set(s->table->loop, &s->hold, HOLD_STALL_MS, hold_fired, s);
 	if (want && s->hold.due_ns != 0)
 		loop_timer_del(&s->hold);
 	if (want == (s->out_io.loop != NULL))
 		return;
 	if (!want)
 		loop_io_del(&s->out_io);
-	else if (loop_io_add(s->loop, &s->out_io, s->out_fd, EPOLLIN, out_ready, s, &e) < 0)
+	else if (loop_io_add(s->table->loop, &s->out_io, s->out_fd, EPOLLIN, out_ready, s, &e) <
+		 0)
 		log_error("watch output: %s", e.msg);
 }
 
@@ -174,8 +175,8 @@ static void push_input(struct session *s)
 		loop_io_del(&s->in_io);
 		if (s->input.cap > OUT_READ)
 			buf_fini(&s->input);
-	} else if (!s->in_io.loop &&
-		   loop_io_add(s->loop, &s->in_io, s->in_fd, EPOLLOUT, in_ready, s, &e) < 0)
+	} else if (!s->in_io.loop && loop_io_add(s->table->loop, &s->in_io, s->in_fd, EPOLLOUT,
+						 in_ready, s, &e) < 0)
 		log_error("watch input: %s", e.msg);
 }
 
@@ -199,7 +200,7 @@ int session_input(struct session *s, const void *p, size_t n, struct err *e)
 	if (buf_append(&s->input, p, n, e) < 0)
 		return -1;
 	s->input_bytes += n;
-	timers_activity(&s->timers, clock_mono_ms());
+	timers_activity(&s->table->timers, clock_mono_ms());
 	push_input(s);
 	return 0;
 }
@@ -218,7 +219,7 @@ static void client_input_end(void *arg, struct client *c)
 {
 	struct session *s = arg;
 
-	if (s->orders->terminal)
+	if (s->terminal)
 		return;
 	s->in_ends = true;
 	push_input(s);
@@ -292,10 +293,10 @@ static void refresh(void *arg)
 		log_info("client %u: detached", c->number);
 		*at = c->next;
 		s->n_clients--;
+		table_client_went(s->table);
 		loop_io_del(&c->io);
-		loop_defer(s->loop, &c->defer, free_client, c);
+		loop_defer(s->table->loop, &c->defer, free_client, c);
 	}
 	watch_out(s, now);
-	session_arm_tick(s);
-	session_check_done(s);
+	table_look(s->table);
 }

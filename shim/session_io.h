@@ -18,9 +18,7 @@ void session_in_close(struct session *s);
 void session_client_ready(void *arg, uint32_t events);
 void session_io_hooks(struct session *s);
 
-/* session.c's, called when the output has ended and when a client is gone. */
+/* session.c's, called when the output has ended. */
 void session_out_ended(struct session *s);
-void session_check_done(struct session *s);
-void session_arm_tick(struct session *s);
 
 #endif

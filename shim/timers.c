@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/util.h"
 #include "shim/orders.h"
-#include "shim/session.h"
+#include "shim/table.h"
 
 static void idle_fired(void *arg);
 static void lifetime_fired(void *arg);
@@ -19,7 +19,7 @@ static void arm_idle(struct timers *t, uint64_t now)
 		t->idle_warned = false;
 	if (t->warn_ms > 0 && !t->idle_warned)
 		end = warn;
-	loop_timer_set(t->session->loop, &t->idle, end > now ? end - now : 0, idle_fired, t);
+	loop_timer_set(t->table->loop, &t->idle, end > now ? end - now : 0, idle_fired, t);
 }
 
 static void idle_fired(void *arg)
@@ -28,12 +28,12 @@ static void idle_fired(void *arg)
 	uint64_t now = clock_mono_ms(), end = t->active_ms + t->idle_ms;
 
 	if (now >= end) {
-		session_end(t->session, END_IDLE);
+		table_end(t->table, END_IDLE);
 		return;
 	}
 	if (t->warn_ms > 0 && now + t->warn_ms >= end && !t->idle_warned) {
 		t->idle_warned = true;
-		session_notice(t->session, "idle", (end - now + 999) / 1000);
+		table_notice(t->table, "idle", (end - now + 999) / 1000);
 	}
 	arm_idle(t, now);
 }
@@ -46,7 +46,7 @@ static void arm_lifetime(struct timers *t, uint64_t now)
 		return;
 	if (t->warn_ms > 0 && !t->lifetime_warned)
 		at -= MIN(t->warn_ms, at);
-	loop_timer_set(t->session->loop, &t->lifetime, at > now ? at - now : 0, lifetime_fired,
+	loop_timer_set(t->table->loop, &t->lifetime, at > now ? at - now : 0, lifetime_fired,
 		       t);
 }
 
@@ -56,22 +56,22 @@ static void lifetime_fired(void *arg)
 	uint64_t now = clock_mono_ms();
 
 	if (now >= t->deadline_ms) {
-		session_end(t->session, END_LIFETIME);
+		table_end(t->table, END_LIFETIME);
 		return;
 	}
 	if (t->warn_ms > 0 && now + t->warn_ms >= t->deadline_ms && !t->lifetime_warned) {
 		t->lifetime_warned = true;
-		session_notice(t->session, "lifetime", (t->deadline_ms - now + 999) / 1000);
+		table_notice(t->table, "lifetime", (t->deadline_ms - now + 999) / 1000);
 	}
 	arm_lifetime(t, now);
 }
 
-void timers_start(struct timers *t, struct session *s)
+void timers_start(struct timers *t, struct table *table)
 {
-	const struct orders *o = s->orders;
+	const struct orders *o = table->orders;
 	uint64_t now = clock_mono_ms();
 
-	*t = (struct timers){ .session = s,
+	*t = (struct timers){ .table = table,
 			      .idle_ms = o->idle_ms,
 			      .warn_ms = o->warn_ms,
 			      .active_ms = now,

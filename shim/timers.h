@@ -12,10 +12,10 @@
 
 #include "base/loop.h"
 
-struct session;
+struct table;
 
 struct timers {
-	struct session *session;
+	struct table *table;
 	struct loop_timer idle, lifetime;
 	uint64_t idle_ms, warn_ms; /* limits; idle 0 = none */
 	uint64_t active_ms;	   /* CLOCK_MONOTONIC of the last byte */
@@ -23,7 +23,7 @@ struct timers {
 	bool idle_warned, lifetime_warned;
 };
 
-void timers_start(struct timers *t, struct session *s);
+void timers_start(struct timers *t, struct table *table);
 void timers_stop(struct timers *t);
 static inline void timers_activity(struct timers *t, uint64_t now_ms)
 {

@@ -20,7 +20,7 @@
 #include "shim/control.h"
 #include "shim/control_ops.h"
 #include "shim/orders.h"
-#include "shim/session.h"
+#include "shim/table.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
@@ -47,10 +47,10 @@ static void fuzz_orders(const uint8_t *data, size_t n)
 	orders_fini(&o);
 }
 
-/* A session whose program is a pair of pipes, and a peer that asks. */
+/* A table whose one program is a pair of pipes, and a peer that asks. */
 struct room {
 	struct loop *loop;
-	struct session session;
+	struct table table;
 	struct orders orders;
 	struct control_peer peer;
 	int talk[2], ask[2], in[2], out[2], listen[2];
@@ -58,7 +58,7 @@ struct room {
 
 static void open_room(struct room *r)
 {
-	struct session_spec spec = { 0 };
+	struct table_spec spec = { 0 };
 	struct err e = ERR_NONE;
 
 	r->orders = (struct orders){ .id = "x",
@@ -79,14 +79,14 @@ static void open_room(struct room *r)
 	spec.listen_fd = r->listen[0];
 	spec.fds[0] = r->out[0];
 	spec.fds[1] = r->in[1];
-	if (session_init(&r->session, &spec, &e) < 0)
+	if (table_init(&r->table, &spec, &e) < 0)
 		abort();
-	r->peer = (struct control_peer){ .control = &r->session.control, .fd = r->ask[0] };
+	r->peer = (struct control_peer){ .control = &r->table.control, .fd = r->ask[0] };
 }
 
 static void close_room(struct room *r)
 {
-	session_fini(&r->session);
+	table_fini(&r->table);
 	loop_free(r->loop);
 	for (int i = 0; i < 2; i++) {
 		fd_close(&r->talk[i]);
