@@ -1,6 +1,7 @@
 #include "images/inflate.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -30,8 +31,16 @@ const char *compression_name(enum compression c)
 	return "no compression";
 }
 
+/* A skippable frame of zstd, which may come before the others: 0x184D2A50 to 0x184D2A5F. */
+static bool skippable(const unsigned char *p, size_t n)
+{
+	return n >= 4 && (p[0] & 0xf0) == 0x50 && p[1] == 0x2a && p[2] == 0x4d && p[3] == 0x18;
+}
+
 enum compression compression_detect(const void *p, size_t n)
 {
+	if (skippable(p, n))
+		return COMPRESSION_ZSTD;
 	for (size_t i = 0; i < ARRAY_SIZE(magics); i++) {
 		if (n >= magics[i].n && memcmp(p, magics[i].magic, magics[i].n) == 0)
 			return magics[i].kind;

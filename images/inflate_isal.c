@@ -26,6 +26,26 @@ static int step(struct inflate_state *z, struct ring *to, struct err *e)
 	return 0;
 }
 
+/* ISA-L checks a header's own checksum (FHCRC) wrongly where the header comes in pieces. */
+static int begin_stream(struct work *w, bool first, struct err *e)
+{
+	enum { MAGIC = 0x1f, FLAGS = 3, FHCRC = 2 };
+	struct inflate_state *z = &w->state;
+
+	if (!first && *z->next_in != MAGIC)
+		return inflate_refuse_rest("gzip", e);
+	if (!first)
+		isal_inflate_reset(z);
+	if (inflate_top_up(&w->in, z->next_in, z->avail_in, FLAGS + 1, e) < 0)
+		return -1;
+	if (w->in.n > FLAGS && (w->in.chunk[FLAGS] & FHCRC) &&
+	    inflate_top_up(&w->in, w->in.chunk, w->in.n, sizeof(w->in.chunk), e) < 0)
+		return -1;
+	z->next_in = w->in.chunk;
+	z->avail_in = (uint32_t) w->in.n;
+	return 0;
+}
+
 /* What was read may be used up while what it unpacks to is not: the slot being full says so. */
 static int run(struct work *w, struct ring *to, struct err *e)
 {
@@ -37,8 +57,9 @@ static int run(struct work *w, struct ring *to, struct err *e)
 		z->next_in = w->in.chunk;
 		z->avail_in = (uint32_t) w->in.n;
 		do {
-			if (z->block_state == ISAL_BLOCK_FINISH)
-				isal_inflate_reset(z);
+			if ((!begun || z->block_state == ISAL_BLOCK_FINISH) &&
+			    begin_stream(w, !begun, e) < 0)
+				return -1;
 			begun = true;
 			if (step(z, to, e) < 0)
 				return -1;

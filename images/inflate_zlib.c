@@ -41,6 +41,8 @@ static int run(z_stream *z, struct inflate_input *in, struct ring *to, struct er
 		z->next_in = in->chunk;
 		z->avail_in = (unsigned) in->n;
 		while (z->avail_in > 0) {
+			if (ended == 1 && *z->next_in != 0x1f)
+				return inflate_refuse_rest("gzip", e);
 			if (ended == 1 && inflateReset(z) != Z_OK)
 				return damaged(z, e);
 			ended = step(z, to, e);

@@ -1,4 +1,7 @@
+#include <stdbool.h>
+
 #include <zstd.h>
+#include <zstd_errors.h>
 
 #include "base/util.h"
 #include "images/inflate.h"
@@ -15,7 +18,11 @@ static int step(ZSTD_DStream *z, ZSTD_inBuffer *in, struct ring *to, size_t *lef
 	out.dst = ring_room(to, e);
 	if (!out.dst)
 		return -1;
+	const bool between = *left == 0;
+
 	*left = ZSTD_decompressStream(z, &out, in);
+	if (between && ZSTD_getErrorCode(*left) == ZSTD_error_prefix_unknown)
+		return inflate_refuse_rest("zstd", e);
 	if (ZSTD_isError(*left))
 		return err_set(e, EINVAL, "zstd: %s", ZSTD_getErrorName(*left));
 	if (out.pos > 0 && ring_post(to, out.pos, e) < 0)

@@ -1,7 +1,10 @@
 # Archives that are small and want to become large. The control is the same archive with that one limit raised.
 load ../integration/images
 
-setup() { images_setup; }
+setup() {
+	images_setup
+	both_formats
+}
 
 peak() { # MAX_KIB COMMAND...: runs it, and no process of it may have had more
 	/usr/bin/env python3 - "$@" << 'PY'
@@ -62,6 +65,9 @@ PY
 	unchanged 'bytes that are allowed' img import --as rootfs s.tar
 	truncate -s 1G sparse
 	tar --sparse -cf s.tar sparse
+	IMG_FORMAT=erofs STORE=$STORE.erofs run img import --as rootfs s.tar
+	ok
+	[ "$(du -k "$STORE.erofs"/layers/*/layer.erofs | cut -f 1)" -lt 100 ]
 	run img import --as rootfs s.tar
 	ok
 	[ "$(stat -c '%s' "$(only_layer)/sparse")" = 1073741824 ]
@@ -75,12 +81,10 @@ write('same.tar', layer([f('x', str(i)) for i in range(500)]))
 PY
 	unchanged 'entries that are allowed' img import --max-entries 499 --as rootfs many.tar
 	unchanged 'entries that are allowed' img import --max-entries 499 --as rootfs same.tar
-	run img import --max-entries 500 --as rootfs many.tar
-	ok
+	both import --max-entries 500 --as rootfs many.tar
 	run img rm "$(img ls --format json | jq -r '.[0].digest')"
 	img gc
-	run img import --max-entries 500 --as rootfs same.tar
-	ok
+	both import --max-entries 500 --as rootfs same.tar
 	[ "$(cat "$(only_layer)/x")" = 499 ]
 }
 
@@ -96,11 +100,24 @@ PY
 	unchanged 'is longer than 255' img import --as rootfs long.tar
 	unchanged 'longer than 4095' img import --as rootfs path.tar
 	unchanged 'link target of 5000 bytes' img import --as rootfs link.tar
-	run img import --as rootfs ok.tar
-	ok
+	both import --as rootfs ok.tar
 	rm -rf "$STORE"
-	run img import --as rootfs --max-depth 129 deep.tar
-	ok
+	both import --as rootfs --max-depth 129 deep.tar
+}
+
+# The unpacking child is stopped: its parent has to end it.
+too_slow() { # FORMAT PATH-OF-WHAT-SHOWS-THAT-IT-WORKS
+	local pid job child code=0
+	"$IMAGE" --store "$STORE" import --format "$1" --max-time 1s --as rootfs slow.tar > out 2>&1 &
+	pid=$!
+	wait_for "[ -s '$STORE'/tmp/*/layers/partial.1/$2 ]"
+	job=$(cat "/proc/$pid/task/$pid/children")
+	child=$(cat "/proc/${job% }/task/${job% }/children")
+	kill -STOP $child
+	wait $pid || code=$?
+	[ "$code" = 1 ]
+	grep -q 'it takes longer than the 1 seconds' out
+	[ ! -e "/proc/${child% }" ] && [ -z "$(ls -A "$STORE/tmp")" ] && [ -z "$(ls -A "$STORE/layers")" ]
 }
 
 @test "time: an import that takes longer than it may" {
@@ -108,20 +125,13 @@ PY
 write('slow.tar', layer([f(f'd{i % 100}/{i}', 'x' * 3000) for i in range(8000)], tarfile.USTAR_FORMAT))
 PY
 	img ls > /dev/null
-	"$IMAGE" --store "$STORE" import --max-time 2s --as rootfs slow.tar > out 2>&1 &
-	pid=$!
-	wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
-	job=$(cat "/proc/$pid/task/$pid/children")
-	child=$(cat "/proc/${job% }/task/${job% }/children")
-	kill -STOP $child
-	code=0
-	wait $pid || code=$?
-	[ "$code" = 1 ]
-	grep -q 'it takes longer than the 2 seconds' out
-	[ ! -e "/proc/${child% }" ] && [ -z "$(ls -A "$STORE/tmp")" ] && [ -z "$(ls -A "$STORE/layers")" ]
+	too_slow dir root/d1
+	too_slow erofs layer.erofs
 	# The control: left alone, it is done in time.
-	run img import --max-time 60s --as rootfs slow.tar
-	ok
+	for IMG_FORMAT in erofs dir; do
+		STORE=$STORE.$IMG_FORMAT run img import --max-time 60s --as rootfs slow.tar
+		ok
+	done
 }
 
 @test "memory stays below 64 MiB, whatever the archive" {
@@ -130,8 +140,10 @@ PY
 import random
 write('big.tar.zst', pack(layer([f('big', random.randbytes(1 << 20) * 90)] + [d(f'd{i}') for i in range(3000)]), 'zstd'))
 PY
-	run peak 65536 "$IMAGE" --store "$STORE" import --as rootfs big.tar.zst
-	ok
+	for format in dir erofs; do
+		run peak 65536 "$IMAGE" --store "$STORE.$format" import --format $format --as rootfs big.tar.zst
+		ok
+	done
 }
 
 @test "JSON that is deep, wide or endless" {
@@ -150,6 +162,7 @@ for name, lie in (('deep', deep), ('wide', wide), ('long', long)):
     oci(name, [t], lie=lie)
 oci('good', [t])
 PY
+	IMG_FORMATS=dir # no layer is looked at
 	for l in deep wide long; do unchanged "$l" img import $l; done
 	run img import good
 	ok

@@ -54,6 +54,31 @@ PY
 	wait $pid
 }
 
+@test "the child that writes an EROFS image has no rights, no file system and one file" {
+	mk << 'PY'
+write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 3000) for i in range(8000)], tarfile.USTAR_FORMAT))
+PY
+	img ls > /dev/null
+	"$IMAGE" --store "$STORE" import --format erofs --as rootfs r.tar > out 2>&1 &
+	pid=$!
+	wait_for "[ -s '$STORE'/tmp/*/layers/partial.1/layer.erofs ]"
+	kill -STOP $(cat "/proc/$pid/task/$pid/children") $pid
+	c=$(children $pid)
+	c=${c% }
+	for set in CapEff CapPrm CapInh; do [ "$(status_of "$c" $set)" = 0000000000000000 ]; done
+	[ "$(status_of "$c" Seccomp)" = 2 ] && [ "$(status_of "$c" NoNewPrivs)" = 1 ]
+	for ns in user mnt net ipc uts pid cgroup; do
+		[ "$(readlink "/proc/$c/ns/$ns")" != "$(readlink "/proc/$pid/ns/$ns")" ]
+	done
+	# No id of the host stands for it, and the only file that it holds is the image.
+	[ -z "$(cat "/proc/$c/uid_map")" ]
+	[ "$(ls -l "/proc/$c/fd" | grep -c "$STORE")" = 1 ]
+	ls -l "/proc/$c/fd" | grep "$STORE" | grep -q '/layer.erofs$'
+	[ "$(status_of $pid Seccomp)" = 0 ] && [ -n "$(cat /proc/$pid/uid_map)" ] # the control
+	kill -CONT $(cat "/proc/$pid/task/$pid/children") $pid
+	wait $pid
+}
+
 @test "the children die with their parent" {
 	mk << 'PY'
 write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 3000) for i in range(8000)], tarfile.USTAR_FORMAT))

@@ -1,7 +1,10 @@
 # Device nodes and extended attributes with a meaning to the host.
 load ../integration/images
 
-setup() { images_setup; }
+setup() {
+	images_setup
+	both_formats
+}
 
 @test "device nodes are refused" {
 	for node in "c('dev/null', 1, 3)" "b('disk', 8, 0)" "c('wh', 0, 0)"; do
@@ -11,8 +14,7 @@ setup() { images_setup; }
 	[ -c control/dev/null ] && [ -b control/disk ] && [ -c control/wh ] # the control
 	# Asked for by name, they are left out.
 	mk <<< "write('a.tar', layer([c('null', 1, 3), f('file', '')]))"
-	run img import --as rootfs --skip-devices a.tar
-	ok
+	both import --as rootfs --skip-devices a.tar
 	[ "$(ls "$(only_layer)")" = file ]
 	jq -e '.skipped_devices == 1' "$(only_layer)/../layer.json"
 }
@@ -31,6 +33,47 @@ setup() { images_setup; }
 	python3 -c "import os; assert os.getxattr('control/dir', 'trusted.overlay.redirect') == b'/etc'"
 }
 
+@test "attributes of the host's security modules, ACLs and trusted ones are left out; setuid and file capabilities stay" {
+	mk << 'PY'
+cap = b'\1\0\0\2\0\4\0\0\0\0\0\0\0\0\0\0\0\0\0\0'.decode('latin1')
+bad = {'security.selinux': 'system_u:object_r:shadow_t:s0', 'security.ima': 'x', 'security.evm': 'x', 'security.apparmor': 'x',
+       'trusted.md5sum': 'x', 'system.posix_acl_access': 'x', 'btrfs.compression': 'zstd'}
+good = {'security.capability': cap, 'user.note': 'kept'}
+t = layer([f('file', 'x', mode=0o6755, xattrs={**bad, **good}), d('dir', mode=0o3775, xattrs={**bad, 'user.note': 'kept'}), s('link', 'file', xattrs=bad)])
+write('a.tar', t)
+PY
+	both import --as rootfs a.tar
+	root=$(only_layer)
+	[ "$(stat -c %a "$root/file" "$root/dir" | tr '\n' ' ')" = '6755 3775 ' ]
+	python3 - "$root" << 'PY'
+import os, sys
+os.chdir(sys.argv[1])
+assert sorted(os.listxattr('file')) == ['security.capability', 'user.note'], os.listxattr('file')
+assert os.listxattr('dir') == ['user.note'] and os.listxattr('link', follow_symlinks=False) == []
+PY
+	for s in "$STORE" "$STORE.erofs"; do [ "$(jq .dropped_xattrs "$s"/layers/*/layer.json)" = 21 ]; done
+	# The control: tar does set what it is told to.
+	mkdir control
+	tar --xattrs --xattrs-include='*' -C control -xf a.tar 2> /dev/null || true
+	python3 -c "import os; assert os.getxattr('control/file', 'trusted.md5sum') == b'x'"
+}
+
+@test "the control of all that is compared: a difference between the formats is seen" {
+	mk <<< "write('a.tar', layer([f('file', 'x', mode=0o4755, xattrs={'user.a': 'b'}), h('other', 'file')]))"
+	both import --as rootfs a.tar
+	root=$(only_layer)
+	for change in 'chmod 755' 'chown 1' 'touch -d 2001-01-01' 'cp /dev/null'; do
+		cp -a "$root" saved
+		$change "$root/file"
+		run mounted "$STORE.erofs" same_layers
+		ends 1 'file:'
+		rm -r "$root" && mv saved "$root"
+	done
+	python3 -c "import os, sys; os.removexattr(sys.argv[1], 'user.a')" "$root/file"
+	run mounted "$STORE.erofs" same_layers
+	ends 1 'file:'
+}
+
 @test "numbers of owners are numbers of owners" {
 	for id in -1 4294967295 4294967296 18446744073709551616; do
 		mk << PY
@@ -45,8 +88,7 @@ info, data = f('a', '')
 info.pax_headers = {'uid': '4294967294'}
 write('a.tar', layer([(info, data)]))
 PY
-	run img import --as rootfs a.tar
-	ok
+	both import --as rootfs a.tar
 	[ "$(stat -c %u "$(only_layer)/a")" = 4294967294 ]
 }
 

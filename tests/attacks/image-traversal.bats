@@ -40,8 +40,7 @@ refused() {
 }
 
 contained() {
-	run img import --as rootfs a.tar
-	ok
+	both import --as rootfs a.tar
 	untouched
 }
 
@@ -140,8 +139,7 @@ naive(one, 'control')
 naive(two, 'control')
 PY
 	hit
-	run img import l
-	ok
+	both import l
 	untouched
 	[ "$(find "$STORE/layers" -name pwned | grep -c /root/dir/pwned)" = 1 ]
 }

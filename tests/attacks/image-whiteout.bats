@@ -18,8 +18,7 @@ PY
 	archive "s('link', V), f('link/.wh.secret', '')"
 	[ ! -e victim/secret ]
 	echo secret > victim/secret
-	run img import --as rootfs a.tar
-	ok
+	both import --as rootfs a.tar
 	[ "$(cat victim/secret)" = secret ]
 	# Inside, it is a whiteout where the link leads to.
 	[ -c "$(only_layer)$VICTIM/secret" ]
@@ -51,8 +50,7 @@ PY
 	done
 	# The control: the same names without the mark are ordinary ones.
 	mk <<< "write('a.tar', layer([f('y', ''), f('wh.x', ''), d('a.wh.'), s('.whx', 'y')]))"
-	run img import --as rootfs a.tar
-	ok
+	both import --as rootfs a.tar
 }
 
 @test "a whiteout never removes what its own layer wrote, in either order" {
@@ -61,8 +59,7 @@ write('a.tar', layer([f('before', '1'), f('.wh.before', ''), f('.wh.after', ''),
                       d('dir'), f('dir/x', '3'), f('.wh.dir', ''), f('.wh.dir2', ''), d('dir2'), f('dir2/x', '4'),
                       f('.wh.deep', ''), f('deep/a/b', '5')]))
 PY
-	run img import --as rootfs a.tar
-	ok
+	both import --as rootfs a.tar
 	root=$(only_layer)
 	[ "$(cat "$root/before" "$root/after" "$root/dir/x" "$root/dir2/x" "$root/deep/a/b")" = 12345 ]
 	# What the whiteouts meant is still said: the directories hide the lower ones' content.
@@ -82,8 +79,7 @@ for t in (two, three):
 PY
 	[ ! -e victim/secret ]
 	echo secret > victim/secret
-	run img import l
-	ok
+	both import l
 	[ "$(cat victim/secret)" = secret ]
 }
 
@@ -92,8 +88,7 @@ PY
 V = os.environ['VICTIM']
 write('a.tar', layer([f('.wh..wh..opq', ''), s('link', V), f('link/.wh..wh..opq', '')]))
 PY
-	run img import --as rootfs a.tar
-	ok
+	both import --as rootfs a.tar
 	root=$(only_layer)
 	python3 - "$root" "$VICTIM" << 'PY'
 import os, sys

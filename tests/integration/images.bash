@@ -4,7 +4,9 @@
 #   mk << 'PY' ... PY    Python in $WORK with everything of mkimage.py
 #   victim_setup         images_setup, a directory outside the store to attack, and control/ for a careless program
 #   only_layer           the root directory of the store's only layer
-#   unchanged COMMAND... fails, and leaves no blob, layer, name or temporary file
+#   unchanged TEXT COMMAND...  refused with this text, the store is as before; in every format of $IMG_FORMATS
+#   both import ARGS...        succeeds with directories in $STORE and with EROFS images in $STORE.erofs, and both hold the same
+#   mounted STORE COMMAND...   runs it where each EROFS layer of this store is mounted at HEX/root beside it
 
 load "${BASH_SOURCE[0]%/*}/assert.bash"
 
@@ -20,8 +22,14 @@ images_setup() {
 	cd "$WORK" || return 1
 }
 
+# Attacks on the unpacker are carried out on both of its ways to write a layer.
+both_formats() {
+	IMG_FORMATS='dir erofs'
+}
+
 victim_setup() {
 	images_setup
+	both_formats
 	mkdir victim control
 	echo secret > victim/secret
 	export VICTIM=$WORK/victim
@@ -31,8 +39,11 @@ need() {
 	command -v "$1" > /dev/null || skip "needs $1"
 }
 
+# IMG_FORMAT: how layers are made by it, where the command does not say so.
 img() {
-	timeout "${IMG_TIMEOUT:-120}" "$IMAGE" --store "$STORE" "$@"
+	local format=()
+	case $1 in import | pull) [ -z "${IMG_FORMAT:-}" ] || format=(--format "$IMG_FORMAT") ;; esac
+	timeout "${IMG_TIMEOUT:-120}" "$IMAGE" --store "$STORE" "$1" "${format[@]}" "${@:2}"
 }
 
 mk() {
@@ -50,12 +61,42 @@ contents() {
 	cat "$STORE/index.json"
 }
 
-# unchanged TEXT COMMAND...: refused with this text, and the store is as before.
 unchanged() {
-	local text=$1 before
+	local text=$1 before IMG_FORMAT
 	shift
 	img ls > /dev/null
 	before=$(contents)
-	fails_with "$text" "$@"
+	for IMG_FORMAT in ${IMG_FORMATS:-''}; do fails_with "$text" "$@" || return 1; done
 	[ "$(contents)" = "$before" ] || { echo "the store has changed:" && diff <(echo "$before") <(contents) && return 1; }
+}
+
+mounted() {
+	local images=$1 layer
+	shift
+	for layer in "$images"/layers/*; do mkdir -p "$layer/root"; done
+	images=$images unshare -m bash -ec '
+		for layer in "$images"/layers/*; do mount -t erofs -o ro,loop "$layer/layer.erofs" "$layer/root"; done
+		"$@"' - "$@"
+	local status=$?
+	rmdir "$images"/layers/*/root
+	return $status
+}
+
+# Every layer of both stores, entry by entry. Times of what no entry describes are those of its making.
+same_layers() {
+	local layer
+	for layer in "$STORE.erofs"/layers/*; do
+		python3 "$IMAGES_DIR/treecmp.py" "$STORE/layers/${layer##*/}/root" "$layer/root" --no-dir-times --empty || return 1
+	done
+}
+
+both() {
+	rm -rf "$STORE.erofs"
+	IMG_FORMAT=erofs STORE=$STORE.erofs run img "$@"
+	ok || return 1
+	IMG_FORMAT=dir run img "$@"
+	ok || return 1
+	export -f same_layers
+	export STORE IMAGES_DIR
+	mounted "$STORE.erofs" same_layers > same.log 2>&1 || { echo 'the formats differ:' && cat same.log && return 1; }
 }

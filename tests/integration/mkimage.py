@@ -9,8 +9,10 @@ import hashlib
 import io
 import json
 import os
+import struct
 import subprocess
 import tarfile
+import zlib
 
 ARCH = {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(os.uname().machine, os.uname().machine)
 ALGORITHM = 'sha256'
@@ -66,6 +68,74 @@ def layer(entries, format=tarfile.PAX_FORMAT):
         for info, data in entries:
             t.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+# ---- archives byte by byte, for what no writer of tars would write ----
+
+END = bytes(1024)
+
+
+def block(data):
+    data = data.encode() if isinstance(data, str) else data
+    return data + bytes(-len(data) % 512)
+
+
+def header(name, size=0, kind='0', magic=b'ustar\x0000', field=None, more=None):
+    """field: the size's 12 bytes as they are; more: {offset: bytes}."""
+    h = bytearray(512)
+    for at, data in {0: name.encode()[:100], 100: b'0000644\0', 108: b'0000000\0', 116: b'0000000\0', 124: field or b'%011o\0' % size,
+                     136: b'00000000000\0', 156: kind.encode(), 257: magic, **(more or {}), 148: b' ' * 8}.items():
+        h[at:at + len(data)] = data
+    h[148:156] = b'%06o\0 ' % sum(h)
+    return bytes(h)
+
+
+def raw(name, data='', **how):
+    data = data.encode() if isinstance(data, str) else data
+    return header(name, len(data), **how) + block(data)
+
+
+def pax(*records, text=None, kind='x'):
+    """records: (key, value); text: the whole extended header instead."""
+    body = b''
+    for key, value in records:
+        line = b' %s=%s\n' % (key.encode(), value if isinstance(value, bytes) else str(value).encode())
+        n = len(line) + 1
+        while len(str(n)) + len(line) != n:
+            n += 1
+        body += str(n).encode() + line
+    return raw('PaxHeaders/x', body if text is None else text, kind=kind)
+
+
+def sparse(name, size, extents, data):
+    """GNU's sparse format 1.0 in pax, with these numbers."""
+    table = block('%d\n' % len(extents) + ''.join('%s\n%s\n' % x for x in extents))
+    return pax(('GNU.sparse.major', 1), ('GNU.sparse.minor', 0), ('GNU.sparse.name', name), ('GNU.sparse.realsize', size)) + \
+        raw('GNUSparseFile.0/' + name, table + data)
+
+
+def old_sparse(name, size, extents, data):
+    """GNU's own format."""
+    numbers = {386 + 12 * i: b'%011o\0' % n for i, n in enumerate(n for x in extents for n in x)}
+    return raw(name, data, kind='S', magic=b'ustar  \0', more={**numbers, 483: b'%011o\0' % size})
+
+
+def gzip_member(data, extra=None, name=None, comment=None, checksum=False):
+    """One with these parts in its header."""
+    squeeze = zlib.compressobj(1, zlib.DEFLATED, -15)
+    flags = (extra is not None) * 4 | (name is not None) * 8 | (comment is not None) * 16 | checksum * 2
+    head = b'\x1f\x8b\x08' + bytes([flags]) + b'\0\0\0\0\0\xff'
+    if extra is not None:
+        head += struct.pack('<H', len(extra)) + extra
+    for text in (name, comment):
+        head += text + b'\0' if text is not None else b''
+    head += struct.pack('<H', zlib.crc32(head) & 0xffff) if checksum else b''
+    return head + squeeze.compress(data) + squeeze.flush() + struct.pack('<II', zlib.crc32(data), len(data) & 0xffffffff)
+
+
+def skippable(data):
+    """A frame that readers of zstd pass over."""
+    return struct.pack('<II', 0x184d2a50, len(data)) + data
 
 
 def sha(data):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""treecmp.py A B [--no-root-time] [--links]: every entry of two trees by name, type, mode, owner, time in nanoseconds, size, link
-target, device, attributes, content and, with --links, link count. Prints what differs; exit status 1 if anything does."""
+"""treecmp.py A B [--no-root-time] [--no-times] [--no-dir-times] [--links] [--empty]: every entry of two trees by name, type, mode, owner, time in nanoseconds, size, link
+target, device, attributes, content and, with --links, link count. Prints what differs; exit status 1 if anything does, or if there is
+nothing but the root and no --empty."""
 import hashlib
 import os
 import stat
@@ -55,6 +56,11 @@ def main():
                 # What no entry of the archive describes has the time of its making.
                 if n == '.' or '--no-times' in sys.argv and (n.startswith('implied') or t[n].get('device') == 0):
                     t[n]['mtime'] = 0
+    if '--no-dir-times' in sys.argv:
+        for t in (a, b):
+            for e in t.values():
+                if e.get('device') == 0 or stat.S_ISDIR(int(e['mode'], 8)):
+                    e['mtime'] = 0
     for n in sorted(set(a) | set(b)):
         if a.get(n) != b.get(n):
             bad += 1
@@ -63,7 +69,7 @@ def main():
         bad += 1
         print('hard links:\n  %s\n  %s' % (same_files(args[0]), same_files(args[1])))
     print('%d entries, %d differ' % (len(a), bad))
-    sys.exit(bad > 0 or len(a) < 2)
+    sys.exit(bad > 0 or len(a) < 2 and '--empty' not in sys.argv)
 
 
 main()

@@ -177,6 +177,9 @@ static void compressions(void **state)
 	assert_int_equal(compression_detect("\x1f\x8b\x08", 3), COMPRESSION_GZIP);
 	assert_int_equal(compression_detect("\x28\xb5\x2f\xfd", 4), COMPRESSION_ZSTD);
 	assert_int_equal(compression_detect("\x28\xb5\x2f", 3), COMPRESSION_NONE);
+	assert_int_equal(compression_detect("\x50\x2a\x4d\x18", 4), COMPRESSION_ZSTD);
+	assert_int_equal(compression_detect("\x5f\x2a\x4d\x18", 4), COMPRESSION_ZSTD);
+	assert_int_equal(compression_detect("\x60\x2a\x4d\x18", 4), COMPRESSION_NONE);
 	assert_int_equal(compression_detect("\xfd"
 					    "7zXZ\0",
 					    6),
