@@ -17,3 +17,16 @@ bench: all $(BENCH_PROGRAMS) $(O)/tests/bench/nothing $(O)/tests/bench/waits
 	$(Q)tests/tools/need config/packages/run config/packages/bench
 	$(Q)$(MAKE) --no-print-directory image
 	$(Q)tests/bench/bench.py --bin $(O)/bin --floor $(O)/tests/bench/floor --store $(RUN_DIR)/store $(BENCH)
+
+## bench-shim     terminals over WebSocket, beside a Node server and ttyd (found in PATH, or BENCH='--ttyd PROGRAM'); prints Markdown
+.PHONY: bench-shim
+bench-shim: all $(O)/bench-node/node_modules
+	$(Q)tests/tools/need config/packages/run config/packages/bench
+	$(Q)tests/bench/bench_shim.py --bin $(O)/bin --node $(O)/bench-node $(BENCH)
+
+# node-pty is compiled against the headers that came with node.
+$(O)/bench-node/node_modules: tests/bench/node/package-lock.json tests/bench/node/server.js
+	@mkdir -p $(@D)
+	$(Q)cp tests/bench/node/* $(@D)/
+	$(Q)cd $(@D) && npm_config_nodedir=$$(dirname $$(dirname $$(realpath $$(command -v node)))) npm ci --no-audit --no-fund --silent
+	$(Q)touch $@
