@@ -255,6 +255,30 @@ size_t str_utf8_len(const void *p, size_t n)
 	return 4;
 }
 
+bool str_utf8_is_cut(const void *p, size_t n)
+{
+	const unsigned char *s = p;
+	unsigned char low = 0x80, high = 0xbf; /* of the second byte */
+
+	if (s[0] < 0xc2 || s[0] > 0xf4 || n >= (s[0] >= 0xf0 ? 4u : s[0] >= 0xe0 ? 3u : 2u))
+		return false;
+	switch (s[0]) {
+	case 0xe0: /* overlong */
+		low = 0xa0;
+		break;
+	case 0xed: /* surrogates */
+		high = 0x9f;
+		break;
+	case 0xf0: /* overlong */
+		low = 0x90;
+		break;
+	case 0xf4: /* above U+10FFFF */
+		high = 0x8f;
+		break;
+	}
+	return (n < 2 || (s[1] >= low && s[1] <= high)) && (n < 3 || (s[2] & 0xc0) == 0x80);
+}
+
 void str_hex(const void *p, size_t n, char *out)
 {
 	static const char digits[] = "0123456789abcdef";

@@ -33,6 +33,8 @@ int str_copy(char *dst, size_t n, const char *src, const char *what, struct err 
 /* Length (1..4) of the valid UTF-8 sequence at p, 0 when there is none: no overlong forms, no
  * surrogates, nothing above U+10FFFF. */
 size_t str_utf8_len(const void *p, size_t n);
+/* True when the n bytes, 1 or more, are a valid sequence that has been cut: some bytes after them make it whole. */
+bool str_utf8_is_cut(const void *p, size_t n);
 
 void str_hex(const void *p, size_t n, char *out);  /* out: 2n + 1 bytes */
 int str_unhex(const char *s, void *out, size_t n); /* exactly 2n digits, else -1 */

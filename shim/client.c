@@ -50,32 +50,31 @@ static void set_socket(int fd)
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
-/* HELLO, a GAP when `since` is no longer there, and what is history. */
+/* The greeting, a gap when `since` is no longer there, and what is history. */
 static int greet(struct client *c, const struct client_spec *spec, struct err *e)
 {
 	const struct ring *r = spec->ring;
-	struct proto_hello hello = { .id = spec->sandbox_id,
-				     .client = spec->number,
-				     .role = spec->role == CLIENT_WRITER ? "writer" : "viewer",
-				     .oldest = r->oldest,
-				     .next = r->next,
-				     .cols = spec->cols,
-				     .rows = spec->rows,
-				     .window = spec->window };
-	auto_buf struct buf text = BUF_LIMIT(1024);
-	uint8_t small[PROTO_MAX_SMALL];
+	const struct dialect_greeting g = { .id = spec->sandbox_id,
+					    .client = spec->number,
+					    .writer = spec->role == CLIENT_WRITER,
+					    .oldest = r->oldest,
+					    .next = r->next,
+					    .cols = spec->cols,
+					    .rows = spec->rows,
+					    .window = spec->window };
+	const struct dialect_out out = client_out(c);
 	uint64_t from = spec->since;
 
-	if (proto_hello(&text, &hello, e) < 0)
+	if (c->dialect->greet && c->dialect->greet(&g, &out, e) < 0)
 		return -1;
-	client_queue(c, buf_bytes(&text), buf_len(&text));
 	if (!spec->has_since)
 		from = ring_cut(r, r->oldest);
 	else if (from < r->oldest) {
 		from = ring_cut(r, r->oldest);
-		client_queue(c, small, proto_range(small, PROTO_GAP, spec->since, from));
+		client_queue_gap(c, spec->since, from);
 	}
-	client_queue(c, small, proto_range(small, PROTO_REPLAY_BEGIN, from, r->next));
+	if (c->dialect->replay_begin)
+		c->dialect->replay_begin(&out, from, r->next);
 	c->cursor = c->acked = from;
 	c->replay_to = r->next;
 	c->in_replay = true;
@@ -93,21 +92,21 @@ int client_new(const struct client_spec *spec, struct client **out, struct err *
 	c = xalloc(sizeof(*c));
 	*c = (struct client){ .fd = FD_NONE,
 			      .framing = spec->framing,
+			      .dialect = spec->dialect,
 			      .role = spec->role,
 			      .number = spec->number,
 			      .ring = spec->ring,
 			      .hooks = spec->hooks,
 			      .window = spec->window,
 			      .ctl = BUF_LIMIT(CTL_LIMIT),
-			      .spill = BUF_LIMIT(CLIENT_FRAME_BYTES + 64),
+			      .spill = BUF_LIMIT(CLIENT_SPILL_BYTES),
 			      .pending = BUF_LIMIT(PENDING_LIMIT),
-			      .exit = BUF_LIMIT(1024),
 			      .cols = spec->cols,
 			      .rows = spec->rows,
 			      .life_ms = spec->now_ms,
 			      .progress_ms = spec->now_ms,
 			      .state_ms = spec->now_ms };
-	ws_in_init(&c->ws);
+	ws_in_init(&c->ws, c->dialect->accepts_text);
 	packet_in_init(&c->packet);
 	if (greet(c, spec, e) < 0) {
 		client_free(c);
@@ -130,7 +129,7 @@ void client_free(struct client *c)
 	buf_fini(&c->pending);
 	buf_fini(&c->ctl);
 	buf_fini(&c->spill);
-	buf_fini(&c->exit);
+	dialect_state_fini(&c->speech);
 	free(c);
 }
 
@@ -152,9 +151,13 @@ bool client_has_pending(const struct client *c)
 
 void client_close(struct client *c, uint16_t code, const char *why, uint64_t now_ms)
 {
+	const struct dialect_out out = client_out(c);
+
 	if (c->state != CLIENT_OPEN)
 		return;
-	client_queue_close(c, code, why);
+	if (c->dialect->failed && !c->peer_closed && !c->exit_code)
+		c->dialect->failed(&out, code, why);
+	client_queue_close(c, dialect_close_code(c->dialect, code), why);
 	client_set_state(c, CLIENT_CLOSING, now_ms);
 }
 
@@ -178,36 +181,47 @@ static void take_ack(struct client *c, uint64_t offset, uint64_t now_ms)
 	}
 }
 
+/* What only a writer may: from a viewer it is ignored. */
+static void take_writing(struct client *c, const struct dialect_in *in)
+{
+	if (c->role != CLIENT_WRITER)
+		return;
+	if (in->ask == DIALECT_RESIZE)
+		c->hooks->resize(c->hooks->arg, c, in->cols, in->rows);
+	else if (in->ask == DIALECT_INPUT_END)
+		c->hooks->input_end(c->hooks->arg, c);
+	else if (in->n > 0)
+		c->hooks->input(c->hooks->arg, c, in->data, in->n);
+}
+
 static void take_message(struct client *c, const uint8_t *p, size_t n, uint64_t now_ms)
 {
-	bool writer = c->role == CLIENT_WRITER;
 	struct err e = ERR_NONE;
-	struct proto_in m;
+	struct dialect_in in;
 
 	if (n == 0) /* some clients send these as a sign of life */
 		return;
-	if (proto_decode(p, n, &m, &e) < 0) {
+	if (c->dialect->decode(&c->speech, p, n, &in, &e) < 0) {
 		protocol_error(c, e.msg, now_ms);
 		return;
 	}
-	switch (m.type) {
-	case PROTO_INPUT:
-		if (writer && m.n > 0)
-			c->hooks->input(c->hooks->arg, c, m.data, m.n);
+	switch (in.ask) {
+	case DIALECT_INPUT:
+	case DIALECT_INPUT_END:
+	case DIALECT_RESIZE:
+		take_writing(c, &in);
 		break;
-	case PROTO_INPUT_END:
-		if (writer)
-			c->hooks->input_end(c->hooks->arg, c);
+	case DIALECT_ACK:
+		take_ack(c, in.offset, now_ms);
 		break;
-	case PROTO_RESIZE:
-		if (writer)
-			c->hooks->resize(c->hooks->arg, c, m.cols, m.rows);
+	case DIALECT_PING:
+		client_queue_pong(c, in.data, in.n);
 		break;
-	case PROTO_ACK:
-		take_ack(c, m.offset, now_ms);
+	case DIALECT_PAUSE:
+	case DIALECT_RESUME:
+		c->output_paused = in.ask == DIALECT_PAUSE;
 		break;
-	default: /* PING, the only other type that proto_decode lets pass */
-		client_queue_pong(c, m.data, m.n);
+	case DIALECT_NOTHING:
 		break;
 	}
 }
@@ -216,10 +230,8 @@ static void take_event(struct client *c, const struct frame_event *ev, uint64_t 
 {
 	switch (ev->kind) {
 	case FRAME_MESSAGE:
-		take_message(c, ev->data, ev->n, now_ms);
-		break;
 	case FRAME_TEXT:
-		protocol_error(c, "text message; carrel.v1 is binary", now_ms);
+		take_message(c, ev->data, ev->n, now_ms);
 		break;
 	case FRAME_PING:
 		memcpy(c->pong, ev->data, ev->n);

@@ -1,11 +1,11 @@
 /*
  * One client of the terminal: its socket, its framing, its place in the output history.
  *
- * A state machine that knows no loop: the session calls client_read, client_write and the verbs below,
+ * A state machine that knows no loop and no subprotocol (its dialect does): the session calls client_read, client_write and the verbs below,
  * then looks at client_wants. Output is taken from the ring at this client's cursor, one frame per
- * turn, bounded by the client's acknowledgements; small messages wait in `ctl` and go between frames.
- * Nothing here blocks, and nothing grows beyond its limit: a client that does not read costs at most
- * one frame of memory.
+ * turn, bounded by the client's acknowledgements where the dialect has them and by what the kernel keeps unsent; small
+ * messages wait in `ctl` and go between frames. Nothing here blocks, and nothing grows beyond its limit: a client that
+ * does not read costs at most one frame of memory.
  *
  *   OPEN ──client_close, a close or an error from the peer──► CLOSING ──all sent──► LINGER ──► GONE
  *   any state ──the socket fails──► GONE
@@ -19,8 +19,8 @@
 
 #include "base/buf.h"
 #include "base/loop.h"
+#include "shim/dialect.h"
 #include "shim/packet.h"
-#include "shim/proto.h"
 #include "shim/ws.h"
 
 struct client;
@@ -49,12 +49,13 @@ struct client_hooks {
 struct client_spec {
 	int fd; /* non-blocking; becomes the client's */
 	enum client_framing framing;
+	const struct dialect *dialect; /* with packets: one that may be spoken so */
 	enum client_role role;
 	uint32_t number;
 	uint64_t since; /* <= ring->next */
 	bool has_since;
 	uint32_t window;
-	uint16_t cols, rows; /* in force, for HELLO */
+	uint16_t cols, rows; /* in force, for the greeting */
 	const char *sandbox_id;
 	const struct ring *ring;	  /* borrowed */
 	const struct client_hooks *hooks; /* borrowed */
@@ -69,6 +70,8 @@ struct client {
 	int fd;
 	enum client_state state;
 	enum client_framing framing;
+	const struct dialect *dialect;
+	struct dialect_state speech;
 	enum client_role role;
 	uint32_t number;
 	const struct ring *ring;
@@ -79,7 +82,8 @@ struct client {
 	struct buf
 		pending; /* bytes received but not decoded: left over from the upgrade, or input is full */
 	bool input_paused;
-	bool peer_closed; /* its close has come: there is nothing to wait for */
+	bool output_paused; /* the client has asked for that */
+	bool peer_closed;   /* its close has come: there is nothing to wait for */
 
 	struct buf ctl;	  /* small framed messages, sent before the next frame of output */
 	struct buf spill; /* the rest of a frame that the socket took in part */
@@ -96,15 +100,15 @@ struct client {
 	uint8_t pong[125];
 	uint8_t n_pong;
 
-	struct buf exit; /* the EXIT message, once the program has ended */
-	uint16_t exit_code;
+	struct dialect_exit exit; /* once the program has ended */
+	uint16_t exit_code;	  /* the close code after it; 0: it lives */
 
 	uint64_t life_ms;     /* last byte from the peer, or taken by its socket */
 	uint64_t progress_ms; /* last time that output moved on */
 	uint64_t state_ms;    /* entered the state */
 };
 
-/* Queues HELLO and the start of the replay. On failure fd is still the caller's. */
+/* Queues the greeting and the start of the replay. On failure fd is still the caller's. */
 int client_new(const struct client_spec *spec, struct client **out, struct err *e);
 void client_free(struct client *c);
 
@@ -124,8 +128,8 @@ void client_size(struct client *c, uint16_t cols, uint16_t rows);
 void client_notice(struct client *c, const char *kind, uint64_t seconds_left);
 /* A WebSocket ping; nothing with packets, whose peer's end the kernel reports. */
 void client_ping(struct client *c);
-/* After the last byte of output: this EXIT message (type byte included), then a close with code. */
-void client_exit(struct client *c, const void *exit_message, size_t n, uint16_t code);
+/* After the last byte of output: how the program ended, then a close with code. */
+void client_exit(struct client *c, const struct dialect_exit *x, uint16_t code);
 /* Now: what is queued, then a close. Output not yet framed is not sent. */
 void client_close(struct client *c, uint16_t code, const char *why, uint64_t now_ms);
 void client_drop(struct client *c);

@@ -1,6 +1,7 @@
 #include "shim/client_out.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -29,17 +30,23 @@ static void append(struct client *c, const void *p, size_t n)
 static size_t frame_head(const struct client *c, uint8_t out[WS_HEADER_MAX], size_t n)
 {
 	if (c->framing == CLIENT_WS)
-		return ws_header(out, WS_OP_BINARY, n);
+		return ws_header(out, c->dialect->sends_text ? WS_OP_TEXT : WS_OP_BINARY, n);
 	packet_header(out, (uint32_t) n);
 	return PACKET_HEADER;
 }
 
-void client_queue(struct client *c, const void *message, size_t n)
+static void put_message(void *arg, const void *message, size_t n)
 {
+	struct client *c = arg;
 	uint8_t head[WS_HEADER_MAX];
 
 	append(c, head, frame_head(c, head, n));
 	append(c, message, n);
+}
+
+struct dialect_out client_out(struct client *c)
+{
+	return (struct dialect_out){ put_message, c };
 }
 
 static void queue_ws_control(struct client *c, enum ws_opcode op, const void *p, size_t n)
@@ -50,15 +57,46 @@ static void queue_ws_control(struct client *c, enum ws_opcode op, const void *p,
 	append(c, p, n);
 }
 
-/* carrel.v1's PONG. It waits in ctl like any message; when a client pings faster than it reads, the
- * newest answer is as good as all. */
+/* It waits in ctl like any message; when a client pings faster than it reads, the newest answer is as good as all. */
 void client_queue_pong(struct client *c, const uint8_t *p, size_t n)
 {
-	uint8_t small[PROTO_MAX_SMALL];
+	const struct dialect_out out = client_out(c);
 
-	if (buf_len(&c->ctl) > c->ctl.limit / 2)
-		return;
-	client_queue(c, small, proto_pong(small, p, n));
+	if (c->dialect->pong && buf_len(&c->ctl) <= c->ctl.limit / 2)
+		c->dialect->pong(&out, p, n);
+}
+
+/* Bytes for the terminal that are not in the history, before the next of it. */
+static void put_bytes(struct client *c, const uint8_t *p, size_t n)
+{
+	const struct iovec v = { (void *) p, n };
+	auto_buf struct buf message = BUF_LIMIT(DIALECT_HEAD + DIALECT_ENCODED);
+	struct err e = ERR_NONE;
+	uint8_t head[DIALECT_HEAD];
+	int r;
+
+	if (c->dialect->encode)
+		r = c->dialect->encode(&c->speech, DIALECT_STDOUT, &v, 1, &message, &e);
+	else {
+		r = buf_append(&message, head,
+			       c->dialect->head(head, DIALECT_STDOUT, c->cursor), &e);
+		if (r == 0)
+			r = buf_append(&message, p, n, &e);
+	}
+	if (r < 0)
+		log_warn("client %u: %s", c->number, e.msg);
+	else if (buf_len(&message) > 0)
+		put_message(c, buf_bytes(&message), buf_len(&message));
+}
+
+void client_queue_gap(struct client *c, uint64_t from, uint64_t to)
+{
+	const struct dialect_out out = client_out(c);
+
+	if (c->dialect->gap)
+		c->dialect->gap(&out, from, to);
+	else
+		put_bytes(c, dialect_reset, sizeof(dialect_reset));
 }
 
 void client_queue_close(struct client *c, uint16_t code, const char *why)
@@ -74,7 +112,7 @@ void client_queue_close(struct client *c, uint16_t code, const char *why)
 	if (c->framing == CLIENT_WS)
 		queue_ws_control(c, WS_OP_CLOSE, body + 1, 2 + n);
 	else
-		client_queue(c, body, 3 + n);
+		put_message(c, body, 3 + n);
 }
 
 void client_ping(struct client *c)
@@ -87,26 +125,22 @@ void client_size(struct client *c, uint16_t cols, uint16_t rows)
 {
 	c->cols = cols;
 	c->rows = rows;
-	c->size_due = true;
+	c->size_due = c->dialect->size;
 }
 
 void client_notice(struct client *c, const char *kind, uint64_t seconds_left)
 {
-	auto_buf struct buf text = BUF_LIMIT(256);
-	struct err e = ERR_NONE;
+	const struct dialect_out out = client_out(c);
 
-	if (c->state == CLIENT_OPEN && proto_notice(&text, kind, seconds_left, &e) == 0)
-		client_queue(c, buf_bytes(&text), buf_len(&text));
+	if (c->state == CLIENT_OPEN && c->dialect->notice)
+		c->dialect->notice(&out, kind, seconds_left);
 }
 
-void client_exit(struct client *c, const void *exit_message, size_t n, uint16_t code)
+void client_exit(struct client *c, const struct dialect_exit *x, uint16_t code)
 {
-	struct err e = ERR_NONE;
-
 	if (c->state != CLIENT_OPEN || c->exit_code)
 		return;
-	if (buf_append(&c->exit, exit_message, n, &e) < 0)
-		log_warn("client %u: %s", c->number, e.msg);
+	c->exit = *x;
 	c->exit_code = code;
 }
 
@@ -122,7 +156,7 @@ static uint64_t window_left(const struct client *c)
 {
 	uint64_t open = c->cursor - c->acked, in_flight = open - MIN(c->skipped, open);
 
-	if (c->input_paused)
+	if (c->input_paused || !c->dialect->acks)
 		return UINT64_MAX;
 	return in_flight < c->window ? c->window - in_flight : 0;
 }
@@ -132,9 +166,12 @@ static size_t sendable(const struct client *c)
 {
 	uint64_t n = MIN(c->ring->next - c->cursor, window_left(c));
 
+	if (c->output_paused)
+		return 0;
 	if (c->in_replay)
 		n = MIN(n, c->replay_to > c->cursor ? c->replay_to - c->cursor : 0);
-	return (size_t) MIN(n, (uint64_t) CLIENT_FRAME_BYTES);
+	return (size_t) MIN(n, (uint64_t) (c->dialect->encode ? DIALECT_ENCODE
+							      : CLIENT_FRAME_BYTES));
 }
 
 /* Output that this client has not been sent left the history. It is told once it can take what comes
@@ -143,41 +180,56 @@ static size_t sendable(const struct client *c)
 static void queue_gap(struct client *c)
 {
 	uint64_t to = ring_cut(c->ring, c->ring->oldest);
-	uint8_t small[PROTO_MAX_SMALL];
 
-	if (c->cursor >= c->ring->oldest || buf_len(&c->ctl) > 0 || window_left(c) == 0)
+	if (c->cursor >= c->ring->oldest || buf_len(&c->ctl) > 0 || window_left(c) == 0 ||
+	    c->output_paused)
 		return;
 	log_debug("client %u: lost %llu bytes of output", c->number,
 		  (unsigned long long) (to - c->cursor));
-	client_queue(c, small, proto_range(small, PROTO_GAP, c->cursor, to));
+	client_queue_gap(c, c->cursor, to);
 	c->skipped += to - c->cursor;
 	c->cursor = c->skipped_to = to;
+}
+
+/* The last output is sent: how it ended, and the close. Without a message for that the close says it in words. */
+static void queue_exit(struct client *c, uint64_t now_ms)
+{
+	const struct dialect_out out = client_out(c);
+	char why[64] = "";
+
+	if (c->dialect->exit)
+		c->dialect->exit(&c->speech, &out, &c->exit);
+	else
+		(void) snprintf(why, sizeof(why), "%s, %s %d", c->exit.reason,
+				c->exit.signal ? "signal" : "code",
+				c->exit.signal ? c->exit.signal : c->exit.code);
+	client_close(c, c->exit_code, why, now_ms);
 }
 
 /* Queues the messages that have become due at this place in the output. */
 static void queue_due(struct client *c, uint64_t now_ms)
 {
-	uint8_t small[PROTO_MAX_SMALL];
+	const struct dialect *d = c->dialect;
+	const struct dialect_out out = client_out(c);
 
 	if (c->state != CLIENT_OPEN)
 		return;
 	queue_gap(c);
 	if (c->in_replay && c->cursor >= c->replay_to) {
 		c->in_replay = false;
-		client_queue(c, small, proto_offset(small, PROTO_REPLAY_END, c->cursor));
+		if (d->replay_end)
+			d->replay_end(&out, c->cursor);
 	}
 	if (c->size_due && buf_len(&c->ctl) < c->ctl.limit / 2) {
 		c->size_due = false;
-		client_queue(c, small, proto_size(small, c->cols, c->rows));
+		d->size(&out, c->cols, c->rows);
 	}
 	if (c->pong_due && buf_len(&c->ctl) < c->ctl.limit / 2) {
 		c->pong_due = false;
 		queue_ws_control(c, WS_OP_PONG, c->pong, c->n_pong);
 	}
-	if (c->exit_code && !c->in_replay && c->cursor == c->ring->next) {
-		client_queue(c, buf_bytes(&c->exit), buf_len(&c->exit));
-		client_close(c, c->exit_code, "", now_ms);
-	}
+	if (c->exit_code && !c->in_replay && c->cursor == c->ring->next)
+		queue_exit(c, now_ms);
 }
 
 /* Sends iov; returns bytes taken, 0 when the socket is full, -1 when it is broken (state GONE). */
@@ -229,26 +281,54 @@ static void keep_rest(struct client *c, const struct iovec *iov, size_t n, size_
 	}
 }
 
-/* One frame of n bytes at the cursor; false when the socket is full. */
+/* n bytes were taken from the history. */
+static void advance(struct client *c, size_t n, uint64_t now_ms)
+{
+	c->cursor += n;
+	c->progress_ms = now_ms;
+}
+
+/* One frame of n bytes at the cursor, straight from the history; false when the socket is full. */
 static bool send_output(struct client *c, size_t n, uint64_t now_ms)
 {
-	uint8_t head[WS_HEADER_MAX + PROTO_OUTPUT_HEAD];
-	size_t n_head = frame_head(c, head, PROTO_OUTPUT_HEAD + n);
+	uint8_t head[WS_HEADER_MAX + DIALECT_HEAD], before[DIALECT_HEAD];
+	size_t n_before = c->dialect->head(before, DIALECT_STDOUT, c->cursor);
+	size_t n_head = frame_head(c, head, n_before + n);
 	struct iovec iov[3] = { { .iov_base = head } };
 	size_t n_iov = 1 + (size_t) ring_peek(c->ring, c->cursor, n, iov + 1);
 	ssize_t r;
 
-	(void) proto_offset(head + n_head, PROTO_OUTPUT, c->cursor);
-	iov[0].iov_len = n_head + PROTO_OUTPUT_HEAD;
+	memcpy(head + n_head, before, n_before);
+	iov[0].iov_len = n_head + n_before;
 	r = send_iov(c, iov, n_iov, now_ms);
 	if (r <= 0)
 		return false;
-	c->cursor += n;
-	c->progress_ms = now_ms;
+	advance(c, n, now_ms);
 	if ((size_t) r == iov[0].iov_len + n)
 		return true;
 	keep_rest(c, iov, n_iov, (size_t) r);
 	return false;
+}
+
+/* The same for a dialect that rewrites output: the frame is made in spill, which is empty here, and goes from there. */
+static bool encode_output(struct client *c, size_t n, uint64_t now_ms)
+{
+	auto_buf struct buf message = BUF_LIMIT(DIALECT_ENCODED);
+	uint8_t head[WS_HEADER_MAX];
+	struct err e = ERR_NONE;
+	struct iovec v[2];
+	int n_v = ring_peek(c->ring, c->cursor, n, v);
+
+	if (c->dialect->encode(&c->speech, DIALECT_STDOUT, v, n_v, &message, &e) < 0 ||
+	    (buf_len(&message) > 0 &&
+	     (buf_append(&c->spill, head, frame_head(c, head, buf_len(&message)), &e) < 0 ||
+	      buf_append(&c->spill, buf_bytes(&message), buf_len(&message), &e) < 0))) {
+		log_warn("client %u: %s", c->number, e.msg);
+		client_drop(c);
+		return false;
+	}
+	advance(c, n, now_ms);
+	return send_buf(c, &c->spill, now_ms);
 }
 
 void client_write(struct client *c, size_t budget, uint64_t now_ms)
@@ -273,7 +353,8 @@ void client_write(struct client *c, size_t budget, uint64_t now_ms)
 		if (n == 0)
 			return;
 		budget -= n;
-		if (!send_output(c, n, now_ms))
+		if (c->dialect->encode ? !encode_output(c, n, now_ms)
+				       : !send_output(c, n, now_ms))
 			return;
 	}
 }

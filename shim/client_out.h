@@ -6,12 +6,16 @@
 
 #include "shim/client.h"
 
-enum { CLIENT_FRAME_BYTES = 32768 }; /* output bytes of one frame */
+enum {
+	CLIENT_FRAME_BYTES = 32768, /* output bytes of one frame */
+	CLIENT_SPILL_BYTES = DIALECT_ENCODED + 64
+};
 
 void client_set_state(struct client *c, enum client_state state, uint64_t now_ms);
 
-/* Frames a whole message into ctl. A client whose ctl is full is dropped: it does not read. */
-void client_queue(struct client *c, const void *message, size_t n);
+/* Whole messages of the dialect go into ctl. A client whose ctl is full is dropped: it does not read. */
+struct dialect_out client_out(struct client *c);
+void client_queue_gap(struct client *c, uint64_t from, uint64_t to);
 void client_queue_pong(struct client *c, const uint8_t *p, size_t n);
 void client_queue_close(struct client *c, uint16_t code, const char *why);
 

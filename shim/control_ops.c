@@ -13,12 +13,13 @@
 #include "base/util.h"
 #include "shim/control.h"
 #include "shim/orders.h"
+#include "shim/proto.h"
 #include "shim/session.h"
 #include "shim/table.h"
 
 /* Every field that any request knows; each handler says which it needs. */
 struct args {
-	const char *op, *framing, *role, *client, *reason;
+	const char *op, *framing, *protocol, *role, *client, *reason;
 	uint64_t since, lifetime_ms;
 	uint32_t cols, rows, signal, process;
 	bool takeover;
@@ -46,6 +47,7 @@ static int decode_lifetime(const struct json *v, const struct json_at *at, void 
 static const struct json_field arg_fields[] = {
 	{ "op", json_decode_str, offsetof(struct args, op), JSON_REQUIRED },
 	{ "framing", json_decode_str, offsetof(struct args, framing), JSON_NULL_IS_ABSENT },
+	{ "protocol", json_decode_str, offsetof(struct args, protocol), JSON_NULL_IS_ABSENT },
 	{ "role", json_decode_str, offsetof(struct args, role), JSON_NULL_IS_ABSENT },
 	{ "client", json_decode_str, offsetof(struct args, client), JSON_NULL_IS_ABSENT },
 	{ "reason", json_decode_str, offsetof(struct args, reason), JSON_NULL_IS_ABSENT },
@@ -89,6 +91,18 @@ static int one_of(const char *field, const char *value, const char *first, const
 	return 0;
 }
 
+/* carrel.v1 unless another is named. */
+static int take_dialect(const struct args *a, struct attach *out, struct err *e)
+{
+	out->dialect = a->protocol ? dialect_find(a->protocol) : &dialect_carrel;
+	if (!out->dialect)
+		return err_set(e, EINVAL, "protocol: \"%.32s\" is not known", a->protocol);
+	if (out->framing == CLIENT_PACKET && !out->dialect->packets)
+		return err_set(e, EINVAL, "protocol: %s is spoken over a WebSocket only",
+			       out->dialect->name);
+	return 0;
+}
+
 static int do_attach(struct call *c, struct err *e)
 {
 	const struct args *a = c->args;
@@ -105,10 +119,12 @@ static int do_attach(struct call *c, struct err *e)
 		return -1;
 	if ((a->cols || a->rows) && check_size(a, e) < 0)
 		return -1;
+	attach.framing = framing ? CLIENT_PACKET : CLIENT_WS;
+	if (take_dialect(a, &attach, e) < 0)
+		return -1;
 	if (c->n_fds != 1)
 		return err_set(e, EINVAL, "attach: %zu descriptors where one socket belongs",
 			       c->n_fds);
-	attach.framing = framing ? CLIENT_PACKET : CLIENT_WS;
 	attach.role = role ? CLIENT_VIEWER : CLIENT_WRITER;
 	attach.cols = (uint16_t) a->cols;
 	attach.rows = (uint16_t) a->rows;
@@ -117,8 +133,8 @@ static int do_attach(struct call *c, struct err *e)
 	fd_close(&attach.fd);
 	if (r < 0)
 		return -1;
-	log_info("client %u: attached as %s%s%s", number, role ? "viewer" : "writer",
-		 a->client ? ", " : "", a->client ? a->client : "");
+	log_info("client %u: attached as %s, %s%s%s", number, role ? "viewer" : "writer",
+		 attach.dialect->name, a->client ? ", " : "", a->client ? a->client : "");
 	jw_uint(c->answer, "client", number);
 	return 0;
 }

@@ -23,6 +23,7 @@ enum close_code {
 	CLOSE_NORMAL = 1000,
 	CLOSE_MALFORMED = 1002,
 	CLOSE_NO_CODE = 1005, /* never sent: the peer's close frame held none */
+	CLOSE_NOT_UTF8 = 1007,
 	CLOSE_TOO_BIG = 1009,
 	CLOSE_INTERNAL = 1011,
 	CLOSE_TAKEN_OVER = 4001,
@@ -36,7 +37,7 @@ enum close_code {
 enum frame_kind {
 	FRAME_NEED_MORE, /* all bytes used, nothing complete */
 	FRAME_MESSAGE,	 /* a binary message */
-	FRAME_TEXT,	 /* a text message begins; nothing may be decoded after it */
+	FRAME_TEXT,	 /* a text message, in UTF-8 */
 	FRAME_PING,	 /* to be answered with the same bytes */
 	FRAME_PONG,
 	FRAME_CLOSE, /* code is set */

@@ -48,12 +48,10 @@ static uint16_t close_code(enum end_reason reason)
 
 static void tell_exit(const struct session *s, struct client *c)
 {
-	auto_buf struct buf text = BUF_LIMIT(512);
-	struct err e = ERR_NONE;
+	const struct dialect_exit x = { end_reason_name(s->reason), s->exit_code,
+					s->exit_signal };
 
-	if (proto_exit(&text, end_reason_name(s->reason), s->exit_code, s->exit_signal, &e) < 0)
-		log_error("EXIT: %s", e.msg);
-	client_exit(c, buf_bytes(&text), buf_len(&text), close_code(s->reason));
+	client_exit(c, &x, close_code(s->reason));
 }
 
 void session_out_ended(struct session *s)
@@ -195,6 +193,7 @@ static int add_client(struct session *s, struct attach *a, struct client **out, 
 {
 	struct client_spec spec = { .fd = a->fd,
 				    .framing = a->framing,
+				    .dialect = a->dialect,
 				    .role = a->role,
 				    .number = s->table->next_client + 1,
 				    .since = a->since,

@@ -76,6 +76,7 @@ void session_free(struct session *s);
 struct attach {
 	int fd; /* taken on success: a refusal is the asker's to tell */
 	enum client_framing framing;
+	const struct dialect *dialect;
 	enum client_role role;
 	bool has_since, takeover;
 	uint64_t since;

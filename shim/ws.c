@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/str.h"
 
 /*
  * Every check stands before the bytes that it guards are kept: a header that announces 2^40 bytes is
@@ -10,9 +11,10 @@
  * with the mask, so there is none (docs/shim.md).
  */
 
-void ws_in_init(struct ws_in *w)
+void ws_in_init(struct ws_in *w, bool accepts_text)
 {
-	*w = (struct ws_in){ .body = BUF_LIMIT(FRAME_MAX_MESSAGE) };
+	*w = (struct ws_in){ .body = BUF_LIMIT(FRAME_MAX_MESSAGE),
+			     .accepts_text = accepts_text };
 }
 
 void ws_in_fini(struct ws_in *w)
@@ -80,6 +82,16 @@ static uint64_t head_length(const struct ws_in *w)
 	return n;
 }
 
+/* Each length has one encoding (RFC 6455, 5.2): the shortest, and its highest bit is 0. */
+static bool length_is_minimal(const struct ws_in *w, uint64_t n)
+{
+	uint8_t len = w->head[1] & 0x7f;
+
+	if (len == 127)
+		return n >= 65536 && !(n >> 63);
+	return len != 126 || n >= 126;
+}
+
 /* The header is complete: checks it and opens the payload, FRAME_NEED_MORE; or says why not. */
 static struct frame_event open_frame(struct ws_in *w)
 {
@@ -90,17 +102,16 @@ static struct frame_event open_frame(struct ws_in *w)
 	w->fin = w->head[0] & 0x80;
 	w->opcode = w->head[0] & 0x0f;
 	control = w->opcode >= WS_OP_CLOSE;
-	/* Minimal length encodings are the sender's duty; both forms mean the same number here. */
+	if (!length_is_minimal(w, n))
+		return bad(w, CLOSE_MALFORMED, "a length is not in its shortest form");
 	if (!control && n > FRAME_MAX_MESSAGE - buf_len(&w->body))
 		return bad(w, CLOSE_TOO_BIG, "a message is longer than 65536 bytes");
 	if (!control && ++w->fragments > FRAME_MAX_FRAGMENTS)
 		return bad(w, CLOSE_TOO_BIG, "a message has more than 1024 fragments");
 	if (!control && w->opcode != WS_OP_CONTINUATION)
 		w->message = w->opcode;
-	if (!control && w->message == WS_OP_TEXT) {
-		w->bad = true; /* never legal in our protocols: no need to see the rest */
-		return (struct frame_event){ .kind = FRAME_TEXT };
-	}
+	if (!control && w->message == WS_OP_TEXT && !w->accepts_text)
+		return bad(w, CLOSE_PROTOCOL, "text message; this protocol is binary");
 	memcpy(w->mask, w->head + size - 4, 4);
 	w->left = w->total = (uint32_t) n;
 	w->in_payload = true;
@@ -125,6 +136,41 @@ static void unmask(uint8_t *p, size_t n, const uint8_t mask[4], size_t phase)
 		p[i] ^= mask[(phase + i) % 4];
 }
 
+/* A text's next piece: valid UTF-8, but for a character that its end may cut. */
+static bool take_text(struct ws_in *w, const uint8_t *p, size_t n)
+{
+	size_t k;
+
+	for (; n > 0 && w->n_cut > 0; p++, n--) {
+		w->cut[w->n_cut++] = *p;
+		if (str_utf8_len(w->cut, w->n_cut) == w->n_cut)
+			w->n_cut = 0;
+		else if (!str_utf8_is_cut(w->cut, w->n_cut))
+			return false;
+	}
+	for (; n > 0; p += k, n -= k) {
+		k = str_utf8_len(p, n);
+		if (k > 0)
+			continue;
+		if (!str_utf8_is_cut(p, n))
+			return false;
+		memcpy(w->cut, p, n);
+		w->n_cut = (uint8_t) n;
+		k = n;
+	}
+	return true;
+}
+
+static bool is_text(const uint8_t *p, size_t n)
+{
+	for (size_t k; n > 0; p += k, n -= k) {
+		k = str_utf8_len(p, n);
+		if (k == 0)
+			return false;
+	}
+	return true;
+}
+
 static struct frame_event control_event(struct ws_in *w)
 {
 	struct frame_event ev = { .data = w->control, .n = w->total };
@@ -145,6 +191,8 @@ static struct frame_event control_event(struct ws_in *w)
 	    (code >= 1015 && code < 3000))
 		return bad(w, CLOSE_MALFORMED,
 			   "a close frame with a code that may not be sent");
+	if (!is_text(w->control + 2, w->total - 2))
+		return bad(w, CLOSE_NOT_UTF8, "a close frame's reason is not UTF-8");
 	ev.kind = FRAME_CLOSE;
 	ev.code = (uint16_t) code;
 	ev.data = w->control + 2;
@@ -155,7 +203,8 @@ static struct frame_event control_event(struct ws_in *w)
 /* A frame's payload is complete; p is its last piece, already unmasked. */
 static struct frame_event close_frame(struct ws_in *w, const uint8_t *p, size_t n)
 {
-	struct frame_event ev = { .kind = FRAME_MESSAGE };
+	struct frame_event ev = { .kind = w->message == WS_OP_TEXT ? FRAME_TEXT
+								   : FRAME_MESSAGE };
 
 	w->in_payload = false;
 	w->n_head = 0;
@@ -163,6 +212,8 @@ static struct frame_event close_frame(struct ws_in *w, const uint8_t *p, size_t 
 		return control_event(w);
 	if (!w->fin)
 		return (struct frame_event){ .kind = FRAME_NEED_MORE };
+	if (w->n_cut > 0)
+		return bad(w, CLOSE_NOT_UTF8, "a text message ends inside a character");
 	if (buf_len(&w->body) > 0) {
 		ev.data = buf_bytes(&w->body);
 		ev.n = buf_len(&w->body);
@@ -185,6 +236,8 @@ static struct frame_event take_payload(struct ws_in *w, uint8_t *p, size_t n, si
 	unmask(p, k, w->mask, done);
 	*used += k;
 	w->left -= (uint32_t) k;
+	if (w->opcode < WS_OP_CLOSE && w->message == WS_OP_TEXT && !take_text(w, p, k))
+		return bad(w, CLOSE_NOT_UTF8, "a text message is not UTF-8");
 	if (w->opcode >= WS_OP_CLOSE)
 		memcpy(w->control + done, p, k);
 	else if (!whole && buf_append(&w->body, p, k, &e) < 0)

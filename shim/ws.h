@@ -31,11 +31,15 @@ struct ws_in {
 	uint8_t message; /* opcode of the fragmented message that is open, 0 = none */
 	uint32_t fragments;
 	struct buf body; /* of a message that did not come in one piece */
+	bool accepts_text;
+	uint8_t cut[4]; /* the beginning of a character of a text message */
+	uint8_t n_cut;
 	uint8_t control[125];
 	bool bad;
 };
 
-void ws_in_init(struct ws_in *w);
+/* Without accepts_text a text message is refused (4400) by its header alone. */
+void ws_in_init(struct ws_in *w, bool accepts_text);
 void ws_in_fini(struct ws_in *w);
 
 /* Decodes from p, unmasking in place. *used says how many bytes were taken, also with an event. Call

@@ -34,7 +34,7 @@ static void run(const uint8_t *data, size_t n, size_t step, struct buf *log)
 	if (!copy)
 		abort();
 	memcpy(copy, data, n);
-	ws_in_init(&w);
+	ws_in_init(&w, false);
 	while (done < n) {
 		size_t k = MIN(step, n - done);
 		struct frame_event ev = ws_decode(&w, copy + done, k, &used);

@@ -12,6 +12,7 @@
 
 #include "base/sock.h"
 #include "shim/client.h"
+#include "shim/proto.h"
 #include "shim/ring.h"
 
 enum { RING = 65536, WINDOW = 16384 };
@@ -91,6 +92,7 @@ static inline void desk_free(struct desk *d)
 
 struct how {
 	bool viewer, has_since, packet;
+	const struct dialect *dialect; /* NULL: carrel.v1 */
 	uint64_t since;
 	int expect;
 };
@@ -99,6 +101,7 @@ static inline void attach(struct desk *d, struct how how)
 {
 	int pair[2], small = 4096;
 	struct client_spec spec = { .framing = how.packet ? CLIENT_PACKET : CLIENT_WS,
+				    .dialect = how.dialect ? how.dialect : &dialect_carrel,
 				    .role = how.viewer ? CLIENT_VIEWER : CLIENT_WRITER,
 				    .number = 7,
 				    .since = how.since,

@@ -125,7 +125,7 @@ static void test_exit_comes_after_all_output(void **state)
 
 	attach(d, (struct how){ 0 });
 	fill(d, 30000);
-	client_exit(d->c, "\x06{}", 3, 1000);
+	client_exit(d->c, &(struct dialect_exit){ "exited", 3, 0 }, 1000);
 	settle(d);
 	assert_int_equal(buf_len(&d->output), WINDOW);
 	assert_int_equal(d->code, 0);

@@ -64,7 +64,7 @@ static void test_ws_message_whole_and_in_pieces(void **state)
 			struct frame_event ev;
 			struct ws_in w;
 
-			ws_in_init(&w);
+			ws_in_init(&w, false);
 			ev = feed(&w, wire, n, step);
 			assert_int_equal(ev.kind, FRAME_MESSAGE);
 			assert_int_equal(ev.n, sizes[i]);
@@ -86,7 +86,7 @@ static void test_ws_fragments_with_control_between(void **state)
 	n += client_frame(wire + n, 0x00, "", 0, 0);
 	n += client_frame(wire + n, 0x80, "def", 3, 3);
 	n += client_frame(wire + n, 0x82, "", 0, 0);
-	ws_in_init(&w);
+	ws_in_init(&w, false);
 	ev = ws_decode(&w, wire, n, &used);
 	assert_int_equal(ev.kind, FRAME_PING);
 	assert_int_equal(ev.n, 5);
@@ -126,8 +126,8 @@ static void test_ws_refuses(void **state)
 		{ { 0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2, 3, 4 },
 		  14,
 		  FRAME_BAD,
-		  1009 },
-		{ { 0x81, 0x85, 1, 2, 3, 4 }, 6, FRAME_TEXT, 0 },
+		  1002 },
+		{ { 0x81, 0x85, 1, 2, 3, 4 }, 6, FRAME_BAD, 4400 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -137,7 +137,7 @@ static void test_ws_refuses(void **state)
 		size_t used;
 
 		memcpy(wire, rows[i].bytes, sizeof(wire));
-		ws_in_init(&w);
+		ws_in_init(&w, false);
 		ev = ws_decode(&w, wire, rows[i].n, &used);
 		assert_int_equal(ev.kind, rows[i].kind);
 		assert_int_equal(ev.code, rows[i].code);
@@ -156,7 +156,7 @@ static void test_ws_fragments_have_a_limit(void **state)
 	size_t n, used;
 	int i;
 
-	ws_in_init(&w);
+	ws_in_init(&w, false);
 	n = client_frame(wire, 0x02, "", 0, 0);
 	for (i = 0; i < 5000; i++) {
 		ev = ws_decode(&w, wire, n, &used);
@@ -169,7 +169,7 @@ static void test_ws_fragments_have_a_limit(void **state)
 	ws_in_fini(&w);
 
 	/* Two fragments that are small enough each, and too big together. */
-	ws_in_init(&w);
+	ws_in_init(&w, false);
 	n = client_frame(big, 0x02, text, sizeof(text), sizeof(text));
 	assert_int_equal(ws_decode(&w, big, n, &used).kind, FRAME_NEED_MORE);
 	n = client_frame(big, 0x80, text, sizeof(text), 0);
@@ -196,7 +196,7 @@ static void test_ws_close_codes(void **state)
 		struct frame_event ev;
 		struct ws_in w;
 
-		ws_in_init(&w);
+		ws_in_init(&w, false);
 		ev = feed(&w, wire, n, 100);
 		assert_int_equal(ev.kind, rows[i].kind);
 		if (ev.kind == FRAME_CLOSE)
@@ -275,7 +275,7 @@ static void test_ws_understands_wslay(void **state)
 
 		assert_int_equal(wslay_event_queue_msg(peer, &m), 0);
 		assert_int_equal(wslay_event_send(peer), 0);
-		ws_in_init(&w);
+		ws_in_init(&w, false);
 		ev = feed(&w, x.to_server.data + x.to_server.head, buf_len(&x.to_server), 1000);
 		assert_int_equal(ev.kind, FRAME_MESSAGE);
 		assert_int_equal(ev.n, sizes[i]);
