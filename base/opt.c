@@ -110,9 +110,10 @@ static int store_value(struct pass *p, const struct opt *o, const char *attached
 	return store(o, p->block, attached, p->e);
 }
 
-static int parse_long(struct pass *p, const char *arg)
+/* `name` is what stands behind the dashes. */
+static int parse_long(struct pass *p, const char *name)
 {
-	const char *name = arg + 2, *eq = strchr(name, '=');
+	const char *eq = strchr(name, '=');
 	size_t n = eq ? (size_t) (eq - name) : strlen(name);
 	const struct opt *o = find_long(p->opts, name, n);
 
@@ -123,6 +124,14 @@ static int parse_long(struct pass *p, const char *arg)
 	if (strcmp(name, "version") == 0 && p->version_wanted)
 		return OPT_VERSION;
 	return err_set(p->e, EINVAL, "unknown option --%.*s", (int) MIN(n, 80u), name);
+}
+
+/* Go programs take a long option with one dash too, and containerd relies on it. */
+static bool is_long(const struct pass *p, const char *arg)
+{
+	return str_has_prefix(arg, "--") || strcmp(arg, "-help") == 0 ||
+	       (strcmp(arg, "-version") == 0 && p->version_wanted) ||
+	       find_long(p->opts, arg + 1, strcspn(arg + 1, "="));
 }
 
 /* "-dt", "-u USER", "-uUSER", "-dtuUSER". */
@@ -179,8 +188,8 @@ static int run_pass(struct pass *p)
 		p->i++;
 		if (strcmp(arg, "--") == 0)
 			take_rest(p);
-		else if (arg[1] == '-')
-			r = parse_long(p, arg);
+		else if (is_long(p, arg))
+			r = parse_long(p, arg + (arg[1] == '-' ? 2 : 1));
 		else
 			r = parse_letters(p, arg);
 	}

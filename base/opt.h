@@ -1,8 +1,9 @@
 /*
  * Command lines from tables: parsing, --help and the man pages come from the same rows.
  *
- * Accepts --name VALUE, --name=VALUE, -n VALUE, -nVALUE, grouped short switches, "--" as end, options
- * before and after operands (unless the command stops at its first operand, as `exec ID cmd -x` must).
+ * Accepts --name VALUE, --name=VALUE, the whole name behind one dash, -n VALUE, -nVALUE, grouped short
+ * switches, "--" as end, options before and after operands (unless the command stops at its first
+ * operand, as `exec ID cmd -x` must).
  * Rendering goes to a buffer: printing is the caller's.
  */
 #ifndef CARREL_BASE_OPT_H

@@ -106,6 +106,25 @@ metric() { ctr task metrics --format json "$1" | jq "$2"; }
 	ends 0 'exit code 137'
 }
 
+# It is frozen while it is saved, and its options, with the runtime's path, are in the image.
+@test "checkpoint and restore: it goes on where it was, with the files that it wrote" {
+	needs_criu
+	start_one box -- sh -c 'i=0; while :; do i=$((i + 1)); echo $i > /n; usleep 50000; done'
+	count() { ctr task exec --exec-id count box cat /n; }
+	local first
+	wait_for '[ "$(count)" -gt 10 ]'
+	ctr container checkpoint --task --rw --image box localhost/saved:1
+	[ "$(status_of box)" = RUNNING ]
+	first=$(count)
+	ctr task kill --signal KILL box
+	wait_for '[ "$(status_of box)" = STOPPED ]'
+	ctr task rm box
+	ctr container rm box
+	ctr container restore --rw --live box localhost/saved:1
+	wait_for '[ "$(status_of box)" = RUNNING ]'
+	wait_for "[ \"\$(count)\" -gt $first ]"
+}
+
 @test "a container in a user namespace" {
 	run ctr run --rm --runc-binary "$RUNTIME" --cgroup "/$PARENT/box" --snapshotter native --uidmap 0:100000:65536 --gidmap 0:100000:65536 --remap-labels localhost/bb:1 box cat /proc/self/uid_map
 	[ "$status" -eq 0 ] || skip "this ctr cannot: $output"

@@ -298,7 +298,7 @@ try_restore() { rt restore -d -b "$BUNDLE" --image-path "$IMAGES" --work-path "$
 	fake ok
 	images
 	restore --tcp-established --tcp-close --ext-unix-sk --shell-job --file-locks --auto-dedup --lazy-pages \
-		--manage-cgroups-mode ignore --empty-ns network --lsm-profile apparmor:x --lsm-mount-context a_t --no-pivot --no-subreaper
+		--manage-cgroups-mode ignore --empty-ns network --lsm-profile apparmor:x --lsm-mount-context a_t --no-pivot -no-subreaper
 	for f in 4 5 6 7 8 12 16 24 26 48 50 52; do has_option $f 1; done
 	has_option 10 '"restore.log"'
 	has_option 13 "\"$(realpath "$ROOTFS")\""

@@ -138,6 +138,30 @@ static void the_first_operand_stops_exec(void **state)
 	joined(&v, "-d|--");
 }
 
+static void one_dash_is_enough_for_a_whole_name(void **state)
+{
+	auto_run struct run x = RUN("-root", "/r", "-debug", "update", "-tty", "-user=u",
+				    "-memory", "1M", "web", "-detach=true");
+	auto_run struct run letters = RUN("update", "-td", "-env", "A", "web");
+	auto_run struct run joint = RUN("update", "-envx", "web");
+	auto_run struct run help = RUN("update", "-help");
+	auto_run struct run version = RUN("-version");
+
+	assert_string_equal(x.g.root, "/r");
+	assert_true(x.g.debug);
+	assert_true(opts_of(&x)->tty && opts_of(&x)->detach);
+	assert_string_equal(opts_of(&x)->user, "u");
+	assert_int_equal(opts_of(&x)->memory, 1 << 20);
+	joined(&x, "web");
+	assert_true(opts_of(&letters)->tty && opts_of(&letters)->detach);
+	assert_string_equal(opts_of(&letters)->env.v[0], "A");
+	assert_string_equal(opts_of(&joint)->env.v[0], "nvx");
+	assert_int_equal(help.r, OPT_HELP);
+	assert_int_equal(version.r, OPT_VERSION);
+	refused(RUN("update", "-tuy=x", "-version"),
+		"update: unknown option -v in \"-version\"");
+}
+
 static void the_last_value_wins(void **state)
 {
 	auto_run struct run x =
@@ -328,6 +352,7 @@ int main(void)
 		cmocka_unit_test(options_stand_on_both_sides_of_operands),
 		cmocka_unit_test(dashes_end_the_options),
 		cmocka_unit_test(the_first_operand_stops_exec),
+		cmocka_unit_test(one_dash_is_enough_for_a_whole_name),
 		cmocka_unit_test(the_last_value_wins),
 		cmocka_unit_test(empty_values_are_values),
 		cmocka_unit_test(options_of_the_program),
