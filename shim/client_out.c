@@ -161,17 +161,20 @@ static uint64_t window_left(const struct client *c)
 	return in_flight < c->window ? c->window - in_flight : 0;
 }
 
-/* How many output bytes may go out now. */
-static size_t sendable(const struct client *c)
+/* How many output bytes may go out now, all of one stream. */
+static size_t sendable(const struct client *c, enum dialect_stream *stream)
 {
+	enum ring_stream of;
 	uint64_t n = MIN(c->ring->next - c->cursor, window_left(c));
 
 	if (c->output_paused)
 		return 0;
 	if (c->in_replay)
 		n = MIN(n, c->replay_to > c->cursor ? c->replay_to - c->cursor : 0);
-	return (size_t) MIN(n, (uint64_t) (c->dialect->encode ? DIALECT_ENCODE
-							      : CLIENT_FRAME_BYTES));
+	n = MIN(n, (uint64_t) (c->dialect->encode ? DIALECT_ENCODE : CLIENT_FRAME_BYTES));
+	n = ring_run(c->ring, c->cursor, (size_t) n, &of);
+	*stream = of == RING_ERRORS ? DIALECT_STDERR : DIALECT_STDOUT;
+	return (size_t) n;
 }
 
 /* Output that this client has not been sent left the history. It is told once it can take what comes
@@ -289,10 +292,10 @@ static void advance(struct client *c, size_t n, uint64_t now_ms)
 }
 
 /* One frame of n bytes at the cursor, straight from the history; false when the socket is full. */
-static bool send_output(struct client *c, size_t n, uint64_t now_ms)
+static bool send_output(struct client *c, enum dialect_stream stream, size_t n, uint64_t now_ms)
 {
 	uint8_t head[WS_HEADER_MAX + DIALECT_HEAD], before[DIALECT_HEAD];
-	size_t n_before = c->dialect->head(before, DIALECT_STDOUT, c->cursor);
+	size_t n_before = c->dialect->head(before, stream, c->cursor);
 	size_t n_head = frame_head(c, head, n_before + n);
 	struct iovec iov[3] = { { .iov_base = head } };
 	size_t n_iov = 1 + (size_t) ring_peek(c->ring, c->cursor, n, iov + 1);
@@ -311,7 +314,8 @@ static bool send_output(struct client *c, size_t n, uint64_t now_ms)
 }
 
 /* The same for a dialect that rewrites output: the frame is made in spill, which is empty here, and goes from there. */
-static bool encode_output(struct client *c, size_t n, uint64_t now_ms)
+static bool encode_output(struct client *c, enum dialect_stream stream, size_t n,
+			  uint64_t now_ms)
 {
 	auto_buf struct buf message = BUF_LIMIT(DIALECT_ENCODED);
 	uint8_t head[WS_HEADER_MAX];
@@ -319,7 +323,7 @@ static bool encode_output(struct client *c, size_t n, uint64_t now_ms)
 	struct iovec v[2];
 	int n_v = ring_peek(c->ring, c->cursor, n, v);
 
-	if (c->dialect->encode(&c->speech, DIALECT_STDOUT, v, n_v, &message, &e) < 0 ||
+	if (c->dialect->encode(&c->speech, stream, v, n_v, &message, &e) < 0 ||
 	    (buf_len(&message) > 0 &&
 	     (buf_append(&c->spill, head, frame_head(c, head, buf_len(&message)), &e) < 0 ||
 	      buf_append(&c->spill, buf_bytes(&message), buf_len(&message), &e) < 0))) {
@@ -334,6 +338,7 @@ static bool encode_output(struct client *c, size_t n, uint64_t now_ms)
 void client_write(struct client *c, size_t budget, uint64_t now_ms)
 {
 	while (c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING) {
+		enum dialect_stream stream;
 		size_t n;
 
 		if (!send_buf(c, &c->spill, now_ms))
@@ -349,12 +354,12 @@ void client_write(struct client *c, size_t budget, uint64_t now_ms)
 					 now_ms);
 			return;
 		}
-		n = c->cursor < c->ring->oldest ? 0 : MIN(sendable(c), budget);
+		n = c->cursor < c->ring->oldest ? 0 : MIN(sendable(c, &stream), budget);
 		if (n == 0)
 			return;
 		budget -= n;
-		if (c->dialect->encode ? !encode_output(c, n, now_ms)
-				       : !send_output(c, n, now_ms))
+		if (c->dialect->encode ? !encode_output(c, stream, n, now_ms)
+				       : !send_output(c, stream, n, now_ms))
 			return;
 	}
 }
@@ -362,12 +367,13 @@ void client_write(struct client *c, size_t budget, uint64_t now_ms)
 uint32_t client_wants(const struct client *c)
 {
 	bool open = c->state == CLIENT_OPEN;
+	enum dialect_stream stream;
 	uint32_t events = 0;
 
 	if (!open || (buf_len(&c->pending) == 0 && !c->input_paused))
 		events |= EPOLLIN;
 	if (buf_len(&c->spill) > 0 || buf_len(&c->ctl) > 0 || c->state == CLIENT_CLOSING ||
-	    (open && (c->size_due || c->pong_due || sendable(c) > 0)))
+	    (open && (c->size_due || c->pong_due || sendable(c, &stream) > 0)))
 		events |= EPOLLOUT;
 	return events;
 }

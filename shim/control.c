@@ -46,7 +46,7 @@ int control_parse(const uint8_t *p, size_t n, struct control_request *out, struc
 {
 	static const struct json_limits limits = { .bytes = CONTROL_JSON_BYTES,
 						   .depth = 4,
-						   .nodes = 64 };
+						   .nodes = 1024 };
 	struct json_doc *doc = NULL;
 	size_t len;
 
@@ -228,4 +228,40 @@ void control_ended(struct control *c)
 		if (!answer(p, &text))
 			drop_peer(p);
 	}
+}
+
+void control_started(struct control *c, uint32_t number, int32_t pid, const struct err *why)
+{
+	for (struct control_peer *p = c->peers; p; p = p->next) {
+		auto_buf struct buf text = BUF_LIMIT(CONTROL_ANSWER_BYTES);
+
+		if (p->waits_start != number)
+			continue;
+		p->waits_start = 0;
+		control_started_answer(number, pid, why, &text);
+		if (!answer(p, &text))
+			drop_peer(p);
+		return;
+	}
+}
+
+bool control_exited(struct control *c, const struct session *s)
+{
+	struct control_peer *next;
+	bool told = false;
+
+	for (struct control_peer *p = c->peers; p; p = next) {
+		auto_buf struct buf text = BUF_LIMIT(CONTROL_ANSWER_BYTES);
+
+		next = p->next;
+		if (p->waits_process != s->number)
+			continue;
+		p->waits_process = 0;
+		control_exit_answer(s, &text);
+		if (answer(p, &text))
+			told = true;
+		else
+			drop_peer(p);
+	}
+	return told;
 }

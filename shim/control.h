@@ -12,12 +12,13 @@
 #include "base/loop.h"
 
 struct err;
+struct session;
 struct table;
 struct json_doc;
 
 enum {
 	CONTROL_MAX_PEERS = 64,
-	CONTROL_JSON_BYTES = 4096,
+	CONTROL_JSON_BYTES = 65536,
 	CONTROL_MESSAGE_BYTES = 4 + CONTROL_JSON_BYTES + 65536,
 };
 
@@ -28,6 +29,8 @@ struct control_peer {
 	struct loop_defer defer;
 	int fd;
 	bool waits_end, waits_exit; /* one answer is owed when everything is gone */
+	uint32_t waits_start;	    /* or when this process runs or cannot run; 0: none */
+	uint32_t waits_process;	    /* or when this process has ended; 0: none */
 };
 
 struct control {
@@ -45,6 +48,11 @@ void control_fini(struct control *c);
 
 /* Everything is gone: answers those who wait for it. */
 void control_ended(struct control *c);
+
+/* That process runs, or cannot and why says so: answers who asked for it. */
+void control_started(struct control *c, uint32_t number, int32_t pid, const struct err *why);
+/* A process besides the first has ended: answers those who wait. Returns whether one did. */
+bool control_exited(struct control *c, const struct session *s);
 
 /* A request's parts, for the fuzzer and the tests as well: the length, the object, the bytes behind it. */
 struct control_request {

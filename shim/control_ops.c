@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -12,19 +13,11 @@
 #include "base/str.h"
 #include "base/util.h"
 #include "shim/control.h"
+#include "shim/control_call.h"
 #include "shim/orders.h"
 #include "shim/proto.h"
 #include "shim/session.h"
 #include "shim/table.h"
-
-/* Every field that any request knows; each handler says which it needs. */
-struct args {
-	const char *op, *framing, *protocol, *role, *client, *reason;
-	uint64_t since, lifetime_ms;
-	uint32_t cols, rows, signal, process;
-	bool takeover;
-	bool has_since, has_lifetime;
-};
 
 static int decode_since(const struct json *v, const struct json_at *at, void *out,
 			struct err *e)
@@ -53,6 +46,16 @@ static const struct json_field arg_fields[] = {
 	{ "reason", json_decode_str, offsetof(struct args, reason), JSON_NULL_IS_ABSENT },
 	{ "since", decode_since, 0, JSON_NULL_IS_ABSENT },
 	{ "lifetime_ms", decode_lifetime, 0, JSON_NULL_IS_ABSENT },
+	{ "to", json_decode_str, offsetof(struct args, to), JSON_NULL_IS_ABSENT },
+	{ "args", json_decode_strv, offsetof(struct args, args), JSON_NULL_IS_ABSENT },
+	{ "env", json_decode_strv, offsetof(struct args, env), JSON_NULL_IS_ABSENT },
+	{ "cwd", json_decode_str, offsetof(struct args, cwd), JSON_NULL_IS_ABSENT },
+	{ "user", json_decode_str, offsetof(struct args, user), JSON_NULL_IS_ABSENT },
+	{ "tag", json_decode_str, offsetof(struct args, tag), JSON_NULL_IS_ABSENT },
+	{ "terminal", json_decode_bool, offsetof(struct args, terminal), JSON_NULL_IS_ABSENT },
+	{ "input", json_decode_bool, offsetof(struct args, input), JSON_NULL_IS_ABSENT },
+	{ "timeout_ms", json_decode_u64, offsetof(struct args, timeout_ms),
+	  JSON_NULL_IS_ABSENT },
 	{ "cols", json_decode_u32, offsetof(struct args, cols), JSON_NULL_IS_ABSENT },
 	{ "rows", json_decode_u32, offsetof(struct args, rows), JSON_NULL_IS_ABSENT },
 	{ "signal", json_decode_u32, offsetof(struct args, signal), JSON_NULL_IS_ABSENT },
@@ -60,21 +63,7 @@ static const struct json_field arg_fields[] = {
 	{ "takeover", json_decode_bool, offsetof(struct args, takeover), JSON_NULL_IS_ABSENT },
 };
 
-/* One request on its way. */
-struct call {
-	struct table *table;
-	struct session *session; /* that the request is about */
-	struct control_peer *peer;
-	const struct args *args;
-	const struct control_request *req;
-	int *fds;
-	size_t n_fds;
-	struct json_writer *answer; /* inside {"ok":true, */
-	const char *code;	    /* of a refusal */
-	bool later;
-};
-
-static int check_size(const struct args *a, struct err *e)
+int call_check_size(const struct args *a, struct err *e)
 {
 	if (a->cols < 1 || a->cols > PROTO_MAX_SIZE || a->rows < 1 || a->rows > PROTO_MAX_SIZE)
 		return err_set(e, EINVAL, "cols %u, rows %u: both must be 1 to %d", a->cols,
@@ -117,7 +106,7 @@ static int do_attach(struct call *c, struct err *e)
 	if (one_of("framing", a->framing, "ws", "packet", &framing, e) < 0 ||
 	    (a->role && one_of("role", a->role, "writer", "viewer", &role, e) < 0))
 		return -1;
-	if ((a->cols || a->rows) && check_size(a, e) < 0)
+	if ((a->cols || a->rows) && call_check_size(a, e) < 0)
 		return -1;
 	attach.framing = framing ? CLIENT_PACKET : CLIENT_WS;
 	if (take_dialect(a, &attach, e) < 0)
@@ -146,13 +135,14 @@ static int do_info(struct call *c, struct err *e)
 	const struct timers *timers = &c->table->timers;
 	uint64_t left = timers_lifetime_left_ms(timers);
 
+	jw_uint(c->answer, "process", s->number);
 	jw_str(c->answer, "state", states[s->state]);
 	jw_int(c->answer, "pid", s->pid);
 	jw_uint(c->answer, "cols", s->cols);
 	jw_uint(c->answer, "rows", s->rows);
 	jw_uint(c->answer, "oldest", s->ring.oldest);
 	jw_uint(c->answer, "next", s->ring.next);
-	jw_uint(c->answer, "clients", s->n_clients);
+	jw_uint(c->answer, "clients", s->number == 1 ? c->table->n_clients : s->n_clients);
 	jw_uint(c->answer, "idle_ms", timers_idle_ms(timers));
 	if (left == UINT64_MAX)
 		jw_null(c->answer, "lifetime_left_ms");
@@ -161,7 +151,7 @@ static int do_info(struct call *c, struct err *e)
 	return 0;
 }
 
-static int must_run(struct call *c, struct err *e)
+int call_must_run(struct call *c, struct err *e)
 {
 	if (c->session->state == SESSION_RUNNING)
 		return 0;
@@ -173,14 +163,14 @@ static int must_run(struct call *c, struct err *e)
 
 static int do_resize(struct call *c, struct err *e)
 {
-	if (must_run(c, e) < 0 || check_size(c->args, e) < 0)
+	if (call_must_run(c, e) < 0 || call_check_size(c->args, e) < 0)
 		return -1;
 	return session_resize(c->session, c->args->cols, c->args->rows, e);
 }
 
 static int do_input(struct call *c, struct err *e)
 {
-	if (must_run(c, e) < 0)
+	if (call_must_run(c, e) < 0)
 		return -1;
 	if (session_input(c->session, c->req->extra, c->req->n_extra, e) < 0) {
 		c->code = e->code == ENOBUFS ? "limit" : "gone";
@@ -191,18 +181,25 @@ static int do_input(struct call *c, struct err *e)
 
 static int do_signal(struct call *c, struct err *e)
 {
-	if (must_run(c, e) < 0)
+	const struct args *a = c->args;
+	int foreground = 0;
+
+	if (call_must_run(c, e) < 0)
 		return -1;
-	if (c->args->signal < 1 || c->args->signal > 64)
-		return err_set(e, EINVAL, "signal: %u is not within 1 to 64", c->args->signal);
-	return table_signal(c->table, (int) c->args->signal, e);
+	if (a->signal < 1 || a->signal > 64)
+		return err_set(e, EINVAL, "signal: %u is not within 1 to 64", a->signal);
+	if (a->to && one_of("to", a->to, "process", "foreground", &foreground, e) < 0)
+		return -1;
+	if (foreground && !c->session->terminal)
+		return err_set(e, EINVAL, "to: process %u has no terminal", c->session->number);
+	return table_signal(c->table, c->session, (int) a->signal, foreground, e);
 }
 
 static int do_extend(struct call *c, struct err *e)
 {
 	uint64_t left;
 
-	if (must_run(c, e) < 0)
+	if (call_must_run(c, e) < 0)
 		return -1;
 	if (!c->args->has_lifetime || c->args->lifetime_ms > 366ull * 24 * 3600 * 1000)
 		return err_set(e, EINVAL, "lifetime_ms: must be a number of at most 366 days");
@@ -217,6 +214,8 @@ static int do_extend(struct call *c, struct err *e)
 
 static int do_end(struct call *c, struct err *e)
 {
+	if (c->session->number != 1)
+		return call_end_process(c, e);
 	if (c->args->reason && strcmp(c->args->reason, "deleted") != 0)
 		return err_set(e, EINVAL,
 			       "reason: \"%.32s\": only \"deleted\" can be asked for",
@@ -231,6 +230,8 @@ static int do_end(struct call *c, struct err *e)
 
 static int do_wait(struct call *c, struct err *e)
 {
+	if (c->args->process)
+		return call_wait_process(c, e);
 	if (c->table->gone)
 		return 0; /* control_do adds the exit */
 	c->peer->waits_exit = true;
@@ -242,9 +243,11 @@ static const struct op {
 	const char *name;
 	int (*run)(struct call *c, struct err *e);
 } ops[] = {
-	{ "attach", do_attach }, { "info", do_info },	  { "resize", do_resize },
-	{ "input", do_input },	 { "signal", do_signal }, { "extend", do_extend },
+	{ "attach", do_attach }, { "info", do_info },
+	{ "resize", do_resize }, { "input", do_input },
+	{ "signal", do_signal }, { "extend", do_extend },
 	{ "end", do_end },	 { "wait", do_wait },
+	{ "exec", call_exec },	 { "processes", call_processes },
 };
 
 void control_refuse(struct buf *text, const char *code, const struct err *why)
@@ -305,18 +308,23 @@ enum control_result control_do(struct control_peer *p, const struct control_requ
 			     .answer = w,
 			     .code = "invalid" };
 	struct err e = ERR_NONE;
+	int r;
 
 	jw_object(w, NULL);
 	jw_bool(w, "ok", true);
-	if (json_decode_object(json_root(req->doc), NULL, arg_fields, ARRAY_SIZE(arg_fields),
-			       JSON_UNKNOWN_REJECT, &args, &e) < 0 ||
-	    run_op(&call, &e) < 0) {
+	r = json_decode_object(json_root(req->doc), NULL, arg_fields, ARRAY_SIZE(arg_fields),
+			       JSON_UNKNOWN_REJECT, &args, &e);
+	if (r == 0)
+		r = run_op(&call, &e);
+	free(args.args);
+	free(args.env);
+	if (r < 0) {
 		control_refuse(text, call.code, &e);
 		return CONTROL_ANSWERED;
 	}
 	if (call.later)
 		return CONTROL_LATER;
-	if (strcmp(args.op, "wait") == 0) {
+	if (strcmp(args.op, "wait") == 0 && !args.process) {
 		buf_clear(text);
 		control_end_answer(call.table, true, text);
 		return CONTROL_ANSWERED;

@@ -49,7 +49,8 @@ static int decode(struct dialect_state *s, const uint8_t *p, size_t n, struct di
 
 static size_t head(uint8_t out[DIALECT_HEAD], enum dialect_stream stream, uint64_t offset)
 {
-	return proto_offset(out, PROTO_OUTPUT, offset);
+	return proto_offset(out, stream == DIALECT_STDERR ? PROTO_ERRORS : PROTO_OUTPUT,
+			    offset);
 }
 
 static void range(const struct dialect_out *out, enum proto_type type, uint64_t from,

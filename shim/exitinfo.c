@@ -5,6 +5,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/child.h"
@@ -20,8 +24,9 @@ enum { COUNTER_BYTES = 65536 };
 
 const char *end_reason_name(uint32_t reason)
 {
-	static const char *const names[] = { "exited",	 "signalled", "oom",  "idle",
-					     "lifetime", "deleted",   "error" };
+	static const char *const names[] = { "exited",	"signalled", "oom",
+					     "idle",	"lifetime",  "detached",
+					     "deleted", "error",     "timeout" };
 
 	return reason < ARRAY_SIZE(names) ? names[reason] : "error";
 }
@@ -81,16 +86,49 @@ void exit_cgroup_close(struct exit_cgroup *c)
 	fd_close(&c->cpu_fd);
 }
 
-void exit_cgroup_read(const struct exit_cgroup *c, struct exit_usage *out)
+uint64_t exit_oom_kills(const struct exit_cgroup *c)
 {
 	uint64_t kills = oom_kills(c);
 
-	out->oom_kills = kills > c->oom_kills_before ? kills - c->oom_kills_before : 0;
+	return kills > c->oom_kills_before ? kills - c->oom_kills_before : 0;
+}
+
+void exit_cgroup_read(const struct exit_cgroup *c, struct exit_usage *out)
+{
+	out->oom_kills = exit_oom_kills(c);
 	out->memory_peak =
 		counter(c->memory_fd,
 			c->memory_v2 ? "memory.peak" : "memory.max_usage_in_bytes", NULL);
 	out->cpu_ns = c->cpu_v2 ? counter(c->cpu_fd, "cpu.stat", "usage_usec") * 1000
 				: counter(c->cpu_fd, "cpuacct.usage", NULL);
+}
+
+/* The libc's waitid has no place for the usage. */
+int exit_wait(struct child *c, struct child_status *out, struct exit_usage *usage,
+	      struct err *e)
+{
+	struct rusage ru = { 0 };
+	siginfo_t si;
+	long r;
+
+	do {
+		si.si_pid = 0;
+		r = syscall(SYS_waitid, P_PIDFD, c->pidfd, &si, WEXITED, &ru);
+	} while (r < 0 && errno == EINTR);
+	if (r < 0)
+		return err_sys(e, "wait for process %d", (int) c->pid);
+	*out = (struct child_status){ .signalled = si.si_code != CLD_EXITED,
+				      .code = si.si_status };
+	*usage = (struct exit_usage){
+		.cpu_ns = ((uint64_t) ru.ru_utime.tv_sec + (uint64_t) ru.ru_stime.tv_sec) *
+				  1000000000 +
+			  ((uint64_t) ru.ru_utime.tv_usec + (uint64_t) ru.ru_stime.tv_usec) *
+				  1000,
+		.memory_peak = (uint64_t) ru.ru_maxrss * 1024,
+	};
+	fd_close(&c->pidfd);
+	*c = CHILD_NONE;
+	return 0;
 }
 
 enum end_reason exit_reason(const struct child_status *status, uint64_t kills)

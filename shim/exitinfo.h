@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 struct buf;
+struct child;
 struct child_status;
 struct err;
 
@@ -18,8 +19,10 @@ enum end_reason {
 	END_OOM,
 	END_IDLE,
 	END_LIFETIME,
+	END_DETACHED,
 	END_DELETED,
 	END_ERROR,
+	END_TIMEOUT, /* of a process besides the first alone */
 };
 
 const char *end_reason_name(uint32_t reason);
@@ -38,6 +41,9 @@ struct exit_cgroup {
 int exit_cgroup_open(pid_t pid, struct exit_cgroup *out, struct err *e);
 void exit_cgroup_close(struct exit_cgroup *c);
 
+/* The kernel's kills in it so far, counted from the opening on. */
+uint64_t exit_oom_kills(const struct exit_cgroup *c);
+
 struct exit_usage {
 	uint64_t cpu_ns, memory_peak, oom_kills;
 	uint64_t output_bytes, input_bytes;
@@ -45,6 +51,10 @@ struct exit_usage {
 
 /* What can be read of the counters; call before the cgroup is removed. */
 void exit_cgroup_read(const struct exit_cgroup *c, struct exit_usage *out);
+
+/* As child_wait, with what the process and the children that it waited for have used. */
+int exit_wait(struct child *c, struct child_status *out, struct exit_usage *usage,
+	      struct err *e);
 
 struct exit_info {
 	const char *id;

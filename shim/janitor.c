@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@
 #include "shim/exitinfo.h"
 #include "shim/launch.h"
 #include "shim/orders.h"
+#include "shim/procs.h"
 #include "shim/rootfs.h"
 #include "shim/sweep.h"
 #include "shim/talk.h"
@@ -52,7 +54,10 @@ struct janitor {
 	struct exit_cgroup cgroup;
 	struct exit_info info;
 	struct child_status status;
-	bool asked; /* somebody wants the end: info.reason is set */
+	struct procs procs;
+	int terminal_fd; /* process 1's, a copy; -1: it has none */
+	void *room;	 /* for messages with a body */
+	bool asked;	 /* somebody wants the end: info.reason is set */
 	char error[256];
 };
 
@@ -122,7 +127,12 @@ static int start(struct janitor *j, struct err *e)
 	j->init = l.init;
 	j->info.started_ms = clock_real_ms();
 	started.pid = l.init.pid;
+	started.process = 1;
 	r = wait_front_ready(j, e);
+	if (r == 0 && j->orders->terminal) {
+		j->terminal_fd = fd_dup(l.fds[0], e);
+		r = j->terminal_fd < 0 ? -1 : 0;
+	}
 	if (r == 0)
 		r = talk_send(j->spec->talk_fd, &started, l.fds, 2, e);
 	fd_close(&l.fds[0]);
@@ -151,19 +161,34 @@ static void ask_end(struct janitor *j, enum end_reason reason, const char *why)
 		j->info.error = j->error;
 		log_error("%s", why);
 	}
+	procs_stop_starting(&j->procs);
 	/* The first process is pid 1 of its namespace: the kernel kills everything with it. */
 	if (child_kill(&j->init, SIGKILL, &e) < 0)
 		log_error("kill the sandbox: %s", e.msg);
+}
+
+static int pass_signal(struct janitor *j, const struct talk_msg *m, struct err *e)
+{
+	bool foreground = m->code == TALK_TO_FOREGROUND;
+
+	if (m->signal < 1 || m->signal > 64)
+		return err_set(e, EINVAL, "it is no signal");
+	if (m->process != 1)
+		return procs_signal(&j->procs, m->process, m->signal, foreground, e);
+	if (foreground && j->terminal_fd >= 0)
+		return procs_signal_foreground(j->terminal_fd, m->signal, e);
+	return child_kill(&j->init, m->signal, e);
 }
 
 static void take_talk(struct janitor *j)
 {
 	struct err e = ERR_NONE;
 	int fds[TALK_FDS], r;
+	const void *body;
 	struct talk_msg m;
 	size_t n_fds;
 
-	r = talk_recv(j->spec->talk_fd, &m, fds, &n_fds, &e);
+	r = talk_recv_body(j->spec->talk_fd, j->room, &m, &body, fds, &n_fds, &e);
 	if (r <= 0) {
 		j->front_alive = false;
 		ask_end(j, END_ERROR, "the shim's front died");
@@ -173,22 +198,26 @@ static void take_talk(struct janitor *j)
 		fd_close(&fds[i]);
 	if (m.kind == TALK_END && m.reason >= END_IDLE && m.reason <= END_DELETED)
 		ask_end(j, (enum end_reason) m.reason, NULL);
-	else if (m.kind == TALK_SIGNAL && m.signal >= 1 && m.signal <= 64) {
-		if (child_kill(&j->init, m.signal, &e) < 0)
-			log_warn("signal %d: %s", m.signal, e.msg);
-	} else
+	else if (m.kind == TALK_SIGNAL) {
+		if (pass_signal(j, &m, &e) < 0)
+			log_info("process %u: signal %d: %s", m.process, m.signal, e.msg);
+	} else if (m.kind == TALK_EXEC)
+		procs_exec(&j->procs, m.process, body, m.n_text);
+	else
 		log_warn("the front said %s, which has no meaning now", talk_name(m.kind));
 }
 
-/* Orphans of the runtime come to us as their subreaper. init and front are reaped where they are awaited. */
+/* Orphans of the runtime come to us as their subreaper. Who is known is reaped where he is awaited; while a
+ * runtime is at work, the process that it makes is not known yet. */
 static void reap_strangers(struct janitor *j)
 {
 	siginfo_t si;
 
-	for (;;) {
+	while (!procs_starting(&j->procs)) {
 		si.si_pid = 0;
 		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 ||
-		    si.si_pid == j->init.pid || si.si_pid == j->front.pid)
+		    si.si_pid == j->init.pid || si.si_pid == j->front.pid ||
+		    procs_has_pid(&j->procs, si.si_pid))
 			return;
 		(void) waitpid(si.si_pid, NULL, WNOHANG);
 	}
@@ -212,15 +241,20 @@ static int watch(struct janitor *j, struct err *e)
 	uint64_t kill_deadline = 0;
 
 	for (;;) {
-		struct pollfd p[] = {
+		struct pollfd p[3 + PROCS_MAX] = {
 			{ .fd = j->init.pidfd, .events = POLLIN },
 			{ .fd = j->front_alive ? j->spec->talk_fd : -1, .events = POLLIN },
 			{ .fd = j->signal_fd, .events = POLLIN },
 		};
-		int r = poll(p, ARRAY_SIZE(p), j->asked ? 500 : -1);
+		size_t n = 3 + procs_wait_for(&j->procs, p + 3);
+		int r = poll(p, n, j->asked || procs_starting(&j->procs) ? 500 : -1);
 
 		if (r < 0 && errno != EINTR)
 			return err_sys(e, "poll");
+		if (j->procs.list) {
+			procs_look(&j->procs);
+			reap_strangers(j);
+		}
 		if (r > 0 && p[0].revents)
 			return child_wait(&j->init, &j->status, e);
 		if (r > 0 && p[1].revents)
@@ -271,6 +305,7 @@ static void await_drained(struct janitor *j)
 	uint64_t until = clock_mono_ms() + DRAINED_MS, now;
 	struct err e = ERR_NONE;
 	struct talk_msg m;
+	const void *body;
 	int fds[TALK_FDS];
 	size_t n_fds;
 
@@ -279,7 +314,7 @@ static void await_drained(struct janitor *j)
 
 		if (poll(&p, 1, (int) (until - now)) <= 0)
 			continue;
-		if (talk_recv(p.fd, &m, fds, &n_fds, &e) <= 0) {
+		if (talk_recv_body(p.fd, j->room, &m, &body, fds, &n_fds, &e) <= 0) {
 			j->front_alive = false;
 			return;
 		}
@@ -316,6 +351,7 @@ static void leave_nothing(struct janitor *j)
 					    ended.n_text, 0600, false, &e);
 	}
 	log_failed(r, &e);
+	fd_close(&j->bundle_fd);
 	log_failed(sweep_bundle(j->spec->dir_fd, &e), &e);
 	log_failed(sweep_slot(j->orders, &e), &e);
 	tell_front(j, &ended);
@@ -333,6 +369,8 @@ static void finish(struct janitor *j)
 	exited.signal = j->info.signal;
 	log_info("ended: %s, code %d, signal %d", end_reason_name(j->info.reason), j->info.code,
 		 j->info.signal);
+	exited.process = 1;
+	procs_end(&j->procs); /* where they do not die with the first */
 	tell_front(j, &exited);
 	if (launch_delete(j->orders, &e) < 0) {
 		log_warn("%s", e.msg);
@@ -375,19 +413,28 @@ static int open_signals(struct err *e)
 	return fd < 0 ? err_sys(e, "signalfd") : fd;
 }
 
+/* Pages that no message ever filled cost nothing. */
+static int open_room(struct janitor *j, struct err *e)
+{
+	j->room = mmap(NULL, TALK_ROOM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		       0);
+	return j->room == MAP_FAILED ? err_sys(e, "map a message's buffer") : 0;
+}
+
 int janitor_run(struct janitor_spec *spec, struct err *e)
 {
 	struct janitor j = { .spec = spec,
 			     .orders = spec->orders,
 			     .signal_fd = open_signals(e),
 			     .bundle_fd = FD_NONE,
+			     .terminal_fd = FD_NONE,
 			     .front = spec->front,
 			     .init = CHILD_NONE,
 			     .front_alive = true,
 			     .cgroup = EXIT_CGROUP_NONE,
 			     .info = { .id = spec->orders->id } };
 
-	if (j.signal_fd < 0 || start(&j, e) < 0) {
+	if (j.signal_fd < 0 || open_room(&j, e) < 0 || start(&j, e) < 0) {
 		undo_start(&j);
 		rootfs_fini(&j.rootfs);
 		say_ready(spec->ready_fd, -1, e);
@@ -395,13 +442,18 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 		return -1;
 	}
 	fd_close(&spec->ready_fd);
-	fd_close(&j.bundle_fd);
+	j.procs = (struct procs){ .orders = j.orders,
+				  .dir = spec->dir,
+				  .bundle_fd = j.bundle_fd,
+				  .talk_fd = spec->talk_fd,
+				  .cgroup = &j.cgroup };
 	if (watch(&j, e) < 0) {
 		log_error("%s", e->msg);
 		ask_end(&j, END_ERROR, e->msg);
 		child_end(&j.init);
 	}
 	finish(&j);
+	fd_close(&j.terminal_fd);
 	rootfs_fini(&j.rootfs);
 	return 0;
 }

@@ -18,7 +18,8 @@ enum {
 	WINDOW_MIN = 4096,
 	WINDOW_MAX = 16 << 20,
 	CLIENTS_MAX = 256,
-	LAYERS_MAX = 500, /* the kernel's limit for an overlay */
+	PROCESSES_MAX = 64, /* as many as the janitor waits for */
+	LAYERS_MAX = 500,   /* the kernel's limit for an overlay */
 	FILE_MAX_BYTES = 256 * 1024,
 };
 
@@ -163,9 +164,11 @@ static const struct json_field fields[] = {
 	FIELD(history_bytes, json_decode_u64, 0),
 	FIELD(idle_ms, json_decode_u64, 0),
 	FIELD(lifetime_ms, json_decode_u64, 0),
+	FIELD(detached_ms, json_decode_u64, 0),
 	FIELD(warn_ms, json_decode_u64, 0),
 	FIELD(ack_window, json_decode_u32, 0),
 	FIELD(max_clients, json_decode_u32, 0),
+	FIELD(max_processes, json_decode_u32, 0),
 	FIELD(uid_slot, decode_path, JSON_NULL_IS_ABSENT),
 	FIELD(remove_dir, json_decode_bool, 0),
 };
@@ -181,9 +184,11 @@ static int check_ranges(const struct orders *o, struct err *e)
 		{ "history_bytes", o->history_bytes, HISTORY_MIN, HISTORY_MAX },
 		{ "idle_ms", o->idle_ms, 0, ms_max },
 		{ "lifetime_ms", o->lifetime_ms, 0, ms_max },
+		{ "detached_ms", o->detached_ms, 0, ms_max },
 		{ "warn_ms", o->warn_ms, 0, ms_max },
 		{ "ack_window", o->ack_window, WINDOW_MIN, WINDOW_MAX },
 		{ "max_clients", o->max_clients, 1, CLIENTS_MAX },
+		{ "max_processes", o->max_processes, 0, PROCESSES_MAX },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -207,7 +212,8 @@ static int decode(struct json_doc *doc, struct orders *out, struct err *e)
 			    .history_bytes = 262144,
 			    .warn_ms = 60000,
 			    .ack_window = 262144,
-			    .max_clients = 16 };
+			    .max_clients = 16,
+			    .max_processes = 32 };
 
 	if (json_decode_object(json_root(doc), NULL, fields, ARRAY_SIZE(fields),
 			       JSON_UNKNOWN_REJECT, &o, e) < 0 ||

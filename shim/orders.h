@@ -28,10 +28,12 @@ struct orders {
 	uint32_t cols, rows;
 	uint64_t history_bytes;
 	uint64_t idle_ms, lifetime_ms; /* 0: no limit */
+	uint64_t detached_ms;	       /* without a client; 0: no limit */
 	uint64_t warn_ms;	       /* 0: no warning */
 	uint32_t ack_window;
 	uint32_t max_clients;
-	const char *uid_slot; /* may be NULL */
+	uint32_t max_processes; /* besides the first, at the same time */
+	const char *uid_slot;	/* may be NULL */
 	bool remove_dir;
 };
 

@@ -20,6 +20,7 @@ enum proto_type {
 	PROTO_NOTICE = 0x07,
 	PROTO_PONG = 0x08,
 	PROTO_GAP = 0x09,
+	PROTO_ERRORS = 0x0a,
 
 	PROTO_INPUT = 0x10,
 	PROTO_RESIZE = 0x11,

@@ -1,6 +1,7 @@
 #include "shim/ring.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -25,6 +26,8 @@ void ring_fini(struct ring *r)
 {
 	if (r->data)
 		(void) munmap(r->data, r->size);
+	if (r->turns)
+		(void) munmap(r->turns, RING_TURNS * sizeof(*r->turns));
 	*r = (struct ring){ 0 };
 }
 
@@ -42,6 +45,80 @@ size_t ring_reserve(struct ring *r, size_t want, uint8_t **p)
 void ring_commit(struct ring *r, size_t n)
 {
 	r->next += n;
+}
+
+/* ---- streams ---- */
+
+static struct ring_turn *turn(const struct ring *r, size_t i)
+{
+	return &r->turns[(r->first_turn + i) % RING_TURNS];
+}
+
+static void drop_first_turn(struct ring *r)
+{
+	r->first_turn = (r->first_turn + 1) % RING_TURNS;
+	r->n_turns--;
+}
+
+/* Memory comes with the first errors. Without it all would be output: an abort is as rare and clearer. */
+static void map_turns(struct ring *r)
+{
+	r->turns = mmap(NULL, RING_TURNS * sizeof(*r->turns), PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (r->turns == MAP_FAILED)
+		abort();
+	*turn(r, r->n_turns++) = (struct ring_turn){ 0, RING_OUTPUT };
+}
+
+void ring_turn(struct ring *r, enum ring_stream stream)
+{
+	if (!r->turns) {
+		if (stream == RING_OUTPUT)
+			return;
+		map_turns(r);
+	}
+	if (turn(r, r->n_turns - 1)->stream == stream)
+		return;
+	while (r->n_turns > 1 && turn(r, 1)->from <= r->oldest)
+		drop_first_turn(r);
+	if (r->n_turns == RING_TURNS) {
+		r->oldest = MAX(r->oldest, turn(r, 1)->from);
+		drop_first_turn(r);
+	}
+	*turn(r, r->n_turns++) = (struct ring_turn){ r->next, stream };
+}
+
+/* The last turn that begins at or before `from`. */
+static size_t turn_at(const struct ring *r, uint64_t from)
+{
+	size_t low = 0, high = r->n_turns;
+
+	while (high - low > 1) {
+		size_t mid = low + (high - low) / 2;
+
+		if (turn(r, mid)->from <= from)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+size_t ring_run(const struct ring *r, uint64_t from, size_t n, enum ring_stream *stream)
+{
+	size_t i;
+
+	*stream = RING_OUTPUT;
+	if (!r->turns)
+		return n;
+	i = turn_at(r, from);
+	*stream = turn(r, i)->stream;
+	return i + 1 < r->n_turns ? (size_t) MIN((uint64_t) n, turn(r, i + 1)->from - from) : n;
+}
+
+size_t ring_turns(const struct ring *r, uint64_t from)
+{
+	return r->turns ? r->n_turns - 1 - turn_at(r, from) : 0;
 }
 
 void ring_put(struct ring *r, const void *p, size_t n)

@@ -15,10 +15,26 @@
 
 struct err;
 
+/* Where bytes come from. A history has one offset for all of them; turns say which are whose. */
+enum ring_stream { RING_OUTPUT = 1, RING_ERRORS };
+
+enum {
+	RING_TURNS = 2048, /* are remembered; the bytes before the oldest go with it */
+	RING_TURNS_HELD =
+		RING_TURNS - 16, /* a reader to be waited for is not to be further behind */
+};
+
+struct ring_turn {
+	uint64_t from;
+	enum ring_stream stream;
+};
+
 struct ring {
 	uint8_t *data;
 	size_t size;
 	uint64_t oldest, next;
+	struct ring_turn *turns; /* NULL: all is RING_OUTPUT */
+	size_t first_turn, n_turns;
 };
 
 /* Memory comes page by page as it is first filled. */
@@ -29,6 +45,13 @@ void ring_fini(struct ring *r);
  * are given up now. ring_commit then says how many were really written there. */
 size_t ring_reserve(struct ring *r, size_t want, uint8_t **p);
 void ring_commit(struct ring *r, size_t n);
+
+/* What is committed from here on is of this stream. */
+void ring_turn(struct ring *r, enum ring_stream stream);
+/* How many of the n bytes from `from` on are of one stream, and of which. */
+size_t ring_run(const struct ring *r, uint64_t from, size_t n, enum ring_stream *stream);
+/* How often the stream changes behind `from`. */
+size_t ring_turns(const struct ring *r, uint64_t from);
 
 /* Copies n bytes in, for tests and for what does not come from a descriptor. */
 void ring_put(struct ring *r, const void *p, size_t n);

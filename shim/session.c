@@ -40,7 +40,8 @@ static uint16_t close_code(enum end_reason reason)
 		[END_EXITED] = CLOSE_NORMAL,	 [END_SIGNALLED] = CLOSE_NORMAL,
 		[END_OOM] = CLOSE_OOM,		 [END_IDLE] = CLOSE_IDLE,
 		[END_LIFETIME] = CLOSE_LIFETIME, [END_DELETED] = CLOSE_DELETED,
-		[END_ERROR] = CLOSE_INTERNAL,
+		[END_ERROR] = CLOSE_INTERNAL,	 [END_DETACHED] = CLOSE_DETACHED,
+		[END_TIMEOUT] = CLOSE_NORMAL,
 	};
 
 	return codes[reason];
@@ -60,7 +61,7 @@ void session_out_ended(struct session *s)
 		return;
 	set_state(s, SESSION_FLUSHING);
 	s->flushing_ms = clock_mono_ms();
-	table_drained(s->table);
+	table_drained(s->table, s);
 	for (struct client *c = s->clients; c; c = c->next) {
 		c->progress_ms = s->flushing_ms;
 		tell_exit(s, c);
@@ -79,7 +80,7 @@ void session_ended(struct session *s, enum end_reason reason, int code, int sign
 	set_state(s, SESSION_DRAINING);
 	session_in_close(s);
 	fd_close(&s->peer_fd); /* now the last writer's end shows as EIO, behind all output */
-	if (s->out_fd < 0)
+	if (s->out_fd < 0 && s->err_fd < 0)
 		session_out_ended(s);
 	session_refresh(s);
 }
@@ -262,6 +263,8 @@ static int open_io(struct session *s, struct err *e)
 		if (s->in_fd < 0)
 			return -1;
 	}
+	if (s->err_fd >= 0 && fd_set_nonblock(s->err_fd, true, e) < 0)
+		return -1;
 	if (fd_set_nonblock(s->out_fd, true, e) < 0 || fd_set_nonblock(s->in_fd, true, e) < 0)
 		return -1;
 	return ring_init(&s->ring, s->table->orders->history_bytes, e);
@@ -278,6 +281,7 @@ int session_new(const struct session_spec *spec, struct session **out, struct er
 			       .out_fd = spec->fds[0],
 			       .in_fd = spec->terminal ? FD_NONE : spec->fds[1],
 			       .peer_fd = spec->terminal ? spec->fds[1] : FD_NONE,
+			       .err_fd = spec->err_fd,
 			       .cols = spec->cols,
 			       .rows = spec->rows };
 	session_io_hooks(s);
@@ -303,6 +307,7 @@ void session_free(struct session *s)
 	session_out_close(s);
 	session_in_close(s);
 	fd_close(&s->peer_fd);
+	loop_timer_del(&s->due);
 	ring_fini(&s->ring);
 	free(s);
 }

@@ -27,6 +27,8 @@
 struct err;
 struct table;
 
+enum { SESSION_TAG = 64 };
+
 enum session_state { SESSION_RUNNING, SESSION_DRAINING, SESSION_FLUSHING };
 
 struct session {
@@ -34,12 +36,14 @@ struct session {
 	struct table *table;
 	uint32_t number; /* 1: the sandbox's first process */
 	int32_t pid;
+	char tag[SESSION_TAG + 1];
 	bool terminal;
 	enum session_state state;
 
 	int out_fd, in_fd; /* the same for a terminal */
+	int err_fd;	   /* standard error, when it is apart; else -1 */
 	int peer_fd; /* the terminal's other side, held open so that it never hangs up before the end */
-	struct loop_io out_io, in_io;
+	struct loop_io out_io, in_io, err_io;
 	bool in_ends; /* a client said that no more input comes */
 	struct ring ring;
 	struct buf input;
@@ -52,7 +56,12 @@ struct session {
 
 	enum end_reason reason; /* from DRAINING on */
 	int exit_code, exit_signal;
+	uint64_t cpu_ns, memory_peak;
+	uint32_t oom_kills;
+	bool timed_out, exit_read;
 	uint64_t draining_ms, flushing_ms;
+	struct loop_timer due; /* its time is over; it is to be killed; it is to be forgotten */
+	struct loop_defer defer;
 
 	struct loop_timer hold; /* a writer that holds the output may have stalled */
 	struct loop_defer refresh;
@@ -67,6 +76,7 @@ struct session_spec {
 	bool terminal;
 	uint16_t cols, rows;
 	int fds[2];
+	int err_fd; /* -1: none, or together with the output */
 };
 
 int session_new(const struct session_spec *spec, struct session **out, struct err *e);
@@ -91,6 +101,8 @@ int session_attach(struct session *s, struct attach *a, uint32_t *number, const 
 int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *e);
 /* All of it or, when the queue has no room, nothing and ENOBUFS. */
 int session_input(struct session *s, const void *p, size_t n, struct err *e);
+/* No more comes: what is queued is written, then the program reads the end. Nothing with a terminal. */
+void session_input_end(struct session *s);
 void session_notice(struct session *s, const char *kind, uint64_t seconds_left);
 
 /* The program is dead: from here on only its last output moves. Nothing when that is known. */

@@ -26,6 +26,7 @@ enum {
 };
 
 static void out_ready(void *arg, uint32_t events);
+static void err_ready(void *arg, uint32_t events);
 static void in_ready(void *arg, uint32_t events);
 static void refresh(void *arg);
 
@@ -55,6 +56,8 @@ static size_t out_room(const struct session *s, uint64_t now_ms)
 	}
 	if (best == UINT64_MAX)
 		return OUT_PER_TURN;
+	if (ring_turns(&s->ring, s->ring.next - best) >= RING_TURNS_HELD)
+		return 0;
 	return best < limit ? (size_t) (limit - best) : 0;
 }
 
@@ -66,21 +69,35 @@ static void note_caught_up(struct session *s, uint64_t now_ms)
 			c->progress_ms = now_ms;
 }
 
-void session_out_close(struct session *s)
+static void close_stream(struct loop_io *io, int *fd)
 {
-	loop_io_del(&s->out_io);
-	loop_timer_del(&s->hold);
-	fd_close(&s->out_fd);
+	loop_io_del(io);
+	fd_close(fd);
 }
 
+void session_out_close(struct session *s)
+{
+	loop_timer_del(&s->hold);
+	close_stream(&s->out_io, &s->out_fd);
+	close_stream(&s->err_io, &s->err_fd);
+}
+
+/* One of a program's outputs. */
+struct source {
+	int *fd;
+	struct loop_io *io;
+	enum ring_stream stream;
+};
+
 /* One read; false when there is nothing more for now. */
-static bool read_some(struct session *s, size_t *budget)
+static bool read_some(struct session *s, const struct source *from, size_t *budget)
 {
 	uint8_t *p;
 	size_t want = ring_reserve(&s->ring, MIN((size_t) OUT_READ, *budget), &p);
-	ssize_t n = read(s->out_fd, p, want);
+	ssize_t n = read(*from->fd, p, want);
 
 	if (n > 0) {
+		ring_turn(&s->ring, from->stream);
 		ring_commit(&s->ring, (size_t) n);
 		*budget -= (size_t) n;
 		return (size_t) n == want || n >= OUT_FEW;
@@ -90,23 +107,41 @@ static bool read_some(struct session *s, size_t *budget)
 	/* EIO is how a terminal says that its last writer is gone. */
 	if (n < 0 && errno != EIO)
 		log_error("read output: %s", strerror(errno));
-	session_out_close(s);
-	session_out_ended(s);
+	close_stream(from->io, from->fd);
+	if (s->out_fd < 0 && s->err_fd < 0) {
+		session_out_close(s);
+		session_out_ended(s);
+	}
 	return false;
+}
+
+static void read_output(struct session *s, const struct source *from)
+{
+	uint64_t now = clock_mono_ms(), before = s->ring.next;
+	size_t budget = MIN(out_room(s, now), (size_t) OUT_PER_TURN);
+
+	note_caught_up(s, now);
+	while (*from->fd >= 0 && budget > 0 && read_some(s, from, &budget))
+		;
+	if (s->ring.next != before)
+		timers_activity(&s->table->timers, now);
+	session_refresh(s);
 }
 
 static void out_ready(void *arg, uint32_t events)
 {
 	struct session *s = arg;
-	uint64_t now = clock_mono_ms(), before = s->ring.next;
-	size_t budget = MIN(out_room(s, now), (size_t) OUT_PER_TURN);
+	const struct source from = { &s->out_fd, &s->out_io, RING_OUTPUT };
 
-	note_caught_up(s, now);
-	while (s->out_fd >= 0 && budget > 0 && read_some(s, &budget))
-		;
-	if (s->ring.next != before)
-		timers_activity(&s->table->timers, now);
-	session_refresh(s);
+	read_output(s, &from);
+}
+
+static void err_ready(void *arg, uint32_t events)
+{
+	struct session *s = arg;
+	const struct source from = { &s->err_fd, &s->err_io, RING_ERRORS };
+
+	read_output(s, &from);
 }
 
 static void hold_fired(void *arg)
@@ -114,23 +149,30 @@ static void hold_fired(void *arg)
 	session_refresh(arg);
 }
 
+static void watch(struct session *s, struct loop_io *io, int fd, bool want, loop_io_fn fn)
+{
+	struct err e = ERR_NONE;
+
+	if (fd < 0 || want == (io->loop != NULL))
+		return;
+	if (!want)
+		loop_io_del(io);
+	else if (loop_io_add(s->table->loop, io, fd, EPOLLIN, fn, s, &e) < 0)
+		log_error("watch output: %s", e.msg);
+}
+
 /* Watches the output exactly while it may be read: a hang-up is reported whatever is asked for. */
 static void watch_out(struct session *s, uint64_t now_ms)
 {
-	bool want = s->out_fd >= 0 && out_room(s, now_ms) >= OUT_READ;
-	struct err e = ERR_NONE;
+	bool open = s->out_fd >= 0 || s->err_fd >= 0;
+	bool want = open && out_room(s, now_ms) >= OUT_READ;
 
-	if (s->out_fd >= 0 && !want && s->hold.due_ns == 0)
+	if (open && !want && s->hold.due_ns == 0)
 		loop_timer_set(s->table->loop, &s->hold, HOLD_STALL_MS, hold_fired, s);
 	if (want && s->hold.due_ns != 0)
 		loop_timer_del(&s->hold);
-	if (want == (s->out_io.loop != NULL))
-		return;
-	if (!want)
-		loop_io_del(&s->out_io);
-	else if (loop_io_add(s->table->loop, &s->out_io, s->out_fd, EPOLLIN, out_ready, s, &e) <
-		 0)
-		log_error("watch output: %s", e.msg);
+	watch(s, &s->out_io, s->out_fd, want, out_ready);
+	watch(s, &s->err_io, s->err_fd, want, err_ready);
 }
 
 void session_out_start(struct session *s)
@@ -214,15 +256,18 @@ static void client_input(void *arg, struct client *c, const uint8_t *p, size_t n
 		log_debug("client %u: input: %s", c->number, e.msg);
 }
 
-/* A terminal has no end of input but the one that its user types. */
-static void client_input_end(void *arg, struct client *c)
+void session_input_end(struct session *s)
 {
-	struct session *s = arg;
-
+	/* A terminal has no end of input but the one that its user types. */
 	if (s->terminal)
 		return;
 	s->in_ends = true;
 	push_input(s);
+}
+
+static void client_input_end(void *arg, struct client *c)
+{
+	session_input_end(arg);
 }
 
 static void client_resize(void *arg, struct client *c, uint16_t cols, uint16_t rows)
@@ -291,6 +336,8 @@ static void refresh(void *arg)
 			continue;
 		}
 		log_info("client %u: detached", c->number);
+		if (c->exit_code && c->peer_closed)
+			table_exit_read(s->table, s);
 		*at = c->next;
 		s->n_clients--;
 		table_client_went(s->table);

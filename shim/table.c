@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/orders.h"
+#include "shim/table_exec.h"
 #include "shim/talk.h"
 
 enum {
@@ -29,7 +30,8 @@ struct session *table_find(const struct table *t, uint32_t number)
 
 /* ---- the end ---- */
 
-void table_drained(struct table *t)
+/* All output of all processes is in its history: the totals go into exit.json. */
+static void check_drained(struct table *t)
 {
 	struct talk_msg m = { .kind = TALK_DRAINED };
 	struct err e = ERR_NONE;
@@ -45,6 +47,13 @@ void table_drained(struct table *t)
 	t->drained = true;
 	if (!t->janitor_gone && talk_send(t->talk_fd, &m, NULL, 0, &e) < 0)
 		log_error("%s", e.msg);
+}
+
+void table_drained(struct table *t, struct session *s)
+{
+	if (s->number != 1 && control_exited(&t->control, s))
+		table_exit_read(t, s);
+	check_drained(t);
 }
 
 static void check_done(struct table *t)
@@ -75,32 +84,46 @@ void table_end(struct table *t, enum end_reason reason)
 	}
 	log_info("end: %s", end_reason_name(reason));
 	t->ending = true;
+	t->end_reason = reason;
 	if (talk_send(t->talk_fd, &m, NULL, 0, &e) < 0)
 		log_error("%s", e.msg);
 }
 
-int table_signal(struct table *t, int sig, struct err *e)
-{
-	struct talk_msg m = { .kind = TALK_SIGNAL, .signal = sig };
-
-	return talk_send(t->talk_fd, &m, NULL, 0, e);
-}
-
 /* ---- the janitor ---- */
 
-static void exited(struct table *t, enum end_reason reason, int code, int signal)
+/* Process 1 is dead, or the janitor: so is everything. */
+static void all_exited(struct table *t, enum end_reason reason, int code, int signal)
 {
 	timers_stop(&t->timers);
 	for (struct session *s = t->sessions; s; s = s->next)
 		session_ended(s, reason, code, signal);
+	table_starts_lost(t);
 	table_look(t);
 }
 
-static void take(struct table *t, const struct talk_msg *m)
+static void exited(struct table *t, const struct talk_msg *m)
+{
+	enum end_reason reason = MIN(m->reason, (uint32_t) END_ERROR);
+	struct session *s = table_find(t, m->process);
+
+	if (m->process == 1)
+		all_exited(t, reason, m->code, m->signal);
+	else if (s)
+		table_process_ended(t, s, m);
+}
+
+/* Takes the descriptors that it wants. */
+static void take(struct table *t, const struct talk_msg *m, int fds[TALK_FDS], size_t n_fds)
 {
 	switch (m->kind) {
+	case TALK_STARTED:
+		table_started(t, m, fds, n_fds);
+		break;
+	case TALK_FAILED:
+		table_failed(t, m);
+		break;
 	case TALK_EXITED:
-		exited(t, MIN(m->reason, (uint32_t) END_ERROR), m->code, m->signal);
+		exited(t, m);
 		break;
 	case TALK_ENDED:
 		memcpy(t->exit_json, m->text,
@@ -129,10 +152,10 @@ static void talk_ready(void *arg, uint32_t events)
 		log_error("the janitor is dead%s%s", r < 0 ? ": " : "", r < 0 ? e.msg : "");
 		t->janitor_gone = true;
 		loop_io_del(&t->talk_io);
-		exited(t, END_ERROR, 0, 0);
+		all_exited(t, END_ERROR, 0, 0);
 		return;
 	}
-	take(t, &m);
+	take(t, &m, fds, n_fds);
 	for (size_t i = 0; i < n_fds; i++)
 		fd_close(&fds[i]);
 }
@@ -206,9 +229,11 @@ int table_init(struct table *t, const struct table_spec *spec, struct err *e)
 					    .terminal = o->terminal,
 					    .cols = (uint16_t) o->cols,
 					    .rows = (uint16_t) o->rows,
-					    .fds = { spec->fds[0], spec->fds[1] } };
+					    .fds = { spec->fds[0], spec->fds[1] },
+					    .err_fd = FD_NONE };
 
 	*t = (struct table){ .loop = spec->loop,
+			     .next_process = 2,
 			     .orders = o,
 			     .talk_fd = spec->talk_fd,
 			     .pinged_ms = clock_mono_ms() };
@@ -224,6 +249,7 @@ int table_init(struct table *t, const struct table_spec *spec, struct err *e)
 void table_fini(struct table *t)
 {
 	control_fini(&t->control);
+	table_starts_lost(t);
 	timers_stop(&t->timers);
 	loop_timer_del(&t->tick);
 	loop_io_del(&t->talk_io);

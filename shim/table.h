@@ -1,6 +1,9 @@
 /*
  * The sandbox's processes, and what they share: the loop, the janitor, shim.sock, the clocks.
  *
+ *   table_exec ──► STARTING ──STARTED──► a session ──EXITED──► kept: until its exit was read and 10 seconds
+ *                     └──FAILED──► told, forgotten             more, or 10 minutes, or KEPT_MAX came after it
+ *
  * Process 1 is the sandbox: it comes with the table, and its end is the end of all. When it has ended, the
  * table lives until every process's output is in its history, every client has been told, and the janitor
  * has said that everything is gone.
@@ -13,12 +16,14 @@
 
 #include "base/loop.h"
 #include "shim/control.h"
+#include "shim/exec_order.h"
 #include "shim/exitinfo.h"
 #include "shim/session.h"
 #include "shim/timers.h"
 
 struct err;
 struct orders;
+struct table_start;
 
 struct table {
 	struct loop *loop;
@@ -26,12 +31,17 @@ struct table {
 	int talk_fd;		     /* to the janitor */
 	struct loop_io talk_io;
 	bool janitor_gone;
-	bool ending; /* END was sent */
-	bool gone;   /* ENDED came */
+	bool ending; /* END was sent, for this reason */
+	enum end_reason end_reason;
+	bool gone; /* ENDED came */
 	bool drained;
 	char exit_json[2048];
 
-	struct session *sessions; /* by number; the first is process 1 */
+	struct session *sessions;   /* by number; the first is process 1 */
+	struct table_start *starts; /* that the janitor has not answered */
+	uint32_t next_process;
+	uint32_t n_running,
+		n_kept; /* besides process 1: running and starting; ended and not forgotten */
 	uint32_t n_clients, next_client;
 	bool ever_attached;
 
@@ -60,17 +70,36 @@ static inline struct session *table_first(const struct table *t)
 /* NULL: no process has this number, or it is forgotten. */
 struct session *table_find(const struct table *t, uint32_t number);
 
+/* ---- more processes ---- */
+
+struct table_exec {
+	struct exec_order order;
+	const char *tag;     /* the asker's name for it; NULL: "" */
+	uint64_t timeout_ms; /* then its group is killed; 0: never */
+	bool input;	     /* its standard input is open; a terminal's always is */
+};
+
+/* Asks the janitor. Its answer goes to control_started with this number. *code as session_attach. */
+int table_exec(struct table *t, const struct table_exec *x, uint32_t *number, const char **code,
+	       struct err *e);
+/* To the process's group (process 1: to itself, whose init passes it on), or its terminal's foreground. */
+int table_signal(struct table *t, const struct session *s, int sig, bool foreground,
+		 struct err *e);
+/* Hangs up, and kills what has not ended soon after. Not for process 1. */
+void table_hang_up(struct table *t, struct session *s);
+/* Its exit was told: it is forgotten soon. Not for process 1. */
+void table_exit_read(struct table *t, struct session *s);
+
 /* Asks the janitor to end everything; only the first reason counts. */
 void table_end(struct table *t, enum end_reason reason);
-int table_signal(struct table *t, int sig, struct err *e);
 void table_notice(struct table *t, const char *kind, uint64_t seconds_left);
 
 /* ---- for session.c and session_io.c ---- */
 
 void table_client_came(struct table *t);
 void table_client_went(struct table *t);
-/* A process's output has ended. */
-void table_drained(struct table *t);
+/* This process's output has ended. */
+void table_drained(struct table *t, struct session *s);
 /* Something moved: whether all is done, when the clock is to come. */
 void table_look(struct table *t);
 

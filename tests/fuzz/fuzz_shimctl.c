@@ -67,7 +67,8 @@ static void open_room(struct room *r)
 				     .history_bytes = 65536,
 				     .lifetime_ms = 1000,
 				     .ack_window = 4096,
-				     .max_clients = 2 };
+				     .max_clients = 2,
+				     .max_processes = 2 };
 	if (loop_new(&r->loop, &e) < 0 || sock_pair(SOCK_SEQPACKET, r->talk, &e) < 0 ||
 	    sock_pair(SOCK_SEQPACKET, r->ask, &e) < 0 ||
 	    sock_pair(SOCK_SEQPACKET, r->listen, &e) < 0 || pipe2(r->in, O_CLOEXEC) < 0 ||
@@ -128,7 +129,8 @@ static void fuzz_request(const uint8_t *data, size_t n)
 	open_room(&r);
 	if (control_do(&r.peer, &req, NULL, 0, &text) == CONTROL_ANSWERED)
 		check_answer(&text);
-	else if (!r.peer.waits_end && !r.peer.waits_exit)
+	else if (!r.peer.waits_end && !r.peer.waits_exit && !r.peer.waits_start &&
+		 !r.peer.waits_process)
 		abort();
 	(void) loop_turn(r.loop, 0, &e);
 	json_doc_free(req.doc);

@@ -20,6 +20,7 @@ import time
 
 OUTPUT, HELLO, REPLAY_BEGIN, REPLAY_END, SIZE, EXIT, NOTICE, PONG, GAP = range(1, 10)
 CLOSE = 0x0F
+ERRORS = 0x0A
 INPUT, RESIZE, ACK, PING, INPUT_END = range(0x10, 0x15)
 
 RUNTIME = os.environ.get("CARREL_RUNTIME") or shutil.which("crun")
@@ -234,6 +235,7 @@ class Client:
         self.sock.settimeout(60)
         self.buf = bytearray()
         self.output = bytearray()
+        self.errors = bytearray()  # what came apart from it
         self.start = None      # offset of output[0]
         self.next = None
         self.acked = 0
@@ -303,7 +305,7 @@ class Client:
         """One message: (type, body)."""
         m = self.message(timeout)
         kind, body = m[0], m[1:]
-        if kind == OUTPUT:
+        if kind in (OUTPUT, ERRORS):
             (at,) = struct.unpack(">Q", body[:8])
             data = body[8:]
             if self.next is not None and at != self.next:
@@ -311,7 +313,10 @@ class Client:
             if self.start is None:
                 self.start = at
             self.next = at + len(data)
-            self.output += data
+            if kind == OUTPUT:
+                self.output += data
+            else:
+                self.errors += data
             if self.auto_ack and self.next - self.acked > 32768:
                 self.ack()
             return kind, data

@@ -108,9 +108,73 @@ static void test_ring_cut_at_the_oldest(void **state)
 	ring_fini(&r);
 }
 
+static void put(struct ring *r, enum ring_stream stream, const char *text)
+{
+	ring_turn(r, stream);
+	ring_put(r, text, strlen(text));
+}
+
+static void test_ring_tells_the_streams_apart(void **state)
+{
+	enum ring_stream stream;
+	struct err e = ERR_NONE;
+	struct ring r;
+
+	assert_int_equal(ring_init(&r, 64, &e), 0);
+	put(&r, RING_OUTPUT, "out");
+	assert_null(r.turns); /* costs nothing until there are errors */
+	assert_int_equal(ring_run(&r, 1, 2, &stream), 2);
+	assert_int_equal(stream, RING_OUTPUT);
+	put(&r, RING_ERRORS, "err");
+	put(&r, RING_ERRORS, "ors");
+	put(&r, RING_OUTPUT, "more");
+	assert_int_equal(ring_run(&r, 0, 13, &stream), 3);
+	assert_int_equal(stream, RING_OUTPUT);
+	assert_int_equal(ring_run(&r, 3, 10, &stream), 6);
+	assert_int_equal(stream, RING_ERRORS);
+	assert_int_equal(ring_run(&r, 8, 5, &stream), 1);
+	assert_int_equal(stream, RING_ERRORS);
+	assert_int_equal(ring_run(&r, 9, 4, &stream), 4);
+	assert_int_equal(stream, RING_OUTPUT);
+	assert_int_equal(ring_turns(&r, 0), 2);
+	assert_int_equal(ring_turns(&r, 3), 1);
+	assert_int_equal(ring_turns(&r, 12), 0);
+	ring_fini(&r);
+}
+
+/* More turns than are remembered: the bytes that they told apart go, no byte is told wrong. */
+static void test_ring_turns_are_bounded(void **state)
+{
+	enum ring_stream stream;
+	struct err e = ERR_NONE;
+	struct ring r;
+
+	assert_int_equal(ring_init(&r, 65536, &e), 0);
+	for (int i = 0; i < 10000; i++)
+		put(&r, i % 2 ? RING_ERRORS : RING_OUTPUT, i % 2 ? "e" : "o");
+	assert_int_equal(r.next, 10000);
+	assert_int_equal(r.next - r.oldest, RING_TURNS);
+	for (uint64_t at = r.oldest; at < r.next; at++) {
+		assert_int_equal(ring_run(&r, at, 1, &stream), 1);
+		assert_int_equal(stream, at % 2 ? RING_ERRORS : RING_OUTPUT);
+	}
+	/* A ring that wraps forgets the turns before its oldest byte. */
+	for (int i = 0; i < 200; i++) {
+		put(&r, RING_ERRORS, "e");
+		ring_turn(&r, RING_OUTPUT);
+		for (int k = 0; k < 100; k++)
+			ring_put(&r, "0123456789", 10);
+	}
+	assert_true(r.n_turns < 200);
+	assert_int_equal(r.next - r.oldest, 65536);
+	ring_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ring_tells_the_streams_apart),
+		cmocka_unit_test(test_ring_turns_are_bounded),
 		cmocka_unit_test(test_ring_keeps_the_last),
 		cmocka_unit_test(test_ring_reserve_gives_up_no_more_than_needed),
 		cmocka_unit_test(test_ring_cut),
