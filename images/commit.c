@@ -14,8 +14,7 @@
 #include "images/import_internal.h"
 #include "images/index.h"
 #include "images/media.h"
-#include "images/pack.h"
-#include "images/tar_write.h"
+#include "images/pack_child.h"
 
 enum { CONFIG_LIMIT = 1 << 20 };
 
@@ -41,24 +40,6 @@ static int pin_base(struct store_work *w, const struct image *im, struct err *e)
 	return r < 0 ? -1 : 0;
 }
 
-static int to_pack(void *arg, const void *p, size_t n, struct err *e)
-{
-	return pack_write(arg, p, n, e);
-}
-
-static int pack_upper(int upper_fd, int out_fd, const struct commit_options *o,
-		      struct digest *diff_id, struct upper_stats *stats, struct err *e)
-{
-	auto_pack struct pack *p = NULL;
-	auto_tar_writer struct tar_writer *w = NULL;
-
-	if (pack_new(o->compression, out_fd, &p, e) < 0 ||
-	    tar_writer_new(to_pack, p, &w, e) < 0 ||
-	    upper_write(upper_fd, &o->upper, w, stats, e) < 0 || tar_writer_finish(w, e) < 0)
-		return -1;
-	return pack_finish(p, diff_id, e);
-}
-
 static int stage_upper(struct import *im, int upper_fd, const struct commit_options *o,
 		       struct import_layer_ref *out, struct digest *diff_id,
 		       struct upper_stats *stats, struct err *e)
@@ -69,7 +50,13 @@ static int stage_upper(struct import *im, int upper_fd, const struct commit_opti
 
 	if (fd < 0)
 		return err_sys(e, "make tmp/*/%s", packed_name);
-	if (pack_upper(upper_fd, fd, o, diff_id, stats, e) < 0)
+	const struct pack_spec pack = { .upper_fd = upper_fd,
+					.out_fd = fd,
+					.compression = o->compression,
+					.upper = &o->upper,
+					.limits = &im->options->limits };
+
+	if (pack_upper(&pack, diff_id, stats, e) < 0)
 		return err_wrap(e, "upper directory");
 	out->compression = o->compression;
 	if (blob_stage_own_file(im->work, im->work->fd, packed_name, NULL, &out->blob, e) < 0)

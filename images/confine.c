@@ -73,6 +73,11 @@ static int become_root(struct err *e)
 	return 0;
 }
 
+static bool has_tree(enum confine_kind kind)
+{
+	return kind == CONFINE_TREE || kind == CONFINE_READ;
+}
+
 static int keep_caps(enum confine_kind kind, struct err *e)
 {
 	const uint32_t owner_caps = 1U << CAP_CHOWN | 1U << CAP_DAC_OVERRIDE |
@@ -82,6 +87,8 @@ static int keep_caps(enum confine_kind kind, struct err *e)
 
 	if (kind == CONFINE_TREE)
 		data[0].effective = data[0].permitted = owner_caps;
+	else if (kind == CONFINE_READ)
+		data[0].effective = data[0].permitted = 1U << CAP_DAC_READ_SEARCH;
 	if (syscall(SYS_capset, &head, data) < 0)
 		return err_sys(e, "capset");
 	return 0;
@@ -171,7 +178,7 @@ static int enter(const struct confine_spec *s, int mount_fd, int sock, struct er
 	if (child_reset_signals(e) < 0)
 		return -1;
 	(void) umask(0); /* modes are the archive's */
-	if (s->kind == CONFINE_TREE && (become_root(e) < 0 || enter_tree(mount_fd, e) < 0))
+	if (has_tree(s->kind) && (become_root(e) < 0 || enter_tree(mount_fd, e) < 0))
 		return -1;
 	return 0;
 }
@@ -196,7 +203,7 @@ static int run_program(const struct confine_spec *s, int sock, struct err *e)
 
 static int complain(int sock, struct err *e)
 {
-	(void) err_wrap(e, "confine the unpacking child");
+	(void) err_wrap(e, "confine the child");
 	(void) send(sock, e, sizeof(*e), MSG_NOSIGNAL);
 	return -1;
 }
@@ -258,22 +265,44 @@ static int write_map(pid_t pid, const char *which, struct err *e)
 
 static int release(const struct confine_spec *s, const struct child *c, int sock, struct err *e)
 {
-	if (s->kind == CONFINE_TREE &&
+	if (has_tree(s->kind) &&
 	    (write_map(c->pid, "uid_map", e) < 0 || write_map(c->pid, "gid_map", e) < 0))
 		return -1;
 	return sock_send(sock, "", 1, NULL, 0, e);
 }
 
-static int detach_tree(int tree_fd, struct err *e)
+/* For a reader with what is mounted below, so that it sees that there is something. */
+static int detach_tree(const struct confine_spec *s, struct err *e)
 {
-	int fd = (int) syscall(SYS_open_tree, tree_fd, "",
-			       OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+	const bool read = s->kind == CONFINE_READ;
+	const unsigned all = read ? AT_RECURSIVE : 0;
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+					       MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC };
+	auto_close int fd =
+		(int) syscall(SYS_open_tree, s->tree_fd, "",
+			      OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | all);
 
 	if (fd < 0) {
 		(void) err_sys(e, "open_tree");
 		return e->code == EPERM ? err_hint(e, "CAP_SYS_ADMIN is needed here") : -1;
 	}
-	return fd;
+	if (read &&
+	    syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH | all, &attr, sizeof(attr)) < 0)
+		return err_sys(e, "make it read-only (mount_setattr, Linux 5.12)");
+	return take_fd(&fd);
+}
+
+static int check_root(enum confine_kind kind, struct err *e)
+{
+	if (geteuid() == 0)
+		return 0;
+	if (kind == CONFINE_READ)
+		return err_set(e, EPERM,
+			       "packing a layer needs root: its files are read whoever they "
+			       "belong to");
+	return err_set(e, EPERM,
+		       "unpacking a layer needs root: its files keep the owners that the "
+		       "archive gives them");
 }
 
 int confine_start(const struct confine_spec *spec, struct child *out, int *sock, struct err *e)
@@ -282,12 +311,8 @@ int confine_start(const struct confine_spec *spec, struct child *out, int *sock,
 	struct child c = CHILD_NONE;
 	int pair[2], r;
 
-	if (spec->kind == CONFINE_TREE) {
-		if (geteuid() != 0)
-			return err_set(e, EPERM,
-				       "unpacking a layer needs root: its files keep "
-				       "the owners that the archive gives them");
-		mount_fd = detach_tree(spec->tree_fd, e);
+	if (has_tree(spec->kind)) {
+		mount_fd = check_root(spec->kind, e) < 0 ? -1 : detach_tree(spec, e);
 		if (mount_fd < 0)
 			return -1;
 	}
@@ -297,9 +322,9 @@ int confine_start(const struct confine_spec *spec, struct child *out, int *sock,
 	its = pair[1];
 	r = child_clone(namespaces, -1, &c, e);
 	if (r < 0)
-		return err_hint(e,
-				"the unpacking child lives in namespaces of its own; are user "
-				"namespaces disabled (user.max_user_namespaces)?");
+		return err_hint(
+			e, "the child that does it lives in namespaces of its own; are user "
+			   "namespaces disabled (user.max_user_namespaces)?");
 	if (r == 0)
 		_exit(child_main(spec, mount_fd, its));
 	if (release(spec, &c, mine, e) < 0) {

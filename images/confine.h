@@ -1,7 +1,7 @@
 /*
  * A child that may do one thing: it holds the descriptors it was given and no other right.
  *
- * Both kinds run in their own user, mount, network, IPC, UTS, PID and cgroup namespaces, without
+ * All kinds run in their own user, mount, network, IPC, UTS, PID and cgroup namespaces, without
  * dumpability, under rlimits, Landlock (where the kernel has it) and a seccomp filter.
  *
  *   CONFINE_STREAM  reads one descriptor and writes another. No ids, no capabilities, no file system.
@@ -9,6 +9,12 @@
  *   CONFINE_TREE    also makes files below one directory, which has become its root directory. It has
  *                   the owner ids of the parent's namespace and the five capabilities that setting
  *                   owners and modes takes; it sees no other mount.
+ *
+ *   CONFINE_READ    also reads below one directory, which has become its root directory, read-only, with what is
+ *                   mounted there. Its ids are as in CONFINE_TREE, its one capability is CAP_DAC_READ_SEARCH; it
+ *                   cannot ask for the trusted attributes.
+ *
+ * None may have memory that is both written and run: whoever takes one over has the code that is there.
  *
  * Parent and child share a SOCK_SEQPACKET pair, given to the child's function as `sock`.
  */
@@ -22,7 +28,7 @@
 
 struct err;
 
-enum confine_kind { CONFINE_STREAM, CONFINE_IMAGE, CONFINE_TREE };
+enum confine_kind { CONFINE_STREAM, CONFINE_IMAGE, CONFINE_TREE, CONFINE_READ };
 
 enum { CONFINE_MAX_FDS = 4 };
 
@@ -32,7 +38,7 @@ typedef int (*confine_fn)(void *arg, int sock);
 
 struct confine_spec {
 	enum confine_kind kind;
-	int tree_fd;		       /* CONFINE_TREE: the directory; else -1 (borrowed) */
+	int tree_fd; /* CONFINE_TREE, CONFINE_READ: the directory; else -1 (borrowed) */
 	int keep_fds[CONFINE_MAX_FDS]; /* stay open in the child under the same numbers */
 	size_t n_keep_fds;
 	uint64_t file_bytes; /* no file may become larger */

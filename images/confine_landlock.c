@@ -42,10 +42,12 @@ int confine_landlock(enum confine_kind kind, struct err *e)
 				LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
 				LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_SYM |
 				LANDLOCK_ACCESS_FS_REFER | FS_TRUNCATE;
+	const uint64_t reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
 	int abi = confine_landlock_version();
 	struct landlock_ruleset_attr attr = { .handled_access_fs = known_rights(abi) };
-	struct landlock_path_beneath_attr below = { .allowed_access =
-							    making & known_rights(abi) };
+	struct landlock_path_beneath_attr below = {
+		.allowed_access = kind == CONFINE_TREE ? making & known_rights(abi) : reading
+	};
 
 	if (abi == 0)
 		return 0;
@@ -53,7 +55,7 @@ int confine_landlock(enum confine_kind kind, struct err *e)
 		(int) syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (rules < 0)
 		return err_sys(e, "landlock_create_ruleset");
-	if (kind == CONFINE_TREE) {
+	if (kind == CONFINE_TREE || kind == CONFINE_READ) {
 		auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
 		below.parent_fd = root;

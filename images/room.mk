@@ -6,7 +6,7 @@ images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c i
 	images/unpack_child.c images/unpack_inflate.c images/unpack_job.c images/layer.c images/erofs.c \
 	images/erofs_finish.c images/erofs_inode.c images/erofs_out.c images/erofs_tree.c images/erofs_xattr.c images/source.c images/source_names.c images/import.c images/import_oci.c \
 	images/import_docker.c images/import_rootfs.c images/gc.c images/inodes.c images/dirlist.c images/treecmp.c images/usage.c images/verify.c \
-	images/verify_layer.c images/created.c images/pack.c images/tar_write.c images/upper.c images/commit.c images/subtract.c images/view.c images/user.c images/tier.c \
+	images/verify_layer.c images/created.c images/pack.c images/pack_child.c images/tar_write.c images/upper.c images/commit.c images/subtract.c images/view.c images/user.c images/tier.c \
 	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c images/build_above.c
 images_SRC += images/reference.c images/challenge.c images/registry_message.c images/platform.c \
 	images/registries.c images/credentials.c images/registry.c images/progress.c images/blob_sink.c images/layers.c \

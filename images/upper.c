@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -21,7 +23,9 @@
 enum { NAMES_MAX = 1 << 20, DEPTH_MAX = 128, ENTRIES_MAX = 1 << 24, CHUNK = 128 * 1024 };
 
 struct upper {
+	const struct upper_source *source;
 	const struct upper_options *options;
+	uint64_t max_bytes;
 	struct tar_writer *tar;
 	struct upper_stats stats;
 	struct inodes *links; /* value: index of the first name in names */
@@ -38,7 +42,7 @@ struct item {
 	int dir_fd;
 	const char *name;
 	struct stat st;
-	char *xattrs; /* names; owned */
+	struct upper_xattrs x; /* names owned */
 };
 
 static const char *mark_prefix(const struct upper *u)
@@ -50,7 +54,7 @@ static bool has_mark(const struct upper *u, const struct item *it, const char *m
 {
 	const char *prefix = mark_prefix(u);
 
-	for (const char *p = it->xattrs; p && *p; p += strlen(p) + 1) {
+	for (const char *p = it->x.names; p && *p; p += strlen(p) + 1) {
 		if (str_has_prefix(p, prefix) && strcmp(p + strlen(prefix), mark) == 0)
 			return true;
 	}
@@ -62,20 +66,6 @@ static bool is_whiteout(const struct upper *u, const struct item *it)
 	if (S_ISCHR(it->st.st_mode))
 		return it->st.st_rdev == makedev(0, 0);
 	return S_ISREG(it->st.st_mode) && it->st.st_size == 0 && has_mark(u, it, "whiteout");
-}
-
-/* 1 when the directory's mark is "y": nothing below shows. */
-static int is_opaque(const struct upper *u, const struct item *it, struct err *e)
-{
-	auto_free char *attr = xasprintf("%sopaque", mark_prefix(u));
-	auto_free void *value = NULL;
-	size_t n;
-
-	if (!has_mark(u, it, "opaque"))
-		return 0;
-	if (dirlist_xattr(it->dir_fd, it->name, attr, &value, &n, e) < 0)
-		return -1;
-	return n == 1 && *(char *) value == 'y';
 }
 
 static int refuse_odd(const struct upper *u, const struct item *it, struct err *e)
@@ -97,12 +87,11 @@ static int refuse_odd(const struct upper *u, const struct item *it, struct err *
 }
 
 /* What a layer may keep, by the same rules as on the way in; overlayfs' own marks have been read. */
-static int add_xattrs(struct upper *u, const struct item *it, struct err *e)
+static int add_xattrs(struct upper *u, const struct item *it, int fd, struct err *e)
 {
-	for (const char *p = it->xattrs; p && *p; p += strlen(p) + 1) {
-		auto_free void *value = NULL;
+	for (const char *p = it->x.names; p && *p; p += strlen(p) + 1) {
 		struct err refused = ERR_NONE;
-		size_t n;
+		ssize_t n;
 
 		if (str_has_prefix(p, mark_prefix(u)))
 			continue;
@@ -110,9 +99,10 @@ static int add_xattrs(struct upper *u, const struct item *it, struct err *e)
 			u->stats.dropped_xattrs++;
 			continue;
 		}
-		if (dirlist_xattr(it->dir_fd, it->name, p, &value, &n, e) < 0)
-			return -1;
-		tar_writer_xattr(u->tar, p, value, n);
+		n = fgetxattr(fd, p, u->chunk, XATTR_SIZE_MAX);
+		if (n < 0)
+			return err_sys(e, "extended attribute %.200s", p);
+		tar_writer_xattr(u->tar, p, u->chunk, (size_t) n);
 	}
 	return 0;
 }
@@ -189,15 +179,24 @@ static bool add_extents(struct upper *u, int fd, uint64_t size)
 	return true;
 }
 
-/* Exactly `size` bytes, whatever the file does meanwhile. Holes are read as the zeros that they are: the
- * writer leaves out what is outside the extents. */
-static int put_content(struct upper *u, int fd, uint64_t size, struct err *e)
+static int put_zeros(struct upper *u, uint64_t n, struct err *e)
 {
-	uint64_t left = size;
+	memset(u->chunk, 0, CHUNK);
+	while (n > 0) {
+		const size_t some = MIN(n, (uint64_t) CHUNK);
 
-	while (left > 0) {
-		size_t want = MIN(left, (uint64_t) CHUNK);
-		ssize_t n = pread(fd, u->chunk, want, (off_t) (size - left));
+		if (tar_writer_data(u->tar, u->chunk, some, e) < 0)
+			return -1;
+		n -= some;
+	}
+	return 0;
+}
+
+static int put_bytes(struct upper *u, int fd, uint64_t at, uint64_t end, struct err *e)
+{
+	while (at < end) {
+		const size_t want = MIN(end - at, (uint64_t) CHUNK);
+		const ssize_t n = pread(fd, u->chunk, want, (off_t) at);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -209,7 +208,34 @@ static int put_content(struct upper *u, int fd, uint64_t size, struct err *e)
 				       "to it");
 		if (tar_writer_data(u->tar, u->chunk, (size_t) n, e) < 0)
 			return -1;
-		left -= (uint64_t) n;
+		at += (uint64_t) n;
+	}
+	return 0;
+}
+
+/* Where the next data (SEEK_DATA) or hole (SEEK_HOLE) begins, as far as the file system knows; at most `size`. */
+static uint64_t seek(int fd, uint64_t at, uint64_t size, int whence)
+{
+	const off_t r = lseek(fd, (off_t) at, whence);
+
+	if (r < 0)
+		return whence == SEEK_DATA && errno != ENXIO ? at : size;
+	return MIN((uint64_t) r, size);
+}
+
+/* Exactly `size` bytes, whatever the file does meanwhile. Holes are not read: the writer takes their zeros and leaves out
+ * what is outside the extents. */
+static int put_content(struct upper *u, int fd, uint64_t size, struct err *e)
+{
+	uint64_t at = 0;
+
+	while (at < size) {
+		const uint64_t data = seek(fd, at, size, SEEK_DATA);
+		const uint64_t end = data < size ? seek(fd, data, size, SEEK_HOLE) : size;
+
+		if (put_zeros(u, data - at, e) < 0 || put_bytes(u, fd, data, end, e) < 0)
+			return -1;
+		at = end;
 	}
 	return 0;
 }
@@ -252,9 +278,13 @@ static int put_file(struct upper *u, struct item *it, struct err *e)
 		return put(u, &en, e);
 	}
 	en.size = (uint64_t) now.st_size;
+	if (en.size > u->max_bytes || u->stats.bytes > u->max_bytes - en.size)
+		return err_set(e, EFBIG,
+			       "the files have more than the %llu bytes that are allowed",
+			       (unsigned long long) u->max_bytes);
 	u->stats.bytes += en.size;
 	(void) add_extents(u, fd, en.size);
-	if (add_xattrs(u, it, e) < 0 || put(u, &en, e) < 0)
+	if (add_xattrs(u, it, fd, e) < 0 || put(u, &en, e) < 0)
 		return -1;
 	return put_content(u, fd, en.size, e);
 }
@@ -287,17 +317,16 @@ static int put_dir(struct upper *u, const struct item *it, struct err *e)
 {
 	auto_close int fd = dirlist_descend(it->dir_fd, it->name, e);
 	struct tar_entry en = entry_of(u, it, TAR_DIR);
-	int opaque = fd < 0 ? -1 : is_opaque(u, it, e);
 	uint64_t mount_id;
 
-	if (opaque < 0 || fd_mount_id(fd, &mount_id, e) < 0)
+	if (fd < 0 || fd_mount_id(fd, &mount_id, e) < 0)
 		return -1;
 	if (mount_id != u->mount_id)
 		return err_set(e, EXDEV, "a mount point");
 	if (u->depth == DEPTH_MAX)
 		return err_set(e, ELOOP, "more than %d directories deep", DEPTH_MAX);
-	if (add_xattrs(u, it, e) < 0 || put(u, &en, e) < 0 ||
-	    (opaque && put_whiteout(u, u->path, ".wh..opq", e) < 0))
+	if (add_xattrs(u, it, fd, e) < 0 || put(u, &en, e) < 0 ||
+	    (it->x.opaque == 'y' && put_whiteout(u, u->path, ".wh..opq", e) < 0))
 		return -1;
 	u->depth++;
 	if (put_children(u, fd, e) < 0)
@@ -331,11 +360,14 @@ static int put_item(struct upper *u, struct item *it, size_t dir_len, struct err
 {
 	char dir[PATH_MAX];
 
-	if (fstatat(it->dir_fd, it->name, &it->st, AT_SYMLINK_NOFOLLOW) < 0)
+	auto_close int fd = openat(it->dir_fd, it->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &it->st) < 0)
 		return err_sys(e, "stat");
-	if (dirlist_xattrs(it->dir_fd, it->name, &it->xattrs, e) < 0 ||
+	if (u->source->xattrs(u->source->arg, fd, u->options->userxattr, &it->x, e) < 0 ||
 	    refuse_odd(u, it, e) < 0)
 		return -1;
+	fd_close(&fd);
 	if (!is_whiteout(u, it))
 		return put_by_type(u, it, e);
 	memcpy(dir, u->path, dir_len);
@@ -358,7 +390,7 @@ static int put_children(struct upper *u, int fd, struct err *e)
 				? err_set(e, ENAMETOOLONG, "too long a path")
 				: put_item(u, &it, dir_len, e);
 
-		free(it.xattrs);
+		free(it.x.names);
 		if (r < 0)
 			return -1;
 		u->path[dir_len] = '\0';
@@ -366,20 +398,23 @@ static int put_children(struct upper *u, int fd, struct err *e)
 	return 0;
 }
 
-int upper_write(int dir_fd, const struct upper_options *o, struct tar_writer *w,
-		struct upper_stats *out, struct err *e)
+int upper_write(int dir_fd, const struct upper_source *source, const struct upper_options *o,
+		uint64_t max_bytes, struct tar_writer *w, struct upper_stats *out,
+		struct err *e)
 {
 	struct item top = { .dir_fd = dir_fd, .name = "." };
 	struct upper *u = xalloc(sizeof(*u));
 	int r = fd_mount_id(dir_fd, &u->mount_id, e);
 
+	u->source = source;
 	u->options = o;
+	u->max_bytes = max_bytes;
 	u->tar = w;
 	u->links = inodes_new();
 	u->chunk = xalloc(CHUNK);
 	if (r == 0)
 		r = put_item(u, &top, 0, e);
-	free(top.xattrs);
+	free(top.x.names);
 	if (r < 0 && *u->path)
 		(void) err_wrap(e, "%.200s", u->path);
 	*out = u->stats;

@@ -15,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct err;
 struct tar_writer;
@@ -25,6 +26,20 @@ struct upper_options {
 	bool userxattr; /* the overlay was mounted so: marks are user.overlay.*, not trusted.overlay.* */
 };
 
+/* Names of an entry's extended attributes, each with its NUL and "" at the end (malloc'ed), and the value of its opaque
+ * mark, 0 without one. */
+struct upper_xattrs {
+	char *names;
+	char opaque;
+};
+
+/* Who may see trusted attributes, which the reader may not. path_fd is O_PATH. */
+struct upper_source {
+	int (*xattrs)(void *arg, int path_fd, bool userxattr, struct upper_xattrs *out,
+		      struct err *e);
+	void *arg;
+};
+
 struct upper_stats {
 	uint64_t entries, bytes; /* of files, holes included */
 	uint64_t whiteouts;	 /* opaque marks too */
@@ -32,8 +47,9 @@ struct upper_stats {
 	uint64_t dropped_xattrs;
 };
 
-/* dir_fd: the upper directory (borrowed). */
-int upper_write(int dir_fd, const struct upper_options *o, struct tar_writer *w,
-		struct upper_stats *out, struct err *e);
+/* dir_fd: the upper directory (borrowed). More than max_bytes of contents, holes included, are EFBIG. */
+int upper_write(int dir_fd, const struct upper_source *source, const struct upper_options *o,
+		uint64_t max_bytes, struct tar_writer *w, struct upper_stats *out,
+		struct err *e);
 
 #endif
