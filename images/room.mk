@@ -42,8 +42,8 @@ carrel-registry_SRC := images/registry/main.c images/registry/harden.c images/re
 carrel-registry_LINK := images base
 carrel-registry_LIBS := -lcurl -lcrypto -lseccomp -lyajl
 
-images_UNIT := test_images test_images_bundle test_images_build test_images_tar test_registry
-images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar \
+images_UNIT := test_images test_images_parts test_images_bundle test_images_build test_images_tar test_registry
+images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar fuzz_erofs \
 	fuzz_reference fuzz_challenge fuzz_credentials fuzz_registry
 UNIT += $(images_UNIT)
 FUZZ += $(images_FUZZ)

@@ -46,32 +46,29 @@ static int find_origin(const struct store *s, const struct digest *diff_id, stru
 			    &out->blob, why);
 }
 
-/* -1 and LAYER_DEFAULT when there is none. */
-static int open_old(const struct store *s, const struct digest *diff_id,
-		    enum layer_format *format)
-{
-	struct err none = ERR_NONE;
-
-	*format = LAYER_DEFAULT;
-	return layer_open(s->layers_fd, diff_id->hex, format, &none);
-}
-
-static enum layer_format format_of(const struct store *s, const struct digest *diff_id)
-{
+/* The layer that is looked at, opened once: what is compared is what is locked when it goes. */
+struct old_layer {
+	int fd; /* -1: there is none; why says so */
 	enum layer_format format;
-	auto_close unused_arg int fd = open_old(s, diff_id, &format);
+	struct err why;
+};
 
-	return format;
+static struct old_layer open_old(const struct store *s, const struct digest *diff_id)
+{
+	struct old_layer old = { .format = LAYER_DEFAULT };
+
+	old.fd = layer_open(s->layers_fd, diff_id->hex, &old.format, &old.why);
+	return old;
 }
 
 /* Into w's layers, under its diff-id. */
 static int unpack_again(struct store_work *w, const struct origin *from,
-			const struct digest *diff_id, struct err *why)
+			enum layer_format format, const struct digest *diff_id, struct err *why)
 {
 	struct layer_job job = LAYER_JOB_NONE;
 	struct layer_spec spec = { .expect = diff_id,
 				   .skip_devices = from->skip_devices,
-				   .format = format_of(w->store, diff_id),
+				   .format = format,
 				   .limits = NO_LIMITS };
 	struct blob blob;
 	struct digest found;
@@ -109,8 +106,8 @@ static int same_bytes(int ours, int theirs, struct err *why, struct err *e)
 }
 
 /* VERIFY_LAYER_SOUND or _BROKEN; fresh: a sound one is staged. */
-static int compare(struct store_work *w, const struct digest *diff_id, bool *fresh,
-		   struct err *why, struct err *e)
+static int compare(struct store_work *w, const struct digest *diff_id,
+		   const struct old_layer *old, bool *fresh, struct err *why, struct err *e)
 {
 	enum layer_format format;
 	struct origin from;
@@ -118,17 +115,18 @@ static int compare(struct store_work *w, const struct digest *diff_id, bool *fre
 
 	*fresh = false;
 	if (find_origin(w->store, diff_id, &from, why) < 0 ||
-	    unpack_again(w, &from, diff_id, why) < 0)
+	    unpack_again(w, &from, old->format, diff_id, why) < 0)
 		return VERIFY_LAYER_BROKEN;
 	auto_close int ours = layer_open(w->layers_fd, diff_id->hex, &format, e);
 	if (ours < 0)
 		return -1;
 	*fresh = true;
-	auto_close int theirs = layer_open(w->store->layers_fd, diff_id->hex, &format, why);
-	if (theirs < 0)
+	if (old->fd < 0) {
+		*why = old->why;
 		return VERIFY_LAYER_BROKEN;
-	r = format == LAYER_EROFS ? same_bytes(ours, theirs, why, e)
-				  : treecmp(ours, theirs, why, e);
+	}
+	r = format == LAYER_EROFS ? same_bytes(ours, old->fd, why, e)
+				  : treecmp(ours, old->fd, why, e);
 	if (r < 0)
 		return -1;
 	return r == TREECMP_SAME ? VERIFY_LAYER_SOUND : VERIFY_LAYER_BROKEN;
@@ -138,19 +136,19 @@ int verify_layer(const struct store *s, const struct digest *diff_id, bool repai
 		 struct err *why, struct err *failed, struct err *e)
 {
 	auto_store_work struct store_work w = STORE_WORK_NONE;
-	enum layer_format format;
+	const struct old_layer old = open_old(s, diff_id);
+	auto_close int old_fd = old.fd;
 	bool fresh;
 	int r;
 
 	if (store_work_begin(s, &w, e) < 0)
 		return -1;
-	r = compare(&w, diff_id, &fresh, why, e);
+	r = compare(&w, diff_id, &old, &fresh, why, e);
 	if (r < 0)
 		return err_wrap(e, "layer %s", digest_text(diff_id).s);
 	if (r == VERIFY_LAYER_SOUND || !repair || !fresh)
 		return r;
-	auto_close int old = open_old(s, diff_id, &format);
-	if (store_replace_layer(&w, diff_id, old, failed) < 0)
+	if (store_replace_layer(&w, diff_id, old_fd, failed) < 0)
 		return VERIFY_LAYER_BROKEN;
 	return VERIFY_LAYER_REPAIRED;
 }
@@ -161,7 +159,8 @@ int verify_restore_layer(const struct store *s, const struct digest *blob,
 	auto_store_work struct store_work w = STORE_WORK_NONE;
 	const struct origin from = { .blob = *blob };
 
-	if (store_work_begin(s, &w, e) < 0 || unpack_again(&w, &from, diff_id, e) < 0)
+	if (store_work_begin(s, &w, e) < 0 ||
+	    unpack_again(&w, &from, LAYER_DEFAULT, diff_id, e) < 0)
 		return -1;
 	return store_commit(&w, e);
 }

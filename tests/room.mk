@@ -30,7 +30,7 @@ check-crash: all check-store-crash
 	$(Q)CRASH_EVERY=1 CRASH_SECONDS=7200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/crash.bats
 
 .PHONY: check-store-crash
-## check-store-crash    carrel-image killed at, and failed by, 200 random system calls of import, tag, rm, gc, commit and repair
+## check-store-crash    carrel-image killed at, and failed by, 200 random system calls of each command, and killed at 200 random moments
 check-store-crash: all
 	$(Q)STORE_CRASH_ROUNDS=200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/store-crash.bats
 

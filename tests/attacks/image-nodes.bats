@@ -65,12 +65,12 @@ PY
 	for change in 'chmod 755' 'chown 1' 'touch -d 2001-01-01' 'cp /dev/null'; do
 		cp -a "$root" saved
 		$change "$root/file"
-		run mounted "$STORE.erofs" same_layers
+		run with_mounts "$STORE.erofs" same_layers
 		ends 1 'file:'
 		rm -r "$root" && mv saved "$root"
 	done
 	python3 -c "import os, sys; os.removexattr(sys.argv[1], 'user.a')" "$root/file"
-	run mounted "$STORE.erofs" same_layers
+	run with_mounts "$STORE.erofs" same_layers
 	ends 1 'file:'
 }
 

@@ -109,6 +109,16 @@ contained() {
 	refused 'that is no regular file'
 }
 
+@test "a hard link to a file of a lower layer: of its own layer, or none" {
+	mk << 'PY'
+lower = layer([f('lower', 'secret of another image')])
+oci('l', [lower, layer([h('mine', 'lower')])])
+oci('good', [lower, layer([f('lower', '1'), h('mine', 'lower')])])
+PY
+	unchanged 'hard link to lower: No such file' img import l
+	both import good # the control
+}
+
 @test "a directory that becomes a symlink half-way" {
 	attack "d('dir'), f('dir/a', '1'), d('other')"
 	[ -e control/dir/a ]

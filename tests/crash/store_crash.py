@@ -1,17 +1,22 @@
 """Breaks carrel-image at its system calls and looks at the store. For store-crash.bats.
 
   store_crash.py kill WORK ROUNDS     SIGKILL at the entry of a random call of a random operation
+  store_crash.py moment WORK ROUNDS   SIGKILL after a random time, to the command or to one of the children that unpack, pack or download
   store_crash.py fail WORK ROUNDS     the call fails with ENOSPC, EIO or ENOMEM: it worked, or an error with a text
   store_crash.py planted WORK         the control: every kind of damage and residue must be seen
 
 After each round: the names are those from before or those from after, no process and no work directory is left, verify finds
-nothing, and after a gc there is nothing that no image needs. WORK holds the layouts base and new, and upper, an overlay's upper
-directory. CARREL_BIN is in the environment, CRASH_SEED makes the same rounds again. Prints a line per operation.
+nothing, and after a gc there is nothing that no image needs; a file that was exported is whole or not there. WORK holds the layouts base
+and new, and upper, an overlay's upper directory. pull is from a registry of the loopback that has new; push is to docker-registry, and left
+out, with a line that says so, where that is not installed. CARREL_BIN is in the environment, CRASH_SEED makes the same rounds again. Prints a line per operation.
 """
 import collections
 import json
 import os
 import random
+import shutil
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -26,8 +31,8 @@ class Wrong(Exception):
 
 
 class Store:
-    def __init__(self, work):
-        self.work, self.path = work, work + "/store"
+    def __init__(self, work, registries=None):
+        self.work, self.path, self.registries = work, work + "/store", registries
         self.run("import", "--name", "keep", work + "/base")
 
     def run(self, *args, status=(0,)):
@@ -65,7 +70,29 @@ class Store:
                 line = f.read().split(b"\0")
         except OSError:
             return False
-        return line[0].endswith(b"carrel-image") and self.path.encode() in line
+        # The helpers have no store in their command lines; what they do ends with their parents.
+        return line[0].endswith((b"carrel-image", b"carrel-registry", b"carrel-inflate")) and (
+            self.path.encode() in line or not line[0].endswith(b"carrel-image") and self.is_orphan(pid))
+
+    def is_orphan(self, pid):
+        """A helper that was started by one of this store's commands and has none any more: its file is ours."""
+        try:
+            with open("/proc/%s/stat" % pid) as f:
+                parent = f.read().rsplit(")", 1)[1].split()[1]
+            return os.path.samefile("/proc/%s/exe" % pid, BIN + "/" + os.path.basename(os.readlink("/proc/%s/exe" % pid))) and parent == "1"
+        except OSError:
+            return False
+
+    def check_export(self):
+        """What was exported can be read, and what was not is not there under its name."""
+        out = self.work + "/out.tar"
+        if os.path.exists(out):
+            subprocess.run(["tar", "-tf", out], stdout=subprocess.DEVNULL, check=True)
+            with open(out, "rb") as f:
+                f.seek(-1024, os.SEEK_END)
+                if f.read() != bytes(1024):
+                    raise Wrong("out.tar is not whole")
+            os.unlink(out)
 
     def check(self, allowed):
         """allowed: sets of names that may be there."""
@@ -88,7 +115,8 @@ class Store:
             wanted |= {"blobs/" + b.replace(":", "/") for b in blobs}
             for x in image["layers"]:
                 here = "layers/" + x["diff_id"].split(":")[1]
-                wanted |= {here, here + "/root", here + "/layer.json"}
+                wanted |= {here, here + ("/layer.erofs" if "erofs" in x else "/root"), here + "/layer.json"}
+        self.check_export()
         files = self.files()
         if files != wanted:
             raise Wrong("too many: %s; missing: %s" % (sorted(files - wanted), sorted(wanted - files)))
@@ -112,9 +140,25 @@ def with_damage(store):
     os.chmod(layer + "/etc/passwd", 0o666)
 
 
+def without_partial(store):
+    """What a killed export leaves beside its destination goes with the next one."""
+    store.run("export", "keep", store.work + "/out.tar")
+    if os.path.exists(store.work + "/out.tar.partial"):
+        raise Wrong("out.tar.partial")
+    os.unlink(store.work + "/out.tar")
+
+
+# What is at the other end: set by Registries.
+WAY = ["--registries", "WORK/registries.yaml", "--progress", "none", "--retry-delay", "10ms", "--retries", "1"]
+
 # name: what is prepared, the command, and what must be run before the store can be judged
 OPERATIONS = {
     "import": (nothing, ["import", "--name", "new", "WORK/new"], None),
+    "import erofs": (nothing, ["import", "--format", "erofs", "--name", "new", "WORK/new"], None),
+    "pull": (nothing, ["pull", *WAY, "--name", "new", "FAKE/new:1"], None),
+    "pull erofs": (nothing, ["pull", *WAY, "--format", "erofs", "--name", "new", "FAKE/new:1"], None),
+    "push": (with_new, ["push", *WAY, "new", "REAL/new:1"], None),
+    "export": (with_new, ["export", "new", "WORK/out.tar"], None),
     "tag": (nothing, ["tag", "keep", "new"], None),
     "rm": (with_new, ["rm", "new"], None),
     "gc": (with_garbage, ["gc"], None),
@@ -123,9 +167,58 @@ OPERATIONS = {
 }
 
 
+class Registries:
+    """Two of them: one that serves the layout new, one that takes what is pushed."""
+
+    def __init__(self, work):
+        here = os.path.dirname(os.path.abspath(__file__)) + "/../integration/registry_server.py"
+        fake = subprocess.Popen([sys.executable, here, work + "/new", work + "/fake.log"], stdout=subprocess.PIPE, text=True)
+        self.all, self.fake = [fake], "127.0.0.1:" + fake.stdout.readline().strip()
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.real = "127.0.0.1:%d" % s.getsockname()[1]
+        self.start_real(work)
+        with open(work + "/registries.yaml", "w") as f:
+            f.write("registries:\n" + "".join('  "%s": {plain: true}\n' % x for x in (self.fake, self.real)))
+
+    def start_real(self, work):
+        program = shutil.which("docker-registry")
+        if not program:
+            print("push: left out, docker-registry is not installed")
+            del OPERATIONS["push"]
+            return
+        with open(work + "/real.yml", "w") as f:
+            f.write("version: 0.1\nlog: {level: error}\nstorage: {filesystem: {rootdirectory: %s/real}}\nhttp:\n  addr: %s\n" % (work, self.real))
+        self.all.append(subprocess.Popen([program, "serve", work + "/real.yml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(tuple(self.real.split(":"))).close()
+                return
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def end(self):
+        for p in self.all:
+            p.kill()
+            p.wait()
+
+
+def command_of(store, args):
+    places = {"WORK": store.work, "FAKE": store.registries.fake, "REAL": store.registries.real}
+    out = [IMAGE, "--store", store.path]
+    for a in args:
+        for name, place in places.items():
+            a = a.replace(name, place, 1) if a.startswith(name) else a
+        out.append(a)
+    return out
+
+
 def step(store, args, *options):
     report = store.work + "/report"
-    command = [IMAGE, "--store", store.path] + [a.replace("WORK", store.work, 1) for a in args]
+    command = command_of(store, args)
     env = dict(os.environ, SOURCE_DATE_EPOCH="1700000000")
     p = subprocess.run([STEP, "--report", report, *options, "--", *command], capture_output=True, text=True, timeout=300, env=env)
     with open(report) as f:
@@ -135,6 +228,9 @@ def step(store, args, *options):
 def reset(store):
     if "new" in store.names():
         store.run("rm", "new")
+    if os.path.exists(store.work + "/out.tar.partial"):
+        without_partial(store)
+    shutil.rmtree(store.work + "/real/docker", ignore_errors=True)
     store.run("gc")
 
 
@@ -148,7 +244,7 @@ def judge(store, name, p, call, names_after):
             raise Wrong("exit code %d: %s" % (p.returncode, p.stderr))
     elif p.returncode == 1 and "carrel-image" not in p.stderr:
         raise Wrong("no text: " + p.stderr)
-    elif p.returncode == 0 and name not in ("gc", "repair") and store.names() != names_after:
+    elif p.returncode == 0 and name not in ("gc", "repair", "push", "export") and store.names() != names_after:
         raise Wrong("success, but the names are %s" % store.names())
 
 
@@ -172,6 +268,74 @@ def one_round(store, rng, name, mode, calls):
         store.check([before, calls[name][1]])
     except Wrong as e:
         raise Wrong(what + str(e))
+
+
+def descendants(pid):
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            mine = [int(x) for x in f.read().split()]
+    except OSError:
+        return []
+    return mine + [x for c in mine for x in descendants(c)]
+
+
+def one_moment(store, rng, name, seconds, names_after):
+    """A process dies of the ten or so that an operation has, at any time: half of the times the command itself."""
+    prepare, args, settle = OPERATIONS[name]
+    reset(store)
+    prepare(store)
+    before = store.names()
+    wait = rng.uniform(0, seconds)
+    p = subprocess.Popen(command_of(store, args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                         env=dict(os.environ, SOURCE_DATE_EPOCH="1700000000"))
+    time.sleep(wait)
+    children = descendants(p.pid)
+    victim = p.pid if not children or rng.random() < 0.5 else rng.choice(children)
+    try:
+        os.kill(victim, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    out, text = p.communicate(timeout=300)
+    what = "%s, after %.3f s, %s: " % (name, wait, "itself" if victim == p.pid else "a child of %d" % len(children))
+    try:
+        if p.returncode not in (0, 1, -signal.SIGKILL):
+            raise Wrong("exit code %d: %s" % (p.returncode, text))
+        if p.returncode == 1 and "carrel-image" not in text:
+            raise Wrong("no text: " + text)
+        store.wait_children()
+        if settle:
+            store.run(*settle)
+        store.check([before, names_after])
+    except Wrong as e:
+        raise Wrong(what + str(e))
+    return "itself" if victim == p.pid else "a child"
+
+
+def moments(store, n):
+    rng = random.Random(int(os.environ.get("CRASH_SEED", random.randrange(1 << 30))))
+    names, times = {}, {}
+    operations = [o for o in OPERATIONS if o not in ("tag", "rm", "repair")]
+    for name in operations:
+        prepare, args, _ = OPERATIONS[name]
+        reset(store)
+        prepare(store)
+        begin = time.monotonic()
+        subprocess.run(command_of(store, args), check=True, capture_output=True, env=dict(os.environ, SOURCE_DATE_EPOCH="1700000000"))
+        times[name], names[name] = time.monotonic() - begin, store.names()
+    done, wrong = collections.Counter(), []
+    for i in range(n):
+        name = operations[i % len(operations)]
+        try:
+            done[name, one_moment(store, rng, name, times[name], names[name])] += 1
+        except Wrong as e:
+            wrong.append(str(e))
+            subprocess.run(["rm", "-rf", store.path], check=True)
+            store = Store(store.work, store.registries)
+    for name in operations:
+        print("%s: killed itself %d times, a child %d times, within %.2f s" % (name, done[name, "itself"], done[name, "a child"], times[name]))
+    for w in wrong:
+        print("WRONG: " + w)
+    return 1 if wrong else 0
 
 
 def measure(store):
@@ -198,7 +362,7 @@ def rounds(store, mode, n):
         except Wrong as e:
             wrong.append(str(e))
             subprocess.run(["rm", "-rf", store.path], check=True)
-            store = Store(store.work)
+            store = Store(store.work, store.registries)
         done[name] += 1
     for name in OPERATIONS:
         print("%s: %d rounds of %d calls" % (name, done[name], calls[name][0]))
@@ -243,8 +407,15 @@ def planted(store):
 
 def main():
     mode, work = sys.argv[1:3]
-    store = Store(work)
-    return planted(store) if mode == "planted" else rounds(store, mode, int(sys.argv[3]))
+    registries = Registries(work) if mode != "planted" else None
+    store = Store(work, registries)
+    try:
+        if mode == "planted":
+            return planted(store)
+        return moments(store, int(sys.argv[3])) if mode == "moment" else rounds(store, mode, int(sys.argv[3]))
+    finally:
+        if registries:
+            registries.end()
 
 
 sys.exit(main())

@@ -6,7 +6,7 @@
 #   only_layer           the root directory of the store's only layer
 #   unchanged TEXT COMMAND...  refused with this text, the store is as before; in every format of $IMG_FORMATS
 #   both import ARGS...        succeeds with directories in $STORE and with EROFS images in $STORE.erofs, and both hold the same
-#   mounted STORE COMMAND...   runs it where each EROFS layer of this store is mounted at HEX/root beside it
+#   with_mounts STORE COMMAND...   runs it where each EROFS layer of this store is mounted at HEX/root beside it
 
 load "${BASH_SOURCE[0]%/*}/assert.bash"
 
@@ -70,7 +70,7 @@ unchanged() {
 	[ "$(contents)" = "$before" ] || { echo "the store has changed:" && diff <(echo "$before") <(contents) && return 1; }
 }
 
-mounted() {
+with_mounts() {
 	local images=$1 layer
 	shift
 	for layer in "$images"/layers/*; do mkdir -p "$layer/root"; done
@@ -98,5 +98,5 @@ both() {
 	ok || return 1
 	export -f same_layers
 	export STORE IMAGES_DIR
-	mounted "$STORE.erofs" same_layers > same.log 2>&1 || { echo 'the formats differ:' && cat same.log && return 1; }
+	with_mounts "$STORE.erofs" same_layers > same.log 2>&1 || { echo 'the formats differ:' && cat same.log && return 1; }
 }

@@ -161,6 +161,29 @@ PY
 	fails_with 'tried 3 times' pull --retries 2 "$FAKE/two:1"
 }
 
+@test "a connection that stays open and silent is given up after --stall-time, and the rest is asked for" {
+	two_layers
+	fake layout '{"stall": 0}'
+	mute=$FAKE
+	fake layout '{"stall": 200000}'
+	plain "$FAKE" "$mute"
+	# At the same time one that never says a word after the head, with this patience and, the control, with the default's.
+	STORE=$STORE.1 img pull --registries registries.yaml --progress none --stall-time 1s --retries 0 "$mute/two:1" > mute.log 2>&1 &
+	one=$!
+	STORE=$STORE.2 img pull --registries registries.yaml --progress none --retries 0 "$mute/two:1" > patient.log 2>&1 &
+	two=$!
+	PROGRESS=json run pull --stall-time 1s "$FAKE/two:1"
+	ok
+	says 'Operation too slow'
+	grep -q ' bytes=200000- ' "$FAKE_LOG"
+	code=0
+	wait $one || code=$?
+	[ $code = 1 ] && grep -q 'Operation too slow' mute.log && [ -z "$(ls -A "$STORE.1/tmp")" ]
+	kill -0 $two
+	kill $two
+	wait $two || true
+}
+
 @test "503 and 429 are tried again, after the time that they say; 404 and 403 are not" {
 	two_layers
 	fake layout '{"fail": [503, 429, 500], "retry_after": "1"}'

@@ -9,6 +9,7 @@ The JSON object says how it behaves; without one it is honest:
   token_uses     requests after which a token is not good any more
   realm          where the tokens are said to be
   cut            bytes of a blob after which the connection ends
+  stall          bytes after which the connection stays open and says nothing, for ever
   no_range, bad_range   a Range is ignored, answered with another part
   fail           statuses for the first requests of blobs; retry_after with them
   slow           bytes a second of blobs
@@ -148,10 +149,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.begin(206, len(data) - start, Content_Range=f'bytes {said}-{len(data) - 1}/{len(data)}')
         else:
             self.begin(200, len(data))
-        cut = HOW.get('cut')
+        cut = HOW.get('cut', HOW.get('stall'))
         self.pour(data[start:] if cut is None else data[start:start + cut])
         if cut is not None and start + cut < len(data):
             self.close_connection = True
+            if 'stall' in HOW:
+                self.log()
+                time.sleep(3600)
 
     def do_GET(self):
         self.sent = 0

@@ -1,21 +1,22 @@
 #!/usr/bin/env bats
-# carrel-image is killed at its system calls, and its system calls fail: tests/crash/store_crash.py. Here a few random rounds;
-# `make check-crash` has 200 of each. And a disk that is really full.
+# carrel-image is killed at its system calls and at any moment, and its system calls fail: tests/crash/store_crash.py. Here a few random rounds;
+# `make check-store-crash` has 200 of each. And a disk that is really full.
 
-load images
+load registry
 
 setup() {
-	images_setup
+	registry_setup
 	mk << 'PY'
 base = layer([d('etc'), f('etc/passwd', 'root:x:0:0::/root:/bin/sh\n'), d('gone'), f('gone/x', '1')])
 oci('base', [(base, 'gzip')])
-oci('new', [(base, 'gzip'), (layer([f(f'd{i % 5}/f{i}', 'x' * 100) for i in range(60)]), 'zstd')])
+oci('new', [(base, 'gzip'), (layer([f(f'd{i % 5}/f{i}', 'x' * 100) for i in range(60)]), 'zstd')], name='1')
 PY
-	rounds=${STORE_CRASH_ROUNDS:-6}
+	rounds=${STORE_CRASH_ROUNDS:-11}
 	export CARREL_BIN
 }
 
 teardown() {
+	registry_teardown
 	umount "$WORK/small" 2> /dev/null || true
 }
 
@@ -28,8 +29,17 @@ crash() {
 	ok
 }
 
-@test "killed at random calls of import, tag, rm, gc, commit and repair: a valid store and nothing left" {
+@test "killed at random calls of each operation: a valid store and nothing left" {
 	crash kill "$WORK" "$rounds"
+}
+
+@test "the command, or one of its children, killed at random moments of pull, import, push, export, commit and gc: likewise" {
+	rm -r new
+	mk << 'PY'
+oci('new', [layer([d('etc'), f('etc/passwd', 'root:x:0:0::/root:/bin/sh\n')]),
+            (layer([f(f'd{i % 50}/f{i}', os.urandom(1500)) for i in range(3000)]), 'gzip'), (layer([f('big', os.urandom(8000000))]), 'zstd')], name='1')
+PY
+	crash moment "$WORK" "$rounds"
 }
 
 @test "calls that fail: it worked, or there is an error and the store is as before" {
@@ -52,12 +62,21 @@ crash() {
 	mk << 'PY'
 import random
 big = random.Random(1).randbytes(6000000)
-oci('big', [layer([f('big', big)])])
-oci('many', [(layer([f(f'd{i % 100}/f{i}', '') for i in range(20000)]), 'gzip')])
+oci('big', [layer([f('big', big)])], name='1')
+oci('many', [(layer([f(f'd{i % 100}/f{i}', '') for i in range(20000)]), 'gzip')], name='1')
 PY
+	IMG_FORMATS='dir erofs'
+	unchanged 'No space left on device' img import --name big big
+	IMG_FORMATS=dir unchanged 'No space left on device' img import --name many many
+	# The same layers from a registry: they are unpacked while they come.
 	for what in big many; do
-		unchanged 'No space left on device' img import --name "$what" "$what"
+		fake $what
+		plain "$FAKE"
+		IMG_FORMATS=dir unchanged 'No space left on device' pull --retries 0 --name x "$FAKE/x:1"
 	done
+	fake big
+	plain "$FAKE"
+	unchanged 'No space left on device' pull --retries 0 --name x "$FAKE/x:1"
 	mkdir upper
 	cp big/blobs/sha256/* upper/
 	head -c 9000000 /dev/urandom > upper/more

@@ -98,9 +98,20 @@ PY
 	printf middle | dd of=holes bs=1 seek=5000000 conv=notrunc status=none
 	truncate -s 3M empty-hole
 	printf end | dd of=end bs=1 seek=1000001 conv=notrunc status=none
-	tar --sparse --format=posix -cf pax.tar holes empty-hole end
-	mk <<< "oci('l', [(open('pax.tar', 'rb').read(), 'gzip')], name='x')"
+	# pax with the map in three forms, a layer each; GNU's own format, which umoci does not know.
+	for form in 0.0 0.1 1.0 gnu; do
+		mkdir $form
+		cp --sparse=always holes empty-hole end $form/
+		tar --sparse $([ $form = gnu ] && echo --format=gnu || echo --format=posix --sparse-version=$form) -cf $form.tar $form
+	done
+	mk <<< "oci('l', [(open(n + '.tar', 'rb').read(), 'gzip') for n in ('0.0', '0.1', '1.0')], name='x')"
 	same
+	STORE=$WORK/gnu-store
+	both import --as rootfs gnu.tar
+	for form in 0.0 0.1 1.0; do
+		for file in holes empty-hole end; do cmp $file "$(echo "$WORK"/store.dir/layers/*/root/$form)/$file"; done
+	done
+	for file in holes empty-hole end; do cmp $file "$(only_layer)/gnu/$file"; done
 	[ "$(du -k store.erofs/layers/*/layer.erofs | awk '{n += $1} END {print n}')" -lt 2000 ]
 }
 
