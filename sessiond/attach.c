@@ -43,8 +43,8 @@ struct attach {
 /* The socket's buffer is empty but for 101: one send takes the whole frame or the client is gone. */
 static void finish(struct attach *a, uint16_t code, const char *reason)
 {
-	uint8_t frame[128];
-	size_t n = upgrade_close_frame(code, reason, frame);
+	uint8_t frame[UPGRADE_REFUSAL];
+	size_t n = upgrade_refusal(&a->wanted, code, reason, frame);
 
 	(void) send(a->up.fd, frame, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	/* Its FIN tells the client that nothing follows, even if it never answers the frame. */
@@ -181,5 +181,6 @@ void api_terminal(struct request *rq)
 	rq->reply.upgrade_arg = a;
 	reply_header(rq, "Upgrade", "websocket");
 	reply_header(rq, "Sec-WebSocket-Accept", wanted.accept);
-	reply_header(rq, "Sec-WebSocket-Protocol", "carrel.v1");
+	if (wanted.answer[0])
+		reply_header(rq, "Sec-WebSocket-Protocol", wanted.answer);
 }

@@ -1,6 +1,7 @@
 #include "sessiond/upgrade.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -50,30 +51,71 @@ static bool key_ok(const char *key)
 	       strcmp(key + 22, "==") == 0 && strchr("AQgw", key[21]);
 }
 
-/* carrel.v1, and at most one carrel.ticket.X; others are a client's offer that we do not take. */
+/* What a shim speaks (docs/protocol.md). */
+static const char *const protocols[] = { "carrel.v1",	      "tty",	   "v5.channel.k8s.io",
+					 "v4.channel.k8s.io", "terminado", "raw" };
+
+static const char *known_protocol(const char *t, size_t n)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
+		if (n == strlen(protocols[i]) && memcmp(t, protocols[i], n) == 0)
+			return protocols[i];
+	return NULL;
+}
+
+static int take_ticket(const char *t, size_t n, struct upgrade *out, struct err *e)
+{
+	if (n != TICKET_LEN || out->ticket[0] || strspn(t, base64url) != TICKET_LEN)
+		return err_set(e, EINVAL, "Sec-WebSocket-Protocol: no ticket, or two tickets");
+	memcpy(out->ticket, t, TICKET_LEN);
+	out->ticket[TICKET_LEN] = 0;
+	return 0;
+}
+
+/* The first offer that we speak, and at most one carrel.ticket.X; others are offers that we do not take. */
 static int parse_protocols(const char *header, struct upgrade *out, struct err *e)
 {
 	static const char prefix[] = "carrel.ticket.";
 	const size_t n_prefix = sizeof(prefix) - 1;
-	bool ours = false;
+	bool others = false;
 	const char *t;
 	size_t n;
 
 	while (header && (t = next_token(&header, &n))) {
-		if (n == strlen("carrel.v1") && memcmp(t, "carrel.v1", n) == 0)
-			ours = true;
-		if (n < n_prefix || memcmp(t, prefix, n_prefix) != 0)
-			continue;
-		if (n - n_prefix != TICKET_LEN || out->ticket[0] ||
-		    strspn(t + n_prefix, base64url) != TICKET_LEN)
-			return err_set(e, EINVAL,
-				       "Sec-WebSocket-Protocol: no ticket, or two tickets");
-		memcpy(out->ticket, t + n_prefix, TICKET_LEN);
-		out->ticket[TICKET_LEN] = 0;
+		if (n >= n_prefix && memcmp(t, prefix, n_prefix) == 0) {
+			if (take_ticket(t + n_prefix, n - n_prefix, out, e) < 0)
+				return -1;
+		} else if (!out->protocol) {
+			out->protocol = known_protocol(t, n);
+			others |= !out->protocol;
+		}
 	}
-	if (!ours)
+	if (!out->protocol && others)
+		return err_set(
+			e, EINVAL,
+			"Sec-WebSocket-Protocol: none of carrel.v1, tty, "
+			"v5.channel.k8s.io, v4.channel.k8s.io, terminado and raw is among "
+			"the offers");
+	/* A browser wants one of its offers in the answer; a ticket that was shown is spent. */
+	if (out->protocol)
+		(void) snprintf(out->answer, sizeof(out->answer), "%s", out->protocol);
+	else if (out->ticket[0])
+		(void) snprintf(out->answer, sizeof(out->answer), "%s%s", prefix, out->ticket);
+	return 0;
+}
+
+/* For clients that cannot offer: `protocol` in the query counts when no protocol was; without either it is raw. */
+static int parse_protocol_query(const struct target *t, struct upgrade *out, struct err *e)
+{
+	const char *name = target_query(t, "protocol");
+	const char *known = name ? known_protocol(name, strlen(name)) : "raw";
+
+	if (!known)
 		return err_set(e, EINVAL,
-			       "Sec-WebSocket-Protocol: carrel.v1 is not among the offers");
+			       "protocol: is none of carrel.v1, tty, v5.channel.k8s.io, "
+			       "v4.channel.k8s.io, terminado and raw");
+	if (!out->protocol)
+		out->protocol = known;
 	return 0;
 }
 
@@ -93,11 +135,14 @@ static int parse_size(const struct target *t, struct upgrade *out, struct err *e
 
 static int parse_query(const struct target *t, struct upgrade *out, struct err *e)
 {
-	static const char *const names[] = { "since", "cols", "rows", "role", NULL };
+	static const char *const names[] = {
+		"since", "cols", "rows", "role", "protocol", NULL
+	};
 	const char *role = target_query(t, "role");
 	int r;
 
-	if (target_query_only(t, names, e) < 0 || parse_size(t, out, e) < 0)
+	if (target_query_only(t, names, e) < 0 || parse_size(t, out, e) < 0 ||
+	    parse_protocol_query(t, out, e) < 0)
 		return -1;
 	r = target_query_u64(t, "since", 0, INT64_MAX, &out->since, e);
 	if (r < 0)
@@ -134,6 +179,7 @@ int upgrade_order(const struct upgrade *u, const char *label, struct buf *out, s
 	jw_object(w, NULL);
 	jw_str(w, "op", "attach");
 	jw_str(w, "framing", "ws");
+	jw_str(w, "protocol", u->protocol);
 	jw_str(w, "role", u->viewer ? "viewer" : "writer");
 	if (u->has_since)
 		jw_uint(w, "since", u->since);
@@ -146,16 +192,55 @@ int upgrade_order(const struct upgrade *u, const char *label, struct buf *out, s
 	return json_writer_end(w, e);
 }
 
-size_t upgrade_close_frame(uint16_t code, const char *reason, uint8_t out[128])
+static size_t server_frame(uint8_t opcode, const void *p, size_t n, uint8_t *out)
 {
-	size_t n = strnlen(reason, 100);
+	size_t head = n < 126 ? 2 : 4;
 
-	out[0] = 0x88; /* FIN, close */
-	out[1] = (uint8_t) (n + 2);
-	out[2] = (uint8_t) (code >> 8);
-	out[3] = (uint8_t) code;
-	memcpy(out + 4, reason, n);
-	return n + 4;
+	out[0] = 0x80 | opcode;
+	out[1] = (uint8_t) (n < 126 ? n : 126);
+	if (n >= 126) {
+		out[2] = (uint8_t) (n >> 8);
+		out[3] = (uint8_t) n;
+	}
+	memcpy(out + head, p, n);
+	return head + n;
+}
+
+/* Only carrel.v1's clients know codes of 4000 and more. ttyd's come back after any code but 1000, and must not when
+ * the sandbox has ended. */
+static uint16_t plain_code(uint16_t code)
+{
+	static const struct {
+		uint16_t code, plain;
+	} codes[] = { { 4400, 1008 }, { 4429, 1013 } }; /* policy violation; try again later */
+
+	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)
+		if (codes[i].code == code)
+			return codes[i].plain;
+	return code >= 4000 ? 1000 : code;
+}
+
+size_t upgrade_refusal(const struct upgrade *u, uint16_t code, const char *reason,
+		       uint8_t out[UPGRADE_REFUSAL])
+{
+	bool k8s = strstr(u->protocol, ".channel.k8s.io");
+	char body[256];
+	size_t n = 0;
+	int k;
+
+	if (k8s) {
+		k = snprintf(body, sizeof(body),
+			     "\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"%.100s\","
+			     "\"reason\":\"InternalError\",\"code\":500}",
+			     reason);
+		n = server_frame(2, body, (size_t) k, out);
+	}
+	if (strcmp(u->protocol, "carrel.v1") != 0)
+		code = plain_code(code);
+	body[0] = (char) (code >> 8);
+	body[1] = (char) code;
+	k = snprintf(body + 2, 101, "%s", reason);
+	return n + server_frame(8, body, 2 + (size_t) MIN(k, 100), out + n);
 }
 
 uint16_t upgrade_close_code(const char *reason)

@@ -22,6 +22,8 @@ struct upgrade_headers {
 struct upgrade {
 	char accept[29];
 	char ticket[TICKET_LEN + 1]; /* "" none */
+	const char *protocol;	     /* static; what the shim is to speak */
+	char answer[64];	     /* for Sec-WebSocket-Protocol; "": nothing was offered */
 	bool has_since, viewer;
 	uint64_t since;
 	uint16_t cols, rows; /* 0: not given; both or none */
@@ -39,8 +41,12 @@ enum upgrade_result upgrade_parse(const struct upgrade_headers *h, const struct 
 /* The shim's order: {"op":"attach",...}. */
 int upgrade_order(const struct upgrade *u, const char *label, struct buf *out, struct err *e);
 
-/* A close frame as the server sends it; returns its length. reason: at most 100 bytes are taken. */
-size_t upgrade_close_frame(uint16_t code, const char *reason, uint8_t out[128]);
+/* What the server sends a client that the shim does not take, in words of its protocol: a close frame, for Kubernetes' a
+ * status before it. code is one of docs/protocol.md; reason: plain words, at most 100 bytes are taken. Returns the
+ * length. */
+enum { UPGRADE_REFUSAL = 512 };
+size_t upgrade_refusal(const struct upgrade *u, uint16_t code, const char *reason,
+		       uint8_t out[UPGRADE_REFUSAL]);
 
 /* The close code for a sandbox that ended for this reason (docs/protocol.md). */
 uint16_t upgrade_close_code(const char *reason);

@@ -103,6 +103,7 @@ int client_new(const struct client_spec *spec, struct client **out, struct err *
 			      .pending = BUF_LIMIT(PENDING_LIMIT),
 			      .cols = spec->cols,
 			      .rows = spec->rows,
+			      .rtt_ms = UINT32_MAX,
 			      .life_ms = spec->now_ms,
 			      .progress_ms = spec->now_ms,
 			      .state_ms = spec->now_ms };
@@ -157,7 +158,8 @@ void client_close(struct client *c, uint16_t code, const char *why, uint64_t now
 		return;
 	if (c->dialect->failed && !c->peer_closed && !c->exit_code)
 		c->dialect->failed(&out, code, why);
-	client_queue_close(c, dialect_close_code(c->dialect, code), why);
+	client_queue_close(c, c->peer_closed ? code : dialect_close_code(c->dialect, code),
+			   why);
 	client_set_state(c, CLIENT_CLOSING, now_ms);
 }
 
@@ -184,10 +186,14 @@ static void take_ack(struct client *c, uint64_t offset, uint64_t now_ms)
 /* What only a writer may: from a viewer it is ignored. */
 static void take_writing(struct client *c, const struct dialect_in *in)
 {
+	if (in->ask == DIALECT_RESIZE) { /* kept, for when it writes */
+		c->want_cols = in->cols;
+		c->want_rows = in->rows;
+	}
 	if (c->role != CLIENT_WRITER)
 		return;
 	if (in->ask == DIALECT_RESIZE)
-		c->hooks->resize(c->hooks->arg, c, in->cols, in->rows);
+		c->hooks->resize(c->hooks->arg, c);
 	else if (in->ask == DIALECT_INPUT_END)
 		c->hooks->input_end(c->hooks->arg, c);
 	else if (in->n > 0)
@@ -219,11 +225,27 @@ static void take_message(struct client *c, const uint8_t *p, size_t n, uint64_t 
 		break;
 	case DIALECT_PAUSE:
 	case DIALECT_RESUME:
-		c->output_paused = in.ask == DIALECT_PAUSE;
+		c->output_paused = in.ask == DIALECT_PAUSE && !c->exit_code;
+		break;
+	case DIALECT_TAKE:
+	case DIALECT_RELEASE:
+		c->hooks->take(c->hooks->arg, c, in.ask == DIALECT_TAKE);
 		break;
 	case DIALECT_NOTHING:
 		break;
 	}
+}
+
+/* A pong that is no answer to the last ping says only that the peer lives. */
+static void take_pong(struct client *c, const uint8_t *p, size_t n, uint64_t now_ms)
+{
+	uint64_t sent = 0;
+
+	if (n != sizeof(sent))
+		return;
+	memcpy(&sent, p, sizeof(sent));
+	if (sent != 0 && sent == c->pinged_ms && sent <= now_ms)
+		c->rtt_ms = (uint32_t) MIN(now_ms - sent, (uint64_t) UINT32_MAX - 1);
 }
 
 static void take_event(struct client *c, const struct frame_event *ev, uint64_t now_ms)
@@ -248,6 +270,8 @@ static void take_event(struct client *c, const struct frame_event *ev, uint64_t 
 		client_close(c, ev->code, ev->why, now_ms);
 		break;
 	case FRAME_PONG:
+		take_pong(c, ev->data, ev->n, now_ms);
+		break;
 	case FRAME_NEED_MORE:
 		break;
 	}

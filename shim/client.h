@@ -43,7 +43,8 @@ struct client_hooks {
 		void *arg); /* then no message is decoded until client_resume_input */
 	void (*input)(void *arg, struct client *c, const uint8_t *p, size_t n);
 	void (*input_end)(void *arg, struct client *c);
-	void (*resize)(void *arg, struct client *c, uint16_t cols, uint16_t rows);
+	void (*resize)(void *arg, struct client *c); /* a writer's want_cols, want_rows */
+	void (*take)(void *arg, struct client *c, bool take); /* the pen, or to give it back */
 };
 
 struct client_spec {
@@ -96,9 +97,18 @@ struct client {
 	bool in_replay;
 	bool size_due,
 		pong_due; /* answers of which only the newest counts: a flood of causes costs nothing */
+	bool role_due;
 	uint16_t cols, rows;
 	uint8_t pong[125];
 	uint8_t n_pong;
+
+	/* For the session (session_roles.h). */
+	bool wants_write;	       /* it attached as a writer */
+	uint16_t want_cols, want_rows; /* the size of its window; 0: not said */
+	uint64_t active_ms;	       /* last time that it typed or set its size */
+
+	uint64_t pinged_ms;
+	uint32_t rtt_ms; /* from the last ping to its pong; UINT32_MAX: none has come */
 
 	struct dialect_exit exit; /* once the program has ended */
 	uint16_t exit_code;	  /* the close code after it; 0: it lives */
@@ -126,8 +136,10 @@ bool client_has_pending(const struct client *c);
 
 void client_size(struct client *c, uint16_t cols, uint16_t rows);
 void client_notice(struct client *c, const char *kind, uint64_t seconds_left);
+/* Says so to the client, when it has changed. */
+void client_set_role(struct client *c, enum client_role role);
 /* A WebSocket ping; nothing with packets, whose peer's end the kernel reports. */
-void client_ping(struct client *c);
+void client_ping(struct client *c, uint64_t now_ms);
 /* After the last byte of output: how the program ended, then a close with code. */
 void client_exit(struct client *c, const struct dialect_exit *x, uint16_t code);
 /* Now: what is queued, then a close. Output not yet framed is not sent. */

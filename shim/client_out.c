@@ -115,10 +115,20 @@ void client_queue_close(struct client *c, uint16_t code, const char *why)
 		put_message(c, body, 3 + n);
 }
 
-void client_ping(struct client *c)
+void client_ping(struct client *c, uint64_t now_ms)
 {
-	if (c->state == CLIENT_OPEN && c->framing == CLIENT_WS && buf_len(&c->ctl) == 0)
-		queue_ws_control(c, WS_OP_PING, "carrel", 6);
+	if (c->state != CLIENT_OPEN || c->framing != CLIENT_WS || buf_len(&c->ctl) > 0)
+		return;
+	c->pinged_ms = now_ms;
+	queue_ws_control(c, WS_OP_PING, &now_ms, sizeof(now_ms));
+}
+
+void client_set_role(struct client *c, enum client_role role)
+{
+	if (c->role == role)
+		return;
+	c->role = role;
+	c->role_due = c->dialect->role;
 }
 
 void client_size(struct client *c, uint16_t cols, uint16_t rows)
@@ -142,6 +152,7 @@ void client_exit(struct client *c, const struct dialect_exit *x, uint16_t code)
 		return;
 	c->exit = *x;
 	c->exit_code = code;
+	c->output_paused = false; /* the end does not wait for a RESUME */
 }
 
 uint64_t client_behind(const struct client *c)
@@ -222,6 +233,10 @@ static void queue_due(struct client *c, uint64_t now_ms)
 		c->in_replay = false;
 		if (d->replay_end)
 			d->replay_end(&out, c->cursor);
+	}
+	if (c->role_due && buf_len(&c->ctl) < c->ctl.limit / 2) {
+		c->role_due = false;
+		d->role(&out, c->role == CLIENT_WRITER);
 	}
 	if (c->size_due && buf_len(&c->ctl) < c->ctl.limit / 2) {
 		c->size_due = false;
@@ -373,7 +388,7 @@ uint32_t client_wants(const struct client *c)
 	if (!open || (buf_len(&c->pending) == 0 && !c->input_paused))
 		events |= EPOLLIN;
 	if (buf_len(&c->spill) > 0 || buf_len(&c->ctl) > 0 || c->state == CLIENT_CLOSING ||
-	    (open && (c->size_due || c->pong_due || sendable(c, &stream) > 0)))
+	    (open && (c->size_due || c->role_due || c->pong_due || sendable(c, &stream) > 0)))
 		events |= EPOLLOUT;
 	return events;
 }

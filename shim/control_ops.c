@@ -128,6 +128,32 @@ static int do_attach(struct call *c, struct err *e)
 	return 0;
 }
 
+static void write_client(struct json_writer *w, const struct session *s, const struct client *c)
+{
+	jw_object(w, NULL);
+	jw_uint(w, "client", c->number);
+	jw_str(w, "protocol", c->dialect->name);
+	jw_str(w, "role", c->role == CLIENT_WRITER ? "writer" : "viewer");
+	jw_bool(w, "pen", s->pen == c->number);
+	if (c->rtt_ms == UINT32_MAX)
+		jw_null(w, "rtt_ms");
+	else
+		jw_uint(w, "rtt_ms", c->rtt_ms);
+	jw_uint(w, "behind", client_behind(c));
+	jw_close(w);
+}
+
+/* As many as an answer has room for. */
+static void write_clients(struct json_writer *w, const struct session *s)
+{
+	unsigned room = CONTROL_ANSWER_BYTES / 2 / 128;
+
+	jw_array(w, "attached");
+	for (const struct client *c = s->clients; c && room-- > 0; c = c->next)
+		write_client(w, s, c);
+	jw_close(w);
+}
+
 static int do_info(struct call *c, struct err *e)
 {
 	static const char *const states[] = { "running", "ended", "ended" };
@@ -143,13 +169,12 @@ static int do_info(struct call *c, struct err *e)
 	jw_uint(c->answer, "oldest", s->ring.oldest);
 	jw_uint(c->answer, "next", s->ring.next);
 	jw_uint(c->answer, "clients", s->number == 1 ? c->table->n_clients : s->n_clients);
-	if (s->recording.size > 0)
-		jw_str(c->answer, "recording", s->recording.ended ? s->recording.ended : "on");
 	jw_uint(c->answer, "idle_ms", timers_idle_ms(timers));
 	if (left == UINT64_MAX)
 		jw_null(c->answer, "lifetime_left_ms");
 	else
 		jw_uint(c->answer, "lifetime_left_ms", left);
+	write_clients(c->answer, s);
 	return 0;
 }
 

@@ -53,6 +53,8 @@ enum dialect_ask {
 	DIALECT_PING,	   /* data, at most PROTO_MAX_PING bytes */
 	DIALECT_PAUSE,	   /* no output until ... */
 	DIALECT_RESUME,
+	DIALECT_TAKE, /* to be the only writer, until ... */
+	DIALECT_RELEASE,
 };
 
 struct dialect_in {
@@ -105,6 +107,7 @@ struct dialect {
 	void (*replay_begin)(const struct dialect_out *out, uint64_t from, uint64_t to);
 	void (*replay_end)(const struct dialect_out *out, uint64_t at);
 	void (*size)(const struct dialect_out *out, uint16_t cols, uint16_t rows);
+	void (*role)(const struct dialect_out *out, bool writer);
 	void (*pong)(const struct dialect_out *out, const uint8_t *p, size_t n);
 	void (*notice)(const struct dialect_out *out, const char *kind, uint64_t seconds_left);
 	/* Before the close: the program ended and all its output was sent. */

@@ -38,6 +38,10 @@ static int decode(struct dialect_state *s, const uint8_t *p, size_t n, struct di
 
 	if (proto_decode(p, n, &m, e) < 0)
 		return -1;
+	if (m.type == PROTO_PEN) {
+		*in = (struct dialect_in){ .ask = m.data[0] ? DIALECT_TAKE : DIALECT_RELEASE };
+		return 0;
+	}
 	*in = (struct dialect_in){ .ask = asks[m.type],
 				   .data = m.data,
 				   .n = m.n,
@@ -85,6 +89,13 @@ static void size(const struct dialect_out *out, uint16_t cols, uint16_t rows)
 	out->put(out->arg, small, proto_size(small, cols, rows));
 }
 
+static void role(const struct dialect_out *out, bool writer)
+{
+	const uint8_t m[] = { PROTO_ROLE, writer };
+
+	out->put(out->arg, m, sizeof(m));
+}
+
 static void pong(const struct dialect_out *out, const uint8_t *p, size_t n)
 {
 	uint8_t small[PROTO_MAX_SMALL];
@@ -127,6 +138,7 @@ const struct dialect dialect_carrel = {
 	.replay_begin = replay_begin,
 	.replay_end = replay_end,
 	.size = size,
+	.role = role,
 	.pong = pong,
 	.notice = notice,
 	.exit = exit_message,

@@ -34,6 +34,7 @@ static const struct rule {
 	[PROTO_ACK] = { "ACK", 8, 8 },
 	[PROTO_PING] = { "PING", 0, PROTO_MAX_PING },
 	[PROTO_INPUT_END] = { "INPUT_END", 0, 0 },
+	[PROTO_PEN] = { "PEN", 1, 1 },
 };
 
 static int decode_resize(const uint8_t *p, struct proto_in *out, struct err *e)
@@ -62,6 +63,9 @@ int proto_decode(const uint8_t *p, size_t n, struct proto_in *out, struct err *e
 			       rule->min == rule->max ? "" : "at most ", rule->max);
 	if (m.type == PROTO_RESIZE && decode_resize(m.data, &m, e) < 0)
 		return -1;
+	if (m.type == PROTO_PEN && m.data[0] > 1)
+		return err_set(e, EPROTO, "PEN: %u is neither 1 (take) nor 0 (give back)",
+			       m.data[0]);
 	if (m.type == PROTO_ACK)
 		m.offset = get_be(m.data, 8);
 	*out = m;

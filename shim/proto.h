@@ -21,12 +21,14 @@ enum proto_type {
 	PROTO_PONG = 0x08,
 	PROTO_GAP = 0x09,
 	PROTO_ERRORS = 0x0a,
+	PROTO_ROLE = 0x0b,
 
 	PROTO_INPUT = 0x10,
 	PROTO_RESIZE = 0x11,
 	PROTO_ACK = 0x12,
 	PROTO_PING = 0x13,
 	PROTO_INPUT_END = 0x14,
+	PROTO_PEN = 0x15,
 };
 
 enum {
@@ -39,7 +41,7 @@ enum {
 /* A message from a client. */
 struct proto_in {
 	enum proto_type type;
-	const uint8_t *data; /* INPUT, PING */
+	const uint8_t *data; /* INPUT, PING, PEN */
 	size_t n;
 	uint16_t cols, rows; /* RESIZE */
 	uint64_t offset;     /* ACK */

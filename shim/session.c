@@ -14,6 +14,7 @@
 #include "base/util.h"
 #include "shim/orders.h"
 #include "shim/session_io.h"
+#include "shim/session_roles.h"
 #include "shim/table.h"
 
 enum {
@@ -61,8 +62,6 @@ void session_out_ended(struct session *s)
 		return;
 	set_state(s, SESSION_FLUSHING);
 	s->flushing_ms = clock_mono_ms();
-	recording_exit(&s->recording, s->exit_signal ? 128 + s->exit_signal : s->exit_code,
-		       s->flushing_ms);
 	table_drained(s->table, s);
 	for (struct client *c = s->clients; c; c = c->next) {
 		c->progress_ms = s->flushing_ms;
@@ -103,7 +102,7 @@ static void check_client(struct session *s, struct client *c, bool ping, uint64_
 			 now - c->life_ms >= LOST_MS)
 			client_drop(c);
 		else if (ping)
-			client_ping(c);
+			client_ping(c, now);
 		break;
 	case CLIENT_CLOSING:
 		if (in_state >= CLOSING_MS)
@@ -164,7 +163,6 @@ int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *
 		return err_sys(e, "resize to %u columns and %u rows", cols, rows);
 	s->cols = (uint16_t) cols;
 	s->rows = (uint16_t) rows;
-	recording_size(&s->recording, s->cols, s->rows, clock_mono_ms());
 	for (struct client *c = s->clients; c; c = c->next)
 		client_size(c, s->cols, s->rows);
 	session_refresh(s);
@@ -198,7 +196,7 @@ static int add_client(struct session *s, struct attach *a, struct client **out, 
 	struct client_spec spec = { .fd = a->fd,
 				    .framing = a->framing,
 				    .dialect = a->dialect,
-				    .role = a->role,
+				    .role = session_role_for(s, a),
 				    .number = s->table->next_client + 1,
 				    .since = a->since,
 				    .has_since = a->has_since,
@@ -224,6 +222,7 @@ static int add_client(struct session *s, struct attach *a, struct client **out, 
 	s->clients = c;
 	s->n_clients++;
 	s->table->next_client++;
+	session_role_came(s, c, a);
 	table_client_came(s->table);
 	*out = c;
 	return 0;
@@ -242,7 +241,7 @@ int session_attach(struct session *s, struct attach *a, uint32_t *number, const 
 		return err_set(e, EMFILE, "%u clients are attached already",
 			       s->table->n_clients);
 	}
-	if (a->role == CLIENT_WRITER && a->cols && s->terminal &&
+	if (session_role_for(s, a) == CLIENT_WRITER && a->cols && s->terminal &&
 	    session_resize(s, a->cols, a->rows, &ignored) < 0)
 		log_debug("attach: %s", ignored.msg);
 	if (add_client(s, a, &c, e) < 0)
@@ -311,7 +310,6 @@ void session_free(struct session *s)
 	session_in_close(s);
 	fd_close(&s->peer_fd);
 	loop_timer_del(&s->due);
-	recording_fini(&s->recording);
 	ring_fini(&s->ring);
 	free(s);
 }

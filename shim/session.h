@@ -22,7 +22,6 @@
 #include "base/loop.h"
 #include "shim/client.h"
 #include "shim/exitinfo.h"
-#include "shim/recording.h"
 #include "shim/ring.h"
 
 struct err;
@@ -47,12 +46,12 @@ struct session {
 	struct loop_io out_io, in_io, err_io;
 	bool in_ends; /* a client said that no more input comes */
 	struct ring ring;
-	struct recording recording; /* zeroed: this one is not recorded */
 	struct buf input;
 	uint64_t input_bytes;
 	uint16_t cols, rows;
 
 	struct client *clients;
+	uint32_t pen, size_of; /* clients' numbers, 0 none: session_roles.h */
 	uint32_t n_clients;
 	struct client_hooks hooks;
 

@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "shim/session_roles.h"
 #include "shim/table.h"
 
 enum {
@@ -99,7 +100,6 @@ static bool read_some(struct session *s, const struct source *from, size_t *budg
 	if (n > 0) {
 		ring_turn(&s->ring, from->stream);
 		ring_commit(&s->ring, (size_t) n);
-		recording_output(&s->recording, p, (size_t) n, clock_mono_ms());
 		*budget -= (size_t) n;
 		return (size_t) n == want || n >= OUT_FEW;
 	}
@@ -253,6 +253,7 @@ static void client_input(void *arg, struct client *c, const uint8_t *p, size_t n
 	struct session *s = arg;
 	struct err e = ERR_NONE;
 
+	session_typed(s, c);
 	if (session_input(s, p, n, &e) < 0)
 		log_debug("client %u: input: %s", c->number, e.msg);
 }
@@ -271,12 +272,14 @@ static void client_input_end(void *arg, struct client *c)
 	session_input_end(arg);
 }
 
-static void client_resize(void *arg, struct client *c, uint16_t cols, uint16_t rows)
+static void client_resize(void *arg, struct client *c)
 {
-	struct err e = ERR_NONE;
+	session_size_wanted(arg, c);
+}
 
-	if (session_resize(arg, cols, rows, &e) < 0)
-		log_debug("client %u: %s", c->number, e.msg);
+static void client_take(void *arg, struct client *c, bool take)
+{
+	session_take_pen(arg, c, take);
 }
 
 void session_io_hooks(struct session *s)
@@ -286,7 +289,8 @@ void session_io_hooks(struct session *s)
 					  .input_full = input_full,
 					  .input = client_input,
 					  .input_end = client_input_end,
-					  .resize = client_resize };
+					  .resize = client_resize,
+					  .take = client_take };
 }
 
 /* ---- clients ---- */
@@ -341,6 +345,7 @@ static void refresh(void *arg)
 			table_exit_read(s->table, s);
 		*at = c->next;
 		s->n_clients--;
+		session_role_went(s, c);
 		table_client_went(s->table);
 		loop_io_del(&c->io);
 		loop_defer(s->table->loop, &c->defer, free_client, c);

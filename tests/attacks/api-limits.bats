@@ -143,10 +143,10 @@ PY
 		[ "$(client shake "$ADDR" "$path" "$auth" "$change" | jq -r .status)" = 426 ] || { echo "$change" && return 1; }
 	done
 	for change in "Sec-WebSocket-Key:-" "Sec-WebSocket-Key:abc" "Sec-WebSocket-Key:AAAAAAAAAAAAAAAAAAAAAAA==" \
-		"Sec-WebSocket-Protocol:-" "Sec-WebSocket-Protocol:tty"; do
+		"Sec-WebSocket-Protocol:webtty" "Sec-WebSocket-Protocol:carrel.v2, Tty"; do
 		[ "$(client shake "$ADDR" "$path" "$auth" "$change" | jq -r .status)" = 400 ] || { echo "$change" && return 1; }
 	done
-	for query in 'cols=0&rows=0' 'cols=65536&rows=24' 'cols=80' 'since=-1' 'since=x' 'arg=-c' 'role=admin' 'cols=80&rows=24&cols=90'; do
+	for query in 'cols=0&rows=0' 'cols=65536&rows=24' 'cols=80' 'since=-1' 'since=x' 'arg=-c' 'role=admin' 'protocol=v3.channel.k8s.io' 'cols=80&rows=24&cols=90'; do
 		[ "$(client shake "$ADDR" "$path?$query" "$auth" | jq -r .status)" = 400 ] || { echo "$query" && return 1; }
 	done
 	out=$(client shake "$ADDR" "$path?since=999999999" "$auth")

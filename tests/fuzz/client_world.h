@@ -50,8 +50,15 @@ static void input_end(void *arg, struct client *c)
 		abort();
 }
 
-static void resize(void *arg, struct client *c, uint16_t cols, uint16_t rows)
+static void take(void *arg, struct client *c, bool take)
 {
+	client_set_role(c, take ? CLIENT_WRITER : CLIENT_VIEWER);
+}
+
+static void resize(void *arg, struct client *c)
+{
+	uint16_t cols = c->want_cols, rows = c->want_rows;
+
 	if (c->role != CLIENT_WRITER || cols < 1 || cols > PROTO_MAX_SIZE || rows < 1 ||
 	    rows > PROTO_MAX_SIZE)
 		abort();
@@ -127,7 +134,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 static int fuzz_client(const struct dialect *dialect, const uint8_t *data, size_t n)
 {
 	struct world world = { 0 };
-	const struct client_hooks hooks = { &world, full, input, input_end, resize };
+	const struct client_hooks hooks = { &world, full, input, input_end, resize, take };
 	struct client_spec spec = { .dialect = dialect,
 				    .window = 4096,
 				    .cols = 80,

@@ -3,6 +3,7 @@
     Sandbox     makes sandboxes/ID with a bundle and sandbox.json, starts carrel-shim, asks shim.sock
     WsClient    carrel.v1 over WebSocket frames, on a socket handed over by SCM_RIGHTS
     PacketClient the same behind 4-byte lengths
+    PlainClient  another protocol: whole messages as they come
 
 Only the standard library of Python 3.9 or later.
 """
@@ -19,9 +20,8 @@ import subprocess
 import time
 
 OUTPUT, HELLO, REPLAY_BEGIN, REPLAY_END, SIZE, EXIT, NOTICE, PONG, GAP = range(1, 10)
-CLOSE = 0x0F
-ERRORS = 0x0A
-INPUT, RESIZE, ACK, PING, INPUT_END = range(0x10, 0x15)
+ERRORS, ROLE, CLOSE = 0x0A, 0x0B, 0x0F
+INPUT, RESIZE, ACK, PING, INPUT_END, PEN = range(0x10, 0x16)
 
 RUNTIME = os.environ.get("CARREL_RUNTIME") or shutil.which("crun")
 SHIM = os.environ.get("CARREL_SHIM", "build/bin/carrel-shim")
@@ -164,7 +164,8 @@ class Sandbox:
             mine, theirs = socket.socketpair()
         answer = self.ask("attach", fd=theirs.fileno(), extra=early, framing=framing, **fields)
         theirs.close()
-        client = (WsClient if framing == "ws" else PacketClient)(mine)
+        plain = fields.get("protocol", "carrel.v1") != "carrel.v1"
+        client = (PlainClient if plain else WsClient if framing == "ws" else PacketClient)(mine)
         client.answer = answer
         if expect_ok and not answer["ok"]:
             raise RuntimeError(answer["error"])
@@ -446,8 +447,43 @@ class WsClient(Client):
                         pass
                 raise Closed(struct.unpack(">H", body[:2])[0] if body else None, body[2:].decode())
             else:
-                assert op == 2, "the shim sends binary messages only"
+                self.opcode = op
+                self.check(op, body)
                 return body
+
+    def check(self, op, body):
+        assert op == 2, "carrel.v1 is binary"
+
+
+class PlainClient(WsClient):
+    """A protocol of other people's: message() gives whole messages, with `opcode`; text is UTF-8."""
+
+    def check(self, op, body):
+        assert op in (1, 2), op
+        if op == 1:
+            body.decode()
+
+    def text(self, s):
+        self.raw(frame(s.encode(), opcode=1))
+
+    def gather(self, pattern, body_of=lambda m: m, timeout=60):
+        """Takes messages until what body_of makes of them, joined, matches; returns all of it."""
+        got, scan, end = bytearray(), 0, time.monotonic() + timeout
+        while not re.search(pattern, got[scan:]):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{pattern} not in {bytes(got[-400:])}")
+            scan = max(0, len(got) - 1024)
+            got += body_of(self.message(max(end - time.monotonic(), 0.001)))
+        return bytes(got)
+
+    def rest(self, timeout=60):
+        """All messages up to the close, and that."""
+        got = []
+        try:
+            while True:
+                got.append(self.message(timeout))
+        except Closed as c:
+            return got, c
 
 
 def make_layer(path, programs=("/usr/bin/busybox",), applets=()):

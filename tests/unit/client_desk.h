@@ -28,6 +28,7 @@ struct desk {
 	struct buf input;
 	int ends;
 	uint16_t cols, rows;
+	char pen; /* y taken, n given back */
 
 	/* What the peer has read. */
 	struct buf raw, output, notes; /* notes: a letter for each message that is no output */
@@ -55,12 +56,17 @@ static inline void desk_end(void *arg, struct client *c)
 	((struct desk *) arg)->ends++;
 }
 
-static inline void desk_resize(void *arg, struct client *c, uint16_t cols, uint16_t rows)
+static inline void desk_resize(void *arg, struct client *c)
 {
 	struct desk *d = arg;
 
-	d->cols = cols;
-	d->rows = rows;
+	d->cols = c->want_cols;
+	d->rows = c->want_rows;
+}
+
+static inline void desk_take(void *arg, struct client *c, bool take)
+{
+	((struct desk *) arg)->pen = take ? 'y' : 'n';
 }
 
 static inline struct desk *desk_new(void)
@@ -69,7 +75,8 @@ static inline struct desk *desk_new(void)
 
 	*d = (struct desk){ .peer = FD_NONE,
 			    .now = 1000,
-			    .hooks = { d, desk_full, desk_input, desk_end, desk_resize },
+			    .hooks = { d, desk_full, desk_input, desk_end, desk_resize,
+				       desk_take },
 			    .input = BUF_LIMIT(1 << 24),
 			    .raw = BUF_LIMIT(1 << 24),
 			    .output = BUF_LIMIT(1 << 24),

@@ -161,5 +161,5 @@ int main(void)
 		cmocka_unit_test(test_lost_socket),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,5 +157,5 @@ int main(void)
 		cmocka_unit_test(test_exit_comes_after_all_output),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -89,7 +89,9 @@ static void test_proto_refuses(void **state)
 	} rows[] = {
 		{ "\x00", 1, "message of unknown type 0x00" },
 		{ "\x01xxxxxxxxx", 10, "message of unknown type 0x01" },
-		{ "\x15", 1, "message of unknown type 0x15" },
+		{ "\x16", 1, "message of unknown type 0x16" },
+		{ "\x15", 1, "PEN: 0 bytes where 1 belong" },
+		{ "\x15\x02", 2, "PEN: 2 is neither 1 (take) nor 0 (give back)" },
 		{ "\xff", 1, "message of unknown type 0xff" },
 		{ "\x11\x00\x50", 3, "RESIZE: 2 bytes where 4 belong" },
 		{ "\x11\x00\x00\x00\x18", 5,
@@ -156,5 +158,5 @@ int main(void)
 		cmocka_unit_test(test_proto_writes),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

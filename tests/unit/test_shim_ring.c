@@ -181,5 +181,5 @@ int main(void)
 		cmocka_unit_test(test_ring_cut_at_the_oldest),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

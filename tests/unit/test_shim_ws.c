@@ -329,5 +329,5 @@ int main(void)
 		cmocka_unit_test(test_wslay_understands_ws),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,7 @@ export class TerminalView {
 	private acked = 0;
 	private window = 262_144;
 	private replaying = false;
+	private following = false;
 	private attempts = 0;
 	private ended = false;
 	private closed = false;
@@ -56,7 +57,11 @@ export class TerminalView {
 		this.fit.fit();
 		this.xterm.onData((s) => this.type(this.encoder.encode(s)));
 		this.xterm.onBinary((s) => this.type(Uint8Array.from(s, (c) => c.charCodeAt(0))));
-		this.xterm.onResize(({ cols, rows }) => this.send(wire.resize(cols, rows)));
+		this.xterm.onResize(({ cols, rows }) => {
+			/* What another client's size makes of ours is not the size that we ask for. */
+			if (!this.following)
+				this.send(wire.resize(cols, rows));
+		});
 		this.xterm.attachCustomKeyEventHandler((e) => this.shortcut(e));
 		this.observer = new ResizeObserver(() => this.fit.fit());
 		this.observer.observe(host);
@@ -181,8 +186,9 @@ export class TerminalView {
 			this.xterm.write(`\r\n\x1b[0;7m ${m.to - m.from} bytes of output were skipped \x1b[0m\r\n`);
 			break;
 		case "size":
-			if (m.cols !== this.xterm.cols || m.rows !== this.xterm.rows)
-				this.xterm.resize(m.cols, m.rows);
+			this.following = true;
+			this.xterm.resize(m.cols, m.rows);
+			this.following = false;
 			break;
 		case "notice":
 			this.report({ kind: "open", text: `Ends in ${m.secondsLeft} s (${m.kind})` });
