@@ -1,32 +1,40 @@
 #include "base/erofs.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/loop.h>
 #include <linux/mount.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/loopdev.h"
 #include "base/util.h"
-
-enum { TRIES = 64 };
 
 static int config(int fs, unsigned cmd, const char *key, const char *value)
 {
 	return (int) syscall(SYS_fsconfig, fs, cmd, key, value, 0);
 }
 
+/* CARREL_TEST_NO_EROFS in the environment: as a kernel without. */
+static int open_fs(void)
+{
+	if (!getenv("CARREL_TEST_NO_EROFS"))
+		return (int) syscall(SYS_fsopen, "erofs", FSOPEN_CLOEXEC);
+	errno = ENODEV;
+	return -1;
+}
+
 static int mount_source(const char *source, struct err *e)
 {
-	auto_close int fs = (int) syscall(SYS_fsopen, "erofs", FSOPEN_CLOEXEC);
+	auto_close int fs = open_fs();
 	int fd;
 
+	if (fs < 0 && errno == ENODEV)
+		return err_set(
+			e, ENODEV,
+			"this kernel has no EROFS (CONFIG_EROFS_FS); import the image with "
+			"--format dir");
 	if (fs < 0)
 		return err_sys(e, "erofs");
 	if (config(fs, FSCONFIG_SET_STRING, "source", source) < 0 ||
@@ -38,49 +46,35 @@ static int mount_source(const char *source, struct err *e)
 	return fd < 0 ? err_sys(e, "erofs: fsmount") : fd;
 }
 
-/* 1: somebody else was faster with this one. */
-static int configure(int loop_fd, int image_fd, struct err *e)
-{
-	struct loop_config c = { .fd = (uint32_t) image_fd,
-				 .info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR };
-
-	if (ioctl(loop_fd, LOOP_CONFIGURE, &c) == 0)
-		return 0;
-	return errno == EBUSY ? 1 : err_sys(e, "loop device");
-}
-
-/* The device frees itself when the mount is gone: it has no other user then. */
 static int mount_loop(int image_fd, struct err *e)
 {
-	auto_close int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	struct loopdev_path path;
+	auto_close int loop = loopdev_open(image_fd, &path, e);
 
-	if (control < 0)
-		return err_sys(e, "/dev/loop-control");
-	for (int i = 0; i < TRIES; i++) {
-		char path[32];
-		int n = ioctl(control, LOOP_CTL_GET_FREE), r;
+	return loop < 0 ? -1 : mount_source(path.s, e);
+}
 
-		if (n < 0)
-			return err_sys(e, "a free loop device");
-		(void) snprintf(path, sizeof(path), "/dev/loop%d", n);
-		auto_close int loop = open(path, O_RDONLY | O_CLOEXEC);
-		if (loop < 0)
-			return err_sys(e, "%s", path);
-		r = configure(loop, image_fd, e);
-		if (r == 0)
-			return mount_source(path, e);
-		if (r < 0)
-			return -1;
-	}
-	return err_set(e, EBUSY, "no free loop device after %d tries", TRIES);
+static int mount_file(int image_fd, struct err *e)
+{
+	return mount_source(fd_path(image_fd).s, e);
 }
 
 int erofs_mount(int image_fd, struct err *e)
 {
+	struct err why = ERR_NONE;
+	int fd = mount_loop(image_fd, &why);
+
+	if (fd < 0)
+		fd = mount_file(image_fd, e);
+	return fd < 0 && why.code && why.code != e->code ? err_hint(e, "%s", why.msg) : fd;
+}
+
+int erofs_look(int image_fd, struct err *e)
+{
 	int fd = -1;
 
 	if (!getenv("CARREL_TEST_LOOP")) {
-		fd = mount_source(fd_path(image_fd).s, e);
+		fd = mount_file(image_fd, e);
 		if (fd >= 0 || (e->code != ENOTBLK && e->code != EINVAL))
 			return fd;
 		*e = ERR_NONE;
@@ -90,7 +84,7 @@ int erofs_mount(int image_fd, struct err *e)
 
 int erofs_known(void)
 {
-	const int fs = (int) syscall(SYS_fsopen, "erofs", FSOPEN_CLOEXEC);
+	const int fs = open_fs();
 
 	if (fs < 0)
 		return 0;

@@ -71,6 +71,7 @@ static char *join(const char **v, const char *between)
 /* A recipe and, when it has a base, the one below. */
 struct plan {
 	struct recipe own, base;
+	enum layer_format format;
 };
 
 /* Whose suite, variant and components count. */
@@ -300,6 +301,7 @@ static int build(const struct store *s, const struct plan *p, const char *name,
 	auto_store_work struct store_work w = STORE_WORK_NONE;
 	auto_buf struct buf config = BUF_LIMIT(CONFIG_LIMIT);
 	const struct import_options o = { .name = name ? name : p->own.name,
+					  .format = p->format,
 					  .limits = IMAGE_LIMITS_DEFAULT };
 	struct created created;
 
@@ -325,7 +327,7 @@ static int ensure_base(const struct store *s, const struct plan *p, const char *
 		       struct err *e)
 {
 	auto_index struct index ix = { 0 };
-	const struct plan base = { .own = p->base };
+	const struct plan base = { .own = p->base, .format = p->format };
 	struct err missing = ERR_NONE;
 	struct digest ignored;
 
@@ -359,10 +361,10 @@ static int build_plan(const struct store *s, const char *dir, const char *name, 
 	return build(s, p, name, out, e);
 }
 
-int build_recipe(const struct store *s, const char *dir, const char *name, struct digest *out,
-		 struct err *e)
+int build_recipe(const struct store *s, const char *dir, const char *name,
+		 enum layer_format format, struct digest *out, struct err *e)
 {
-	struct plan p = { 0 };
+	struct plan p = { .format = format };
 	int r = build_plan(s, dir, name, &p, out, e);
 
 	recipe_fini(&p.own);

@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
+#include "base/erofs.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "images/blob.h"
@@ -14,19 +14,20 @@
 #include "images/layer.h"
 #include "images/subtract.h"
 
+/* As a directory, whatever its format is. */
 static int open_root(int layers_fd, const struct digest *diff_id, struct err *e)
 {
-	char path[DIGEST_HEX_MAX + 8];
-	int fd;
+	enum layer_format format;
+	auto_close int fd = layer_open(layers_fd, diff_id->hex, &format, e);
+	int root;
 
-	snprintf(path, sizeof(path), "%s/root", diff_id->hex);
-	fd = openat(layers_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return err_sys(e, "layers/%s", path);
-	return fd;
+	if (fd < 0 || format == LAYER_DIR)
+		return take_fd(&fd);
+	root = erofs_look(fd, e);
+	return root < 0 ? err_wrap(e, "layers/%s", diff_id->hex) : root;
 }
 
-/* In the confinement of all unpacking; the tree stays in the work directory. */
+/* In the confinement of all unpacking; the tree stays in the work directory, where it will be changed. */
 static int unpack_root(struct store_work *w, const char *file, const struct import_options *o,
 		       struct err *e)
 {
@@ -40,6 +41,7 @@ static int unpack_root(struct store_work *w, const char *file, const struct impo
 	const struct layer_spec spec = { .in_fd = in,
 					 .compression = COMPRESSION_NONE,
 					 .in_bytes = blob.size,
+					 .format = LAYER_DIR,
 					 .limits = o->limits };
 	if (in < 0)
 		return err_sys(e, "%s", file);
@@ -72,7 +74,8 @@ int build_above(struct store_work *w, const char *file, const char *base, int lo
 					       .name = o->name,
 					       .by = "carrel-image build",
 					       .config_json = config_json,
-					       .compression = COMPRESSION_ZSTD };
+					       .compression = COMPRESSION_ZSTD,
+					       .format = o->format };
 	auto_close int tree = unpack_root(w, file, o, e);
 	struct upper_stats stats;
 

@@ -59,7 +59,7 @@ static int add_layer(struct layers *l, const struct store *s, const char *hex, s
 	if (format == LAYER_EROFS) {
 		const int image = take_fd(&fd);
 
-		fd = erofs_mount(image, e);
+		fd = erofs_look(image, e);
 		(void) close(image);
 		if (fd < 0)
 			return err_wrap(e, "layers/%s", hex);

@@ -149,7 +149,9 @@ int commit_upper(const struct store *s, int upper_fd, const struct commit_option
 		 struct digest *out, struct upper_stats *stats, struct err *e)
 {
 	auto_store_work struct store_work work = STORE_WORK_NONE;
-	struct import_options options = { .name = o->name, .limits = IMAGE_LIMITS_DEFAULT };
+	struct import_options options = { .name = o->name,
+					  .format = o->format,
+					  .limits = IMAGE_LIMITS_DEFAULT };
 	struct import im = { .store = s, .work = &work, .options = &options };
 	auto_image struct image base = { 0 };
 	int r;

@@ -6,6 +6,7 @@
 
 #include "images/digest.h"
 #include "images/inflate.h"
+#include "images/layer.h"
 #include "images/upper.h"
 
 struct err;
@@ -18,6 +19,7 @@ struct commit_options {
 	const char *comment;	      /* the same; may be NULL */
 	const char *config_json;      /* instead of the base's "config"; NULL: that stays */
 	enum compression compression; /* of the new layer */
+	enum layer_format format;     /* of it, in the store */
 	struct upper_options upper;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/erofs.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
@@ -19,7 +20,9 @@
 
 enum { SMALL_JSON = 1 << 20 };
 
-static const char *const formats[] = { [LAYER_DIR] = "dir", [LAYER_EROFS] = "erofs" };
+static const char *const formats[] = {
+	[LAYER_DEFAULT] = "auto", [LAYER_DIR] = "dir", [LAYER_EROFS] = "erofs"
+};
 
 const char *layer_format_name(enum layer_format f)
 {
@@ -28,13 +31,19 @@ const char *layer_format_name(enum layer_format f)
 
 int layer_format_parse(const char *s, enum layer_format *out, struct err *e)
 {
-	for (size_t i = LAYER_DIR; i < ARRAY_SIZE(formats); i++) {
-		if (strcmp(s, formats[i]) == 0) {
-			*out = (enum layer_format) i;
-			return 0;
-		}
-	}
-	return err_set(e, EINVAL, "--format %.40s: dir or erofs is expected", s);
+	size_t i = 0;
+
+	while (i < ARRAY_SIZE(formats) && strcmp(s, formats[i]) != 0)
+		i++;
+	if (i == ARRAY_SIZE(formats))
+		return err_set(e, EINVAL, "--format %.40s: auto, dir or erofs is expected", s);
+	if (i == LAYER_EROFS && !erofs_known())
+		return err_set(
+			e, ENOTSUP,
+			"--format erofs: this kernel cannot mount EROFS (CONFIG_EROFS_FS); "
+			"auto takes what it can");
+	*out = (enum layer_format) i;
+	return 0;
 }
 
 enum layer_format layer_format_default(void)

@@ -29,8 +29,9 @@ enum layer_format { LAYER_DEFAULT, LAYER_DIR, LAYER_EROFS };
 const char *layer_format_name(enum layer_format f);
 /* Its name in the layer's directory: "root", "layer.erofs". */
 const char *layer_place(enum layer_format f);
+/* "auto" is LAYER_DEFAULT. ENOTSUP: this kernel has no EROFS. */
 int layer_format_parse(const char *s, enum layer_format *out, struct err *e);
-/* What LAYER_DEFAULT stands for. */
+/* What LAYER_DEFAULT stands for; docs/images.md has the figures that decided. */
 enum layer_format layer_format_default(void);
 
 /* Opens a layer of the store: the directory, or the image to read. *format says which it is. -1 with e->code

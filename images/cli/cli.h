@@ -83,7 +83,7 @@ struct opts_export {
 	const char *format;
 };
 struct opts_build {
-	const char *name;
+	const char *name, *format;
 };
 struct opts_format {
 	const char *format;
@@ -93,7 +93,7 @@ struct opts_ls {
 	bool quiet;
 };
 struct opts_commit {
-	const char *upper, *base, *compression, *message;
+	const char *upper, *base, *compression, *message, *format;
 	uint64_t uid_base, uid_count;
 	bool userxattr;
 };

@@ -41,6 +41,8 @@ static int parse_options(const struct opts_commit *o, struct commit_options *out
 	out->upper = (struct upper_options){ .uid_base = (uint32_t) o->uid_base,
 					     .uid_count = (uint32_t) o->uid_count,
 					     .userxattr = o->userxattr };
+	if (o->format && layer_format_parse(o->format, &out->format, e) < 0)
+		return -1;
 	return parse_compression(o->compression, &out->compression, e);
 }
 

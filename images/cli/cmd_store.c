@@ -90,10 +90,12 @@ int cli_build(void *global, const char **operands, int n, void *opts)
 	const struct opts_build *o = opts;
 	auto_store struct store s = STORE_NONE;
 	struct err e = ERR_NONE;
+	enum layer_format format = LAYER_DEFAULT;
 	struct digest d;
 
-	if (store_open(c->store, STORE_WORK, &s, &e) < 0 ||
-	    build_recipe(&s, operands[0], o->name, &d, &e) < 0)
+	if ((o->format && layer_format_parse(o->format, &format, &e) < 0) ||
+	    store_open(c->store, STORE_WORK, &s, &e) < 0 ||
+	    build_recipe(&s, operands[0], o->name, format, &d, &e) < 0)
 		return cli_fail("build", &e);
 	return cli_print_digest("build", &d);
 }

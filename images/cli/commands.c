@@ -12,6 +12,9 @@ static const struct opt global_opts[] = {
 	{ 0 },
 };
 
+#define FORMAT(type) \
+	{ "format", 0, OPT_STRING, offsetof(type, format), "auto|dir|erofs", "how new layers lie in the store (default: auto, which is dir)" }
+
 /* How much an image may cost, for import and pull. */
 #define LIMITS(type) \
 	{ "skip-devices", 0, OPT_SWITCH, offsetof(type, limits.skip_devices), NULL, "leave device nodes out instead of refusing them" }, \
@@ -29,7 +32,7 @@ static const struct opt import_opts[] = {
 	I("ref", 0, OPT_STRING, ref, "NAME", "which image of a source that holds several"),
 	I("all", 0, OPT_SWITCH, all, NULL, "every image that has a name, under all its names"),
 	I("platform", 0, OPT_STRING, platform, "OS/ARCH[/VARIANT]", "which image of an index (default: this machine's)"),
-	I("format", 0, OPT_STRING, format, "dir|erofs", "how layers lie in the store: as directories (default) or as EROFS images"),
+	FORMAT(struct opts_import),
 	LIMITS(struct opts_import),
 	{ 0 },
 };
@@ -49,7 +52,7 @@ static const struct opt import_opts[] = {
 static const struct opt pull_opts[] = {
 	{ "name", 'n', OPT_STRING, offsetof(struct opts_pull, name), "NAME", "the image's name (default: the reference in full)" },
 	{ "platform", 0, OPT_STRING, offsetof(struct opts_pull, platform), "OS/ARCH[/VARIANT]", "which image of an index (default: this machine's)" },
-	{ "format", 0, OPT_STRING, offsetof(struct opts_pull, format), "dir|erofs", "how layers lie in the store: as directories (default) or as EROFS images" },
+	FORMAT(struct opts_pull),
 	LIMITS(struct opts_pull),
 	WAY(struct opts_pull),
 	{ 0 },
@@ -68,6 +71,7 @@ static const struct opt export_opts[] = {
 
 static const struct opt build_opts[] = {
 	{ "name", 'n', OPT_STRING, offsetof(struct opts_build, name), "NAME", "the image's name (default: the recipe's)" },
+	FORMAT(struct opts_build),
 	{ 0 },
 };
 
@@ -98,6 +102,7 @@ static const struct opt commit_opts[] = {
 	C("upper", OPT_STRING, upper, "DIR", "the upper directory of an overlay above the base"),
 	C("base", OPT_STRING, base, "IMAGE", "the image below"),
 	C("compression", OPT_STRING, compression, "gzip|zstd|none", "of the new layer (default: gzip)"),
+	FORMAT(struct opts_commit),
 	C("message", OPT_STRING, message, "TEXT", "a comment for the image's history"),
 	C("uid-base", OPT_UINT, uid_base, "N", "host id of the container's id 0, when the upper directory has host ids"),
 	C("uid-count", OPT_UINT, uid_count, "N", "how many ids the container has"),

@@ -1,6 +1,6 @@
 # What `make bench` runs beside the programs: static, so that no dynamic linker is measured.
 BENCH_PROGRAMS := $(O)/tests/bench/floor $(O)/tests/bench/peak $(O)/tests/bench/enter
-$(BENCH_PROGRAMS): $(O)/tests/bench/%: tests/bench/%.c
+$(BENCH_PROGRAMS) $(O)/tests/bench/reads: $(O)/tests/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)gcc -D_GNU_SOURCE -std=gnu17 -O2 -Wall -Wextra $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $<
@@ -30,3 +30,15 @@ $(O)/bench-node/node_modules: tests/bench/node/package-lock.json tests/bench/nod
 	$(Q)cp tests/bench/node/* $(@D)/
 	$(Q)cd $(@D) && npm_config_nodedir=$$(dirname $$(dirname $$(realpath $$(command -v node)))) npm ci --no-audit --no-fund --silent
 	$(Q)touch $@
+
+$(O)/tests/bench/mount_root: $(O)/obj/tests/bench/mount_root.o $(O)/lib/libshim.a $(O)/lib/libbase.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(if $(DYNAMIC),,-static) $(LDFLAGS) -o $@ $^ -lyajl_s
+
+BENCH_IMAGES := $(O)/tests/bench/peak $(O)/tests/bench/reads $(O)/tests/bench/mount_root
+EXTRA += $(BENCH_IMAGES) # a test runs them, so that they go on working
+.PHONY: bench-images
+## bench-images   images unpacked, pulled, mounted and shared, beside umoci, tar, bsdtar, skopeo and podman; prints Markdown; BENCH='--quick'
+bench-images: all
+	$(Q)tests/tools/need config/packages/run config/packages/bench
+	$(Q)tests/bench/bench_images.py --bin $(O)/bin --programs $(O)/tests/bench --work $(O)/bench-images $(BENCH)

@@ -28,8 +28,12 @@ YAML
 @test "the same recipe gives the same digest, and a recipe above it shares its layer" {
 	above=$(img build above)
 	small=$(img inspect small | jq -r .digest)
-	[ "$(img build --name again small)" = "$small" ]
 	[ "$(img inspect above | jq -r .digest)" = "$above" ]
+	# Again, and all of it as EROFS images, the base that is taken away too.
+	[ "$(STORE=$WORK/erofs img build --format erofs above)" = "$above" ]
+	[ "$(STORE=$WORK/erofs img inspect small | jq -r .digest)" = "$small" ]
+	[ "$(ls erofs/layers/*/layer.erofs | wc -l)" = 2 ] && [ -z "$(ls -d erofs/layers/*/root 2> /dev/null)" ]
+	[[ $(STORE=$WORK/erofs img verify) == *': 0 broken'* ]]
 	run img inspect above
 	ok
 	jq -e '(.layers | length) == 2 and .config.cmd == ["sh"] and .config.env == ["A=1", "B=3"] and .created == "2023-11-14T22:13:20Z"' <<< "$output"

@@ -48,10 +48,18 @@ erofs_store() {
 	[ -f "$STORE"/layers/*/layer.erofs ] && [ ! -e "$STORE"/layers/*/root ]
 }
 
+# devices: how many loop devices read this test's store; left N: after a while so many.
+devices() { cat /sys/block/loop*/loop/backing_file 2> /dev/null | grep -c "^$STORE/" || true; }
+left() {
+	local i
+	for i in $(seq 100); do
+		[ "$(devices)" != "$1" ] || return 0
+		sleep 0.1
+	done
+	echo "$(devices) loop devices, not $1" && return 1
+}
+
 @test "layers as EROFS images: a sandbox reads them, with its own ids, and leaves no mount and no loop device" {
-	local loops before
-	loops=$(ls /sys/block | grep -c loop)
-	before=$(cat /sys/block/loop*/loop/backing_file 2> /dev/null | wc -l)
 	erofs_store
 	run boxed default -- /bin/sh -c 'stat -c "%u:%g" /bin/busybox && ! touch /bin/x && id -u && ls /workspace && mount | head -n 1' < /dev/null
 	[ "$status" = 0 ] || { echo "$output" && return 1; }
@@ -59,7 +67,42 @@ erofs_store() {
 	says 'Read-only file system'
 	run bash -c "grep -c erofs /proc/self/mountinfo"
 	[ "$output" = 0 ]
-	[ "$(cat /sys/block/loop*/loop/backing_file 2> /dev/null | wc -l)" = "$before" ]
+	left 0
+	clean
+}
+
+@test "sandboxes of one EROFS image share its device, hence its page cache; the last one frees it" {
+	local loop i
+	erofs_store
+	for i in 1 2 3; do boxed --detach --name "b$i" default -- sleep 100 < /dev/null; done
+	[ "$(devices)" = 1 ]
+	loop=$(grep -l "^$STORE/" /sys/block/loop*/loop/backing_file)
+	loop=${loop%/loop/backing_file}
+	[ "$(cat "$loop/ro")" = 1 ] && [ "$(cat "$loop/loop/autoclear")" = 1 ]
+	# Somebody else's device of the same file, writable and not freed, is not taken.
+	other=$(losetup --find --show "$(cat "$loop/loop/backing_file")")
+	car rm b1
+	car rm b2
+	[ "$(devices)" = 2 ]
+	car rm b3
+	left 1
+	boxed --detach --name b4 default -- sleep 100 < /dev/null
+	[ "$(devices)" = 2 ]
+	car rm b4
+	losetup -d "$other"
+	left 0
+	clean
+}
+
+@test "without loop devices an EROFS layer is read from its file" {
+	erofs_store
+	mount_hidden() { mount --bind /dev/null /dev/loop-control && "$@"; }
+	export -f mount_hidden
+	run unshare -m bash -c 'mount_hidden "$@"' - "$CARREL" --run-dir "$RUN" --store "$STORE" run --seccomp "$TOP/config/seccomp.json" \
+		--cgroup "$CGROUP" default -- /bin/sh -c 'stat -c %u:%g /bin/busybox' < /dev/null
+	[ "$status" = 0 ] || { echo "$output" && return 1; }
+	says 0:0
+	[ "$(devices)" = 0 ]
 	clean
 }
 

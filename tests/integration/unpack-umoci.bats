@@ -181,3 +181,20 @@ PY
 	run img verify
 	ok
 }
+
+@test "which format: by name, by default, and on a kernel without EROFS" {
+	mk <<< "oci('l', [layer([f('a', '1')])], name='x')"
+	fails_with '--format tar: auto, dir or erofs is expected' img import --format tar l
+	CARREL_TEST_NO_EROFS=1 fails_with '--format erofs: this kernel cannot mount EROFS' img import --format erofs l
+	for format in auto dir; do
+		rm -rf "$STORE"
+		CARREL_TEST_NO_EROFS=1 img import --format $format l
+		[ "$(jq -r .format "$STORE"/layers/*/layer.json)" = dir ]
+		[ -e "$STORE"/layers/*/root/a ]
+	done
+	# A store that came from another machine: no silence about it.
+	rm -rf "$STORE"
+	img import --format erofs --name x l
+	[ "$(jq -r .format "$STORE"/layers/*/layer.json)" = erofs ]
+	CARREL_TEST_NO_EROFS=1 fails_with 'this kernel has no EROFS' img bundle x b --seccomp "$IMAGES_DIR/../../config/seccomp.json"
+}
