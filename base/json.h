@@ -194,6 +194,8 @@ void jw_close(struct json_writer *w); /* the innermost object or array */
 void jw_str(struct json_writer *w, const char *key,
 	    const char *s); /* NULL writes null; bad UTF-8 becomes U+FFFD */
 /* NULL-terminated; nothing at all when v is NULL. */
+/* n bytes, NUL among them too. */
+void jw_strn(struct json_writer *w, const char *key, const char *s, size_t n);
 void jw_strings(struct json_writer *w, const char *key, const char *const *v);
 void jw_int(struct json_writer *w, const char *key, int64_t i);
 void jw_uint(struct json_writer *w, const char *key, uint64_t u);

@@ -192,6 +192,11 @@ void jw_str(struct json_writer *w, const char *key, const char *s)
 		jw_null(w, key);
 }
 
+void jw_strn(struct json_writer *w, const char *key, const char *s, size_t n)
+{
+	string(w, key, s, n);
+}
+
 void jw_strings(struct json_writer *w, const char *key, const char *const *v)
 {
 	if (!v)

@@ -27,6 +27,7 @@ void api_sandbox_delete(struct request *rq);
 void api_sandbox_resize(struct request *rq);
 void api_ticket_create(struct request *rq);
 void api_terminal(struct request *rq);
+void api_recording_get(struct request *rq);
 
 /* The row of rq->param when rq->who may see it; else the reply is set: somebody else's sandbox is as
  * absent as one that never was. *out is the caller's (auto_record). */

@@ -11,6 +11,7 @@
 #include "sessiond/create.h"
 #include "sessiond/launch.h"
 #include "sessiond/problem.h"
+#include "sessiond/recordings.h"
 #include "sessiond/records.h"
 #include "sessiond/request.h"
 #include "sessiond/sandboxes.h"
@@ -72,7 +73,8 @@ static void write_live(struct json_writer *w, const struct json *info)
 	jw_close(w);
 }
 
-static void write_record(struct json_writer *w, const struct record *r, const struct json *info)
+static void write_record(struct json_writer *w, const struct config *c, const struct record *r,
+			 const struct json *info)
 {
 	char path[128];
 
@@ -93,6 +95,10 @@ static void write_record(struct json_writer *w, const struct record *r, const st
 		jw_str(w, "expires_at", clock_rfc3339_ms(r->created_ms + r->lifetime_ms).s);
 	jw_str(w, "terminal", path);
 	write_exit(w, r);
+	if (recordings_has(c, r->id)) {
+		(void) snprintf(path, sizeof(path), "/v1/sandboxes/%s/recording", r->id);
+		jw_str(w, "recording", path);
+	}
 	if (info)
 		write_live(w, info);
 	jw_close(w);
@@ -103,7 +109,7 @@ static void reply_record(struct request *rq, unsigned status, const struct recor
 {
 	struct json_writer *w = reply_json(rq, status);
 
-	write_record(w, r, info);
+	write_record(w, rq->server->config, r, info);
 	reply_json_end(rq, w);
 }
 
@@ -226,6 +232,7 @@ static void start(struct request *rq, const struct create *c, const struct tier 
 		.rows = (uint16_t) c->rows,
 		.idle_ms = c->idle_ms,
 		.lifetime_ms = c->lifetime_ms,
+		.recording = tier->recording,
 	};
 	struct err e = ERR_NONE;
 	char id[27];
@@ -323,7 +330,7 @@ void api_sandbox_list(struct request *rq)
 	jw_object(w, NULL);
 	jw_array(w, "items");
 	for (size_t i = 0; i < n && i < limit; i++)
-		write_record(w, &v[i], NULL);
+		write_record(w, rq->server->config, &v[i], NULL);
 	jw_close(w);
 	jw_str(w, "next", n > limit ? v[limit - 1].id : NULL);
 	jw_close(w);
@@ -382,7 +389,8 @@ void api_sandbox_delete(struct request *rq)
 	if (!api_find_own(rq, &r))
 		return;
 	if (r.state == RECORD_ENDED) {
-		if (record_remove(rq->server->db, r.id, &e) < 0)
+		if (record_remove(rq->server->db, r.id, &e) < 0 ||
+		    recordings_remove(rq->server->config, r.id, &e) < 0)
 			problem_internal(rq, &e);
 		else
 			reply_empty(rq, 204);

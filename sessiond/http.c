@@ -191,6 +191,15 @@ static struct MHD_Response *make_response(struct reply *r)
 
 	if (r->upgrade)
 		return MHD_create_response_for_upgrade(on_upgrade, NULL);
+	if (r->file_fd > 0) {
+		/* The response closes it. */
+		struct MHD_Response *response =
+			MHD_create_response_from_fd64(r->n_file, r->file_fd);
+
+		if (response)
+			r->file_fd = 0;
+		return response;
+	}
 	if (!n)
 		return MHD_create_response_from_buffer(r->n_fixed, (void *) r->fixed,
 						       MHD_RESPMEM_PERSISTENT);

@@ -119,6 +119,7 @@ static void copy_config(struct launch *l, const struct launch_config *c)
 	l->config.init = dup_or_null(c->init);
 	l->config.seccomp = dup_or_null(c->seccomp);
 	l->config.cgroup = dup_or_null(c->cgroup);
+	l->config.recordings = dup_or_null(c->recordings);
 	if (!l->config.ready_ms)
 		l->config.ready_ms = 15000;
 	l->sandboxes = xasprintf("%s/sandboxes", c->run_dir);

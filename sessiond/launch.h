@@ -42,12 +42,13 @@ struct launch_config {
 	const char *store; /* image store, given to carrel-image */
 	const char
 		*tiers; /* tiers.yaml; NULL: sandboxes without a tier's limits (`carrel run`) */
-	const char *image;   /* carrel-image */
-	const char *shim;    /* carrel-shim */
-	const char *runtime; /* carrel-runtime */
-	const char *init;    /* carrel-init; NULL: the command is the first process itself */
-	const char *seccomp; /* profile; NULL: carrel-image's own choice */
-	const char *cgroup;  /* parent of the sandboxes' cgroups: "/carrel" */
+	const char *image;	/* carrel-image */
+	const char *shim;	/* carrel-shim */
+	const char *runtime;	/* carrel-runtime */
+	const char *init;	/* carrel-init; NULL: the command is the first process itself */
+	const char *seccomp;	/* profile; NULL: carrel-image's own choice */
+	const char *cgroup;	/* parent of the sandboxes' cgroups: "/carrel" */
+	const char *recordings; /* directory for ID.cast; NULL: nothing can be recorded */
 	struct launch_network network; /* of the sandboxes whose tier has one */
 	uint32_t uid_base;  /* slot N maps container ids to uid_base + N * uid_count ... */
 	uint32_t uid_count; /* 65536 */
@@ -82,6 +83,7 @@ struct launch_spec {
 	uint64_t idle_ms;	/* 0: no limit */
 	uint64_t lifetime_ms;	/* 0: no limit */
 	uint64_t warn_ms;	/* 0: 60000 */
+	uint64_t recording;	/* bytes at most; 0: not recorded */
 	uint32_t history_bytes; /* 0: 262144 */
 	uint32_t ack_window;	/* 0: 262144 */
 	uint32_t max_clients;	/* 0: 16 */

@@ -155,6 +155,17 @@ static void rootfs_orders(struct json_writer *w, const struct json *rootfs)
 	jw_close(w);
 }
 
+static void recording_orders(struct json_writer *w, const struct launch_config *c,
+			     const struct launch_spec *s)
+{
+	auto_free char *file = xasprintf("%s/%s.cast", c->recordings, s->id);
+
+	jw_object(w, "recording");
+	jw_str(w, "file", file);
+	jw_uint(w, "max_bytes", s->recording);
+	jw_close(w);
+}
+
 static int write_orders(struct launch *l, const struct launch_template *t,
 			const struct launch_spec *s, uint32_t slot, int dir_fd, struct err *e)
 {
@@ -183,6 +194,8 @@ static int write_orders(struct launch *l, const struct launch_template *t,
 	jw_uint(w, "ack_window", s->ack_window ? s->ack_window : 262144);
 	jw_uint(w, "max_clients", s->max_clients ? s->max_clients : 16);
 	jw_str(w, "uid_slot", slot_file);
+	if (s->recording > 0)
+		recording_orders(w, c, s);
 	jw_bool(w, "remove_dir", s->remove_dir);
 	jw_close(w);
 	if (json_writer_end(w, e) < 0)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "sessiond/problem.h"
@@ -84,6 +85,15 @@ void reply_fixed(struct request *rq, unsigned status, const char *content_type, 
 	rq->reply.n_fixed = n;
 }
 
+void reply_file(struct request *rq, unsigned status, const char *content_type, int fd,
+		uint64_t n)
+{
+	rq->reply.status = status;
+	rq->reply.content_type = content_type;
+	rq->reply.file_fd = fd;
+	rq->reply.n_file = n;
+}
+
 void reply_clear(struct reply *r)
 {
 	buf_fini(&r->body);
@@ -92,5 +102,7 @@ void reply_clear(struct reply *r)
 		free(r->headers[i].value);
 	}
 	free(r->upgrade_arg);
+	if (r->file_fd > 0)
+		fd_close(&r->file_fd);
 	*r = (struct reply){ 0 };
 }

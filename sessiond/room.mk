@@ -1,7 +1,7 @@
 # The daemon. carrel-sessiond is its main.c over libsessiond.
 LIBS += sessiond
 sessiond_SRC := sessiond/config.c sessiond/tiers.c sessiond/listen.c sessiond/origin.c sessiond/digest.c \
-	sessiond/db.c sessiond/keys.c sessiond/tickets.c sessiond/records.c sessiond/metrics.c \
+	sessiond/recordings.c sessiond/api_recordings.c sessiond/db.c sessiond/keys.c sessiond/tickets.c sessiond/records.c sessiond/metrics.c \
 	sessiond/target.c sessiond/request.c sessiond/problem.c sessiond/http.c sessiond/routes.c sessiond/auth.c \
 	sessiond/static.c sessiond/create.c sessiond/upgrade.c sessiond/attach.c \
 	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/sandboxes.c sessiond/serve.c
@@ -29,7 +29,7 @@ PROGRAMS += carrel
 carrel_SRC := sessiond/cli/main.c sessiond/cli/commands.c sessiond/cli/place.c sessiond/cli/tty.c \
 	sessiond/cli/link_packet.c sessiond/cli/link_ws.c sessiond/cli/rest.c sessiond/cli/terminal.c \
 	sessiond/cli/local.c sessiond/cli/report.c sessiond/cli/cmd_run.c sessiond/cli/cmd_attach.c \
-	sessiond/cli/cmd_ps.c sessiond/cli/cmd_rm.c sessiond/cli/cmd_image.c
+	sessiond/cli/cmd_play.c sessiond/cli/cmd_ps.c sessiond/cli/cmd_rm.c sessiond/cli/cmd_image.c
 carrel_LINK := sessiond launch base
 carrel_LIBS := -lcurl -lwslay -lcrypto -lyajl
 $(O)/obj/sessiond/cli/place.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'

@@ -35,6 +35,7 @@ static const struct route table[] = {
 	{ "POST",   "/v1/sandboxes/{id}/tickets",  ROUTE_USER,	 ROUTE_BODY,	    api_ticket_create },
 	{ "POST",   "/v1/sandboxes/{id}/resize",   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_resize },
 	{ "GET",    "/v1/sandboxes/{id}/terminal", ROUTE_TICKET, ROUTE_SOCKET,	    api_terminal },
+	{ "GET",    "/v1/sandboxes/{id}/recording", ROUTE_USER,	 0,		    api_recording_get },
 	{ "GET",    "/",			   ROUTE_OPEN,	 0,		    static_index },
 	{ "GET",    "/{id}",			   ROUTE_OPEN,	 0,		    static_file },
 	{ "GET",    "/assets/{id}",		   ROUTE_OPEN,	 0,		    static_file },

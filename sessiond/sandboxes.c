@@ -13,6 +13,7 @@
 #include "sessiond/config.h"
 #include "sessiond/keys.h"
 #include "sessiond/launch.h"
+#include "sessiond/recordings.h"
 #include "sessiond/records.h"
 #include "sessiond/server.h"
 
@@ -441,7 +442,8 @@ static void on_prune(void *arg)
 	struct err e = ERR_NONE;
 
 	if (records_prune(server->db, now - server->config->keep_ended_ms, now, &e) < 0 ||
-	    keys_prune(server->db, &e) < 0)
+	    keys_prune(server->db, &e) < 0 ||
+	    recordings_prune(server->config, server->db, &e) < 0)
 		log_error("%s", e.msg);
 	loop_timer_set(server->loop, &s->prune, MIN(PRUNE_MS, server->config->keep_ended_ms),
 		       on_prune, s);

@@ -29,6 +29,7 @@
 #include "sessiond/keys.h"
 #include "sessiond/launch.h"
 #include "sessiond/listen.h"
+#include "sessiond/recordings.h"
 #include "sessiond/routes.h"
 #include "sessiond/sandboxes.h"
 #include "sessiond/server.h"
@@ -95,7 +96,8 @@ static int open_launch(struct server *server, struct err *e)
 	auto_free char *image = xasprintf("%s/carrel-image", c->bin_dir),
 		       *shim = xasprintf("%s/carrel-shim", c->bin_dir),
 		       *runtime = xasprintf("%s/carrel-runtime", c->bin_dir),
-		       *init = xasprintf("%s/carrel-init", c->bin_dir);
+		       *init = xasprintf("%s/carrel-init", c->bin_dir),
+		       *recordings = recordings_dir(c);
 	struct launch_config lc = {
 		.run_dir = c->run_dir,
 		.store = c->store,
@@ -106,6 +108,7 @@ static int open_launch(struct server *server, struct err *e)
 		.init = init,
 		.seccomp = c->seccomp,
 		.cgroup = c->cgroup,
+		.recordings = recordings,
 		.uid_base = (uint32_t) c->uid_base,
 		.uid_count = 65536,
 		.uid_slots = (uint32_t) c->uid_slots,
@@ -115,6 +118,8 @@ static int open_launch(struct server *server, struct err *e)
 	/* Nothing of it is asked for, or refused, where no tier has a network. */
 	if (tiers_have_network(&server->tiers) &&
 	    launch_network_parse(c->network, lc.uid_slots, &lc.network, e) < 0)
+		return -1;
+	if (make_dir(recordings, e) < 0)
 		return -1;
 	return launch_new(server->loop, &lc, &server->launch, e);
 }

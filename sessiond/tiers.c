@@ -78,6 +78,7 @@ static const struct json_field tier_fields[] = {
 	{ "lifetime", decode_duration, offsetof(struct tier, lifetime_ms), JSON_REQUIRED },
 	{ "sandboxes", decode_count, offsetof(struct tier, sandboxes), JSON_REQUIRED },
 	{ "creations_per_hour", decode_count, offsetof(struct tier, creations_per_hour), JSON_REQUIRED },
+	{ "recording", decode_size, offsetof(struct tier, recording), 0 },
 	{ "network", net_mode_decode, offsetof(struct tier, network), 0 },
 };
 /* clang-format on */

@@ -24,6 +24,7 @@ struct tier {
 	uint64_t idle_ms, lifetime_ms;
 	uint32_t sandboxes, creations_per_hour;
 	enum net_mode network;
+	uint64_t recording; /* bytes of a sandbox's recording at most; 0: none is made */
 };
 
 struct tiers {

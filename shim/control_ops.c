@@ -169,6 +169,8 @@ static int do_info(struct call *c, struct err *e)
 	jw_uint(c->answer, "oldest", s->ring.oldest);
 	jw_uint(c->answer, "next", s->ring.next);
 	jw_uint(c->answer, "clients", s->number == 1 ? c->table->n_clients : s->n_clients);
+	if (s->recording.size > 0)
+		jw_str(c->answer, "recording", s->recording.ended ? s->recording.ended : "on");
 	jw_uint(c->answer, "idle_ms", timers_idle_ms(timers));
 	if (left == UINT64_MAX)
 		jw_null(c->answer, "lifetime_left_ms");

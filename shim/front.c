@@ -8,6 +8,7 @@
 #include "base/loop.h"
 #include "base/util.h"
 #include "shim/isolate.h"
+#include "shim/orders.h"
 #include "shim/table.h"
 #include "shim/talk.h"
 
@@ -36,7 +37,8 @@ static int serve(const struct front_spec *spec, struct loop *loop, struct err *e
 	struct table_spec start = { .loop = loop,
 				    .orders = spec->orders,
 				    .talk_fd = spec->talk_fd,
-				    .listen_fd = spec->listen_fd };
+				    .listen_fd = spec->listen_fd,
+				    .recording_fd = spec->recording_fd };
 	auto_free struct table *t = xalloc(sizeof(*t));
 	int fds[TALK_FDS];
 	struct talk_msg m;
@@ -57,7 +59,8 @@ static int serve(const struct front_spec *spec, struct loop *loop, struct err *e
 
 int front_run(const struct front_spec *spec, struct err *e)
 {
-	const int keep[] = { spec->talk_fd, spec->listen_fd, spec->lock_fd, spec->log_fd };
+	const int keep[] = { spec->talk_fd, spec->listen_fd, spec->lock_fd, spec->log_fd,
+			     spec->recording_fd };
 	struct talk_msg ready = { .kind = TALK_READY };
 	struct loop *loop;
 	int r;
@@ -67,7 +70,7 @@ int front_run(const struct front_spec *spec, struct err *e)
 	    isolate_ignore_signals(ignored, ARRAY_SIZE(ignored), e) < 0 ||
 	    loop_new(&loop, e) < 0)
 		return -1;
-	r = isolate_rights(e);
+	r = isolate_rights(spec->orders->recording.max_bytes, e);
 	if (r == 0)
 		r = talk_send(spec->talk_fd, &ready, NULL, 0, e);
 	if (r == 0)

@@ -11,6 +11,7 @@ struct front_spec {
 	const struct orders *orders;
 	int talk_fd, listen_fd;
 	int lock_fd, log_fd; /* only kept open */
+	int recording_fd;    /* -1: nothing is recorded */
 };
 
 /* Drops the rights, says READY, serves until the sandbox and its clients are gone. */

@@ -76,6 +76,7 @@ static const struct permit permits[] = {
 	FREE(read), FREE(write), FREE(readv), FREE(writev), FREE(close),
 	{ SYS_ioctl, EQUAL, 1, TIOCSWINSZ }, /* no TIOCSTI into a terminal that we hold both sides of */
 	FREE(fcntl),
+	FREE(ftruncate), /* a recording's last line on a full disk */
 	/* clients, shim.sock, the janitor */
 	FREE(sendmsg), FREE(recvmsg), FREE(sendto), FREE(recvfrom), FREE(accept4), FREE(shutdown),
 	FREE(setsockopt), FREE(getsockopt),
@@ -137,14 +138,14 @@ int isolate_ignore_signals(const int *signals, size_t n, struct err *e)
 	return 0;
 }
 
-static int limit(struct err *e)
+static int limit(rlim_t file_bytes, struct err *e)
 {
-	static const struct {
+	const struct {
 		int what;
 		rlim_t value;
 	} rows[] = {
-		{ RLIMIT_CORE, 0 },	     { RLIMIT_NPROC, 0 },   { RLIMIT_NOFILE, 1024 },
-		{ RLIMIT_FSIZE, LOG_BYTES }, { RLIMIT_MEMLOCK, 0 },
+		{ RLIMIT_CORE, 0 },	      { RLIMIT_NPROC, 0 },   { RLIMIT_NOFILE, 1024 },
+		{ RLIMIT_FSIZE, file_bytes }, { RLIMIT_MEMLOCK, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -233,9 +234,9 @@ static int filter(struct err *e)
 	return 0;
 }
 
-int isolate_rights(struct err *e)
+int isolate_rights(uint64_t file_bytes, struct err *e)
 {
-	if (limit(e) < 0)
+	if (limit(MAX(file_bytes, (uint64_t) LOG_BYTES), e) < 0)
 		return err_wrap(e, "isolate");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, "isolate: dumpable");

@@ -5,6 +5,7 @@
 #define CARREL_SHIM_ISOLATE_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct err;
 
@@ -15,7 +16,7 @@ int isolate_ignore_signals(const int *signals, size_t n, struct err *e);
 
 /* Afterwards this process can read, write, pass and close what it holds and what it is sent, and nothing
  * else: it opens no file, makes no socket, starts no program, sends no signal. A call outside the list
- * ends it with SIGSYS. */
-int isolate_rights(struct err *e);
+ * ends it with SIGSYS. Files that it writes stay below file_bytes, or below what the log may need. */
+int isolate_rights(uint64_t file_bytes, struct err *e);
 
 #endif

@@ -84,7 +84,7 @@ static const struct opt_program program = {
 /* What there is before the shim splits in two. */
 struct setup {
 	char *dir;
-	int dir_fd, lock_fd, log_fd, listen_fd, ready_fd;
+	int dir_fd, lock_fd, log_fd, listen_fd, ready_fd, recording_fd;
 	int talk[2];
 	struct orders orders;
 };
@@ -97,6 +97,7 @@ static void setup_fini(struct setup *s)
 	fd_close(&s->lock_fd);
 	fd_close(&s->listen_fd);
 	fd_close(&s->ready_fd);
+	fd_close(&s->recording_fd);
 	fd_close(&s->talk[0]);
 	fd_close(&s->talk[1]);
 }
@@ -139,12 +140,25 @@ static int leave_starter(struct setup *s, const struct options *o, struct err *e
 	return 0;
 }
 
+/* The front gets it as a descriptor: it opens nothing. */
+static int open_recording(struct setup *s, struct err *e)
+{
+	const char *file = s->orders.recording.file;
+
+	if (!file)
+		return 0;
+	s->recording_fd =
+		open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return s->recording_fd < 0 ? err_sys(e, "recording: %s", file) : 0;
+}
+
 static int prepare(struct setup *s, struct err *e)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP };
 
 	if (isolate_ignore_signals(ignored, ARRAY_SIZE(ignored), e) < 0 ||
-	    orders_read(s->dir_fd, &s->orders, e) < 0 || rootfs_own_namespace(e) < 0)
+	    orders_read(s->dir_fd, &s->orders, e) < 0 || open_recording(s, e) < 0 ||
+	    rootfs_own_namespace(e) < 0)
 		return -1;
 	/* A descriptor stays in the namespace that it was opened in; the root is mounted in the new one. */
 	fd_close(&s->dir_fd);
@@ -165,7 +179,8 @@ static int be_front(struct setup *s)
 				   .talk_fd = s->talk[1],
 				   .listen_fd = s->listen_fd,
 				   .lock_fd = s->lock_fd,
-				   .log_fd = s->log_fd };
+				   .log_fd = s->log_fd,
+				   .recording_fd = s->recording_fd };
 	struct err e = ERR_NONE;
 
 	if (front_run(&spec, &e) == 0)
@@ -186,6 +201,7 @@ static int be_janitor(struct setup *s, struct child front)
 
 	fd_close(&s->talk[1]);
 	fd_close(&s->listen_fd);
+	fd_close(&s->recording_fd);
 	return janitor_run(&spec, &e) == 0 ? 0 : EXIT_FAILED;
 }
 
@@ -248,6 +264,7 @@ int main(int argc, char **argv)
 			       .log_fd = FD_NONE,
 			       .listen_fd = FD_NONE,
 			       .ready_fd = FD_NONE,
+			       .recording_fd = FD_NONE,
 			       .talk = { FD_NONE, FD_NONE } };
 	struct opt_parsed parsed = { 0 };
 	struct err e = ERR_NONE;

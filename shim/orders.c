@@ -11,6 +11,7 @@
 #include "base/path.h"
 #include "base/util.h"
 #include "shim/proto.h"
+#include "shim/recording.h"
 
 enum {
 	HISTORY_MIN = 65536,
@@ -22,6 +23,8 @@ enum {
 	LAYERS_MAX = 500,   /* the kernel's limit for an overlay */
 	FILE_MAX_BYTES = 256 * 1024,
 };
+
+static const uint64_t recording_max = 1ull << 40;
 
 /* 64 bits of milliseconds are more than the loop's nanoseconds hold; ten years are enough. */
 static const uint64_t ms_max = 10ull * 366 * 24 * 3600 * 1000;
@@ -137,6 +140,27 @@ static int decode_idmap(const struct json *v, const struct json_at *at, void *ou
 	return 0;
 }
 
+static int decode_recording(const struct json *v, const struct json_at *at, void *out,
+			    struct err *e)
+{
+	static const struct json_field fields[] = {
+		{ "file", decode_path, offsetof(struct orders, recording.file), JSON_REQUIRED },
+		{ "max_bytes", json_decode_u64, offsetof(struct orders, recording.max_bytes),
+		  JSON_REQUIRED },
+	};
+	struct orders *o = out;
+
+	if (json_decode_object(v, at, fields, ARRAY_SIZE(fields), JSON_UNKNOWN_REJECT, o, e) <
+	    0)
+		return -1;
+	if (o->recording.max_bytes < RECORDING_MIN_BYTES ||
+	    o->recording.max_bytes > recording_max)
+		return json_err(at, e, "max_bytes: %llu is not within %d to %llu",
+				(unsigned long long) o->recording.max_bytes,
+				RECORDING_MIN_BYTES, (unsigned long long) recording_max);
+	return 0;
+}
+
 static int decode_version(const struct json *v, const struct json_at *at, void *out,
 			  struct err *e)
 {
@@ -170,6 +194,7 @@ static const struct json_field fields[] = {
 	FIELD(max_clients, json_decode_u32, 0),
 	FIELD(max_processes, json_decode_u32, 0),
 	FIELD(uid_slot, decode_path, JSON_NULL_IS_ABSENT),
+	{ "recording", decode_recording, 0, JSON_NULL_IS_ABSENT },
 	FIELD(remove_dir, json_decode_bool, 0),
 };
 

@@ -34,6 +34,10 @@ struct orders {
 	uint32_t max_clients;
 	uint32_t max_processes; /* besides the first, at the same time */
 	const char *uid_slot;	/* may be NULL */
+	struct {
+		const char *file; /* NULL: none is made */
+		uint64_t max_bytes;
+	} recording;
 	bool remove_dir;
 };
 

@@ -62,6 +62,8 @@ void session_out_ended(struct session *s)
 		return;
 	set_state(s, SESSION_FLUSHING);
 	s->flushing_ms = clock_mono_ms();
+	recording_exit(&s->recording, s->exit_signal ? 128 + s->exit_signal : s->exit_code,
+		       s->flushing_ms);
 	table_drained(s->table, s);
 	for (struct client *c = s->clients; c; c = c->next) {
 		c->progress_ms = s->flushing_ms;
@@ -163,6 +165,7 @@ int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *
 		return err_sys(e, "resize to %u columns and %u rows", cols, rows);
 	s->cols = (uint16_t) cols;
 	s->rows = (uint16_t) rows;
+	recording_size(&s->recording, s->cols, s->rows, clock_mono_ms());
 	for (struct client *c = s->clients; c; c = c->next)
 		client_size(c, s->cols, s->rows);
 	session_refresh(s);
@@ -310,6 +313,7 @@ void session_free(struct session *s)
 	session_in_close(s);
 	fd_close(&s->peer_fd);
 	loop_timer_del(&s->due);
+	recording_fini(&s->recording);
 	ring_fini(&s->ring);
 	free(s);
 }

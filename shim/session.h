@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "shim/client.h"
 #include "shim/exitinfo.h"
+#include "shim/recording.h"
 #include "shim/ring.h"
 
 struct err;
@@ -46,6 +47,7 @@ struct session {
 	struct loop_io out_io, in_io, err_io;
 	bool in_ends; /* a client said that no more input comes */
 	struct ring ring;
+	struct recording recording; /* zeroed: this one is not recorded */
 	struct buf input;
 	uint64_t input_bytes;
 	uint16_t cols, rows;

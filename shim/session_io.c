@@ -100,6 +100,7 @@ static bool read_some(struct session *s, const struct source *from, size_t *budg
 	if (n > 0) {
 		ring_turn(&s->ring, from->stream);
 		ring_commit(&s->ring, (size_t) n);
+		recording_output(&s->recording, p, (size_t) n, clock_mono_ms());
 		*budget -= (size_t) n;
 		return (size_t) n == want || n >= OUT_FEW;
 	}

@@ -220,6 +220,19 @@ void table_client_went(struct table *t)
 
 /* ---- life ---- */
 
+static int start_recording(struct table *t, int fd, struct err *e)
+{
+	const struct recording_spec spec = { .fd = fd,
+					     .max_bytes = t->orders->recording.max_bytes,
+					     .cols = (uint16_t) t->orders->cols,
+					     .rows = (uint16_t) t->orders->rows,
+					     .title = t->orders->id,
+					     .real_ms = clock_real_ms(),
+					     .now_ms = clock_mono_ms() };
+
+	return fd <= 0 ? 0 : recording_init(&table_first(t)->recording, &spec, e);
+}
+
 int table_init(struct table *t, const struct table_spec *spec, struct err *e)
 {
 	const struct orders *o = spec->orders;
@@ -238,6 +251,7 @@ int table_init(struct table *t, const struct table_spec *spec, struct err *e)
 			     .talk_fd = spec->talk_fd,
 			     .pinged_ms = clock_mono_ms() };
 	if (session_new(&first, &t->sessions, e) < 0 ||
+	    start_recording(t, spec->recording_fd, e) < 0 ||
 	    fd_set_nonblock(t->talk_fd, true, e) < 0 ||
 	    loop_io_add(t->loop, &t->talk_io, t->talk_fd, EPOLLIN, talk_ready, t, e) < 0 ||
 	    control_init(&t->control, t, spec->listen_fd, e) < 0)

@@ -56,6 +56,7 @@ struct table_spec {
 	struct loop *loop;
 	const struct orders *orders;
 	int talk_fd, listen_fd;
+	int recording_fd; /* 0 or -1: process 1 is not recorded */
 	int32_t pid;
 	int fds[2];
 };

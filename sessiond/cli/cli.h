@@ -40,6 +40,7 @@ bool cli_wants_daemon(const struct cli *c);
 int cli_run(void *global, const char **operands, int n, void *opts);
 int cli_ps(void *global, const char **operands, int n, void *opts);
 int cli_attach(void *global, const char **operands, int n, void *opts);
+int cli_play(void *global, const char **operands, int n, void *opts);
 int cli_rm(void *global, const char **operands, int n, void *opts);
 int cli_image(void *global, const char **operands, int n, void *opts);
 
@@ -49,6 +50,12 @@ struct opts_run {
 	struct opt_list env;
 	uint64_t idle_ms, lifetime_ms;
 	bool rm, detach, no_tty;
+};
+
+struct opts_play {
+	const char *speed;
+	uint64_t idle_limit_ms;
+	bool raw, v2;
 };
 
 struct opts_attach {

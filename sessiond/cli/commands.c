@@ -43,6 +43,15 @@ static const struct opt attach_opts[] = {
 	{ 0 },
 };
 
+#define P(n, l, k, m, arg, help) { n, l, k, offsetof(struct opts_play, m), arg, help }
+static const struct opt play_opts[] = {
+	P("speed", 's', OPT_STRING, speed, "X", "so many times as fast (1)"),
+	P("idle-limit", 'i', OPT_DURATION, idle_limit_ms, "TIME", "no longer silence than this (as it was)"),
+	P("raw", 0, OPT_SWITCH, raw, NULL, "the program's bytes at once, those too that were no text"),
+	P("v2", 0, OPT_SWITCH, v2, NULL, "print it as asciicast v2, for players that know no v3"),
+	{ 0 },
+};
+
 static const struct opt_cmd commands[] = {
 	{ "run", "IMAGE [-- COMMAND [ARG...]]", 1, -1, 1, run_opts, OPT_STOP_AT_OPERAND, "run a program in a sandbox, without a daemon",
 	  "Needs root. The image comes from the store (carrel image import, carrel image build). With a terminal on stdin the program "
@@ -59,6 +68,10 @@ static const struct opt_cmd commands[] = {
 	  "Through the daemon when its address or a key is given; else, as root, to a sandbox of this host. "
 	  "Ctrl-P Ctrl-Q detaches, the program goes on.",
 	  cli_attach, sizeof(struct opts_attach) },
+	{ "play", "ID|FILE", 1, 1, 0, play_opts, 0, "play a recording of a terminal",
+	  "The recording of a sandbox of the daemon, when its address or a key is given; else an asciicast file (v2 or v3). "
+	  "A tier says whether its sandboxes are recorded.",
+	  cli_play, sizeof(struct opts_play) },
 	{ "rm", "ID...", 1, -1, 0, NULL, 0, "end sandboxes and remove what is left of them", NULL,
 	  cli_rm, 0 },
 	{ "image", "COMMAND [ARG...]", 1, -1, 0, NULL, OPT_STOP_AT_OPERAND, "work on the image store",

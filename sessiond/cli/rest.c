@@ -132,8 +132,10 @@ static int problem(long status, const struct json_doc *doc, struct err *e)
 		       title ? " " : "", title ? title : "");
 }
 
-static int perform(const struct rest *r, const char *method, const char *path, struct buf *body,
-		   long *status, struct err *e)
+/* *handle (may be NULL) is set before `take` is called, for its questions. */
+static int perform(const struct rest *r, const char *method, const char *path,
+		   curl_write_callback take, void *arg, CURL **handle, long *status,
+		   struct err *e)
 {
 	auto_free char *bearer = r->key ? xasprintf("Authorization: Bearer %s", r->key) : NULL;
 	struct curl_slist *headers = curl_slist_append(NULL, "Accept: application/json");
@@ -151,8 +153,10 @@ static int perform(const struct rest *r, const char *method, const char *path, s
 	(void) curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
 	(void) curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
 	(void) curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long) TIMEOUT_MS);
-	(void) curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_body);
-	(void) curl_easy_setopt(h, CURLOPT_WRITEDATA, body);
+	(void) curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take);
+	(void) curl_easy_setopt(h, CURLOPT_WRITEDATA, arg);
+	if (handle)
+		*handle = h;
 	code = curl_easy_perform(h);
 	(void) curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, status);
 	curl_easy_cleanup(h);
@@ -169,7 +173,7 @@ int rest_call(const struct rest *r, const char *method, const char *path, struct
 	struct err bad = ERR_NONE;
 	long status = 0;
 
-	if (perform(r, method, path, &body, &status, e) < 0)
+	if (perform(r, method, path, take_body, &body, NULL, &status, e) < 0)
 		return -1;
 	if (buf_len(&body) > 0)
 		(void) json_parse((const char *) buf_bytes(&body), buf_len(&body), &limits,
@@ -181,6 +185,43 @@ int rest_call(const struct rest *r, const char *method, const char *path, struct
 	if (out)
 		*out = take_ptr(&doc);
 	return 0;
+}
+
+/* Of a bad answer the body is the problem's. */
+struct fetch {
+	CURL *h;
+	int fd;
+	struct buf problem;
+};
+
+static size_t take_file(char *p, size_t size, size_t n, void *arg)
+{
+	struct fetch *f = arg;
+	struct err ignored = ERR_NONE;
+	long status = 0;
+
+	(void) curl_easy_getinfo(f->h, CURLINFO_RESPONSE_CODE, &status);
+	if (status < 200 || status > 299)
+		return take_body(p, size, n, &f->problem);
+	return fd_write_all(f->fd, p, size * n, &ignored) < 0 ? 0 : size * n;
+}
+
+int rest_fetch(const struct rest *r, const char *path, int fd, struct err *e)
+{
+	struct fetch f = { .fd = fd, .problem = BUF_LIMIT(ANSWER_MAX) };
+	auto_json struct json_doc *doc = NULL;
+	struct err ignored = ERR_NONE;
+	long status = 0;
+	int done = perform(r, "GET", path, take_file, &f, &f.h, &status, e);
+
+	if (done == 0 && (status < 200 || status > 299)) {
+		if (buf_len(&f.problem) > 0)
+			(void) json_parse((const char *) buf_bytes(&f.problem),
+					  buf_len(&f.problem), NULL, &doc, &ignored);
+		done = problem(status, doc, e);
+	}
+	buf_fini(&f.problem);
+	return done;
 }
 
 void *rest_connect(const struct rest *r, struct err *e)

@@ -24,6 +24,9 @@ void rest_close(struct rest *r);
 int rest_call(const struct rest *r, const char *method, const char *path, struct json_doc **out,
 	      struct err *e);
 
+/* GET: the body of a good answer is written to fd as it comes, however long it is. */
+int rest_fetch(const struct rest *r, const char *path, int fd, struct err *e);
+
 /* A curl handle that is connected, with TLS when the address says so, and nothing sent. */
 void *rest_connect(const struct rest *r, struct err *e);
 
