@@ -9,6 +9,11 @@ shim_SRC := shim/orders.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/laun
 	shim/control_ops.c shim/control_exec.c \
 	shim/isolate.c shim/front.c
 
+# The model of a terminal's screen.
+shim_SRC += shim/vt.c shim/width.c shim/screen.c shim/screen_lines.c shim/screen_back.c shim/screen_clusters.c \
+	shim/screen_print.c shim/screen_csi.c shim/screen_mode.c shim/screen_sgr.c shim/screen_osc.c shim/screen_row.c \
+	shim/screen_render.c shim/screen_resize.c shim/screen_skip.c
+
 PROGRAMS += carrel-shim
 carrel-shim_STATIC := 1
 # One start for each sandbox, and as many processes as there are sandboxes: the small build, as carrel-runtime's (see
@@ -36,6 +41,19 @@ $(O)/bin/carrel-init: shim/init/main.c
 
 shim_UNIT := test_shim_ring test_shim_recording test_shim_ws test_shim_ws_cases test_shim_proto test_shim_dialect test_shim_client test_shim_client_out test_shim_files test_shim_table
 shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_tty fuzz_k8s fuzz_terminado fuzz_raw fuzz_shimctl fuzz_orders
+shim_UNIT += test_shim_screen
+shim_FUZZ += fuzz_screen
 UNIT += $(shim_UNIT)
 FUZZ += $(shim_FUZZ)
 $(foreach t,$(shim_UNIT) $(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))
+
+# The model as a filter, and the terminal that it is compared with: xterm.js without a page.
+EXTRA += $(O)/tests/screen-probe $(O)/tests/screen/node_modules/.stamp
+$(O)/tests/screen-probe: $(O)/obj/tests/screen/probe.o $(O)/lib/libshim.a $(O)/lib/libbase.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^
+$(O)/tests/screen/node_modules/.stamp: tests/screen/package.json tests/screen/package-lock.json
+	@mkdir -p $(O)/tests/screen
+	$(call say,NPM,$(O)/tests/screen)
+	$(Q)cp $^ $(O)/tests/screen/ && cd $(O)/tests/screen && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules/.stamp

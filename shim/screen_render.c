@@ -1,0 +1,297 @@
+#include "shim/screen_model.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/util.h"
+
+/*
+ * The order of a snapshot. Whatever the terminal is in the middle of is broken off (CAN, ST) and everything reset (RIS, and what RIS
+ * leaves). Then, with the modes of a reset terminal: title and palette; what has scrolled away and the main
+ * screen, printed line by line so that it scrolls away again; scroll region, tab stops, saved cursor; the same for
+ * the alternate screen when it is shown. Then the modes, of which some move the cursor, then the cursor. The last character is
+ * printed once more when a wrap is pending behind it or a combining character could still join it. At the very end
+ * stands the sequence that the output was cut in.
+ */
+
+static const char breaks_off[] =
+	"\030\033\\\033c\033[20l\033[?25h\033]104\033\\\033]110\033\\\033]111\033\\"
+	"\033]112\033\\";
+
+static void new_line(struct out *o, const struct screen *s)
+{
+	struct pen none = { 0 };
+
+	out_pen(o, s, &none); /* a new line takes on the pen's background */
+	out_text(o, "\r\n");
+}
+
+static void put_osc(struct out *o, const char *head, const char *text)
+{
+	if (!text || !*text)
+		return;
+	out_text(o, head);
+	out_text(o, text);
+	out_text(o, "\033\\");
+}
+
+static void put_strings(struct out *o, const struct screen *s)
+{
+	char head[24];
+
+	put_osc(o, "\033]2;", s->title);
+	put_osc(o, "\033]1;", s->icon);
+	for (int i = 0; s->palette && i < 256; i++) {
+		(void) snprintf(head, sizeof(head), "\033]4;%d;", i);
+		put_osc(o, head, s->palette[i]);
+	}
+	for (int i = 0; i < 3; i++) {
+		(void) snprintf(head, sizeof(head), "\033]%d;", 10 + i);
+		put_osc(o, head, s->special[i]);
+	}
+}
+
+static bool record_joins(enum line_end above, const struct record *r)
+{
+	return r->flags & RECORD_WRAPPED &&
+	       (above == LINE_FULL || (above == LINE_FULL_BUT_ONE && r->flags & RECORD_WIDE));
+}
+
+/* Returns how the last line ended; *any: there was one. */
+static enum line_end put_scrollback(struct out *o, const struct screen *s, bool *any)
+{
+	enum line_end end = LINE_SHORT;
+	const uint8_t *piece[2];
+	struct record r;
+	size_t n[2];
+
+	*any = false;
+	for (size_t at = 0; back_next(s, &at, &r, piece, n);) {
+		if (*any && !record_joins(end, &r))
+			new_line(o, s);
+		out_put(o, piece[0], n[0]);
+		out_put(o, piece[1], n[1]);
+		end = r.end;
+		*any = true;
+	}
+	return end;
+}
+
+static void put_rows(struct out *o, const struct screen *s, const struct grid *g, bool any,
+		     enum line_end end)
+{
+	for (int y = 0; y < s->rows; y++) {
+		const struct line *l = &g->rows[y];
+
+		if (any && !line_joins(end, l))
+			new_line(o, s);
+		end = out_line(o, s, l, y + 1 < s->rows ? l + 1 : NULL);
+		any = true;
+	}
+}
+
+static bool tabs_are_default(const struct screen *s, const struct grid *g)
+{
+	for (int x = 0; x < s->cols; x++)
+		if (tabs_get(g, x) != (x % 8 == 0))
+			return false;
+	return true;
+}
+
+static void put_tabs(struct out *o, const struct screen *s, const struct grid *g)
+{
+	if (tabs_are_default(s, g))
+		return;
+	out_text(o, "\033[3g");
+	for (int x = 0; x < s->cols; x++)
+		if (tabs_get(g, x))
+			out_printf(o, "\033[%dG\033H", x + 1);
+}
+
+static const char *charset_name(enum charset set)
+{
+	return set == CHARSET_GRAPHICS ? "0" : set == CHARSET_UK ? "A" : "B";
+}
+
+/* As in a terminal that never saved one. */
+static bool is_unsaved(const struct saved *saved)
+{
+	return saved->x == 0 && saved->y <= 0 && !saved->fg && !saved->bg && !saved->charset;
+}
+
+static void put_saved(struct out *o, const struct screen *s, const struct saved *saved)
+{
+	struct pen pen = { .fg = saved->fg, .bg = saved->bg };
+
+	if (is_unsaved(saved))
+		return;
+	if (pen.fg & FG_UNDERLINE && pen.bg & BG_EXTENDED)
+		pen.ul = UL_STYLE(1);
+	out_printf(o, "\033[%d;%dH", MAX(MIN(saved->y, s->rows - 1), 0) + 1,
+		   MIN(saved->x, s->cols - 1) + 1);
+	out_pen(o, s, &pen);
+	if (saved->charset)
+		out_printf(o, "\033(%s", charset_name(saved->charset));
+	out_text(o, "\0337");
+	if (saved->charset)
+		out_text(o, "\033(B");
+}
+
+/* What belongs to one of the two screens beside its cells. */
+static void put_grid(struct out *o, const struct screen *s, const struct grid *g)
+{
+	struct pen none = { 0 };
+
+	if (g->top > 0 || g->bottom < s->rows - 1)
+		out_printf(o, "\033[%d;%dr", g->top + 1, g->bottom + 1);
+	put_tabs(o, s, g);
+	put_saved(o, s, &g->saved);
+	out_pen(o, s, &none);
+}
+
+static void put_screens(struct out *o, const struct screen *s)
+{
+	bool any;
+	enum line_end end = put_scrollback(o, s, &any);
+
+	put_rows(o, s, &s->main, any, end);
+	put_grid(o, s, &s->main);
+	if (s->at == &s->alt) {
+		out_text(o, "\033[?47h\033[H");
+		put_rows(o, s, &s->alt, false, LINE_SHORT);
+		put_grid(o, s, &s->alt);
+	} else if (!is_unsaved(&s->alt.saved)) {
+		out_text(o, "\033[?47h");
+		put_grid(o, s, &s->alt);
+		out_text(o, "\033[?47l");
+	}
+}
+
+static void put_modes(struct out *o, const struct screen *s)
+{
+	static const struct {
+		uint32_t bit;
+		const char *on;
+	} modes[] = {
+		{ MODE_NEWLINE, "\033[20h" },  { MODE_CURSOR_KEYS, "\033[?1h" },
+		{ MODE_KEYPAD, "\033=" },      { MODE_REVERSE_WRAP, "\033[?45h" },
+		{ MODE_FOCUS, "\033[?1004h" }, { MODE_PASTE, "\033[?2004h" },
+		{ MODE_ORIGIN, "\033[?6h" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+		if (s->modes & modes[i].bit)
+			out_text(o, modes[i].on);
+	if (!(s->modes & MODE_WRAP))
+		out_text(o, "\033[?7l");
+	if (!(s->modes & MODE_CURSOR))
+		out_text(o, "\033[?25l");
+	if (s->blink)
+		out_printf(o, "\033[?12%c", s->blink);
+	if (s->mouse)
+		out_printf(o, "\033[?%dh", s->mouse);
+	if (s->mouse_encoding)
+		out_printf(o, "\033[?%dh", s->mouse_encoding);
+	if (s->cursor_style)
+		out_printf(o, "\033[%d q", s->cursor_style);
+}
+
+static void put_charsets(struct out *o, const struct screen *s)
+{
+	static const char groups[] = "()*+";
+
+	for (unsigned g = 0; g < 4; g++)
+		if (s->charset_names[g] != 'B')
+			out_printf(o, "\033%c%c", groups[g], s->charset_names[g]);
+	if (s->level == 1)
+		out_text(o, "\016");
+	else if (s->level > 1)
+		out_printf(o, "\033%c", s->level == 2 ? 'n' : 'o');
+	/* A restored cursor brings its character set along, whatever is designated. */
+	if (s->charset != s->charsets[s->level] && s->charset == s->at->saved.charset)
+		out_text(o, "\0338");
+}
+
+static void put_place(struct out *o, const struct screen *s, int x)
+{
+	int y = s->at->y - (s->modes & MODE_ORIGIN ? s->at->top : 0);
+
+	out_printf(o, "\033[%d;%dH", y + 1, x + 1);
+}
+
+/* What the program sent for this character in the character set in force. */
+static uint32_t unmapped(const struct screen *s, uint32_t code)
+{
+	for (uint32_t c = 0x20; c < 0x7f; c++)
+		if (charset_map(s->charset, c) == code)
+			return c;
+	return code;
+}
+
+static void put_joinable(struct out *o, const struct screen *s, struct cell c)
+{
+	uint8_t text[4];
+
+	out_pen(o, s, &s->pen);
+	if (s->modes & MODE_INSERT)
+		out_printf(o, "\033[4h\033[%dP", cell_width(&c));
+	if (c.ch & CELL_CLUSTER)
+		out_put(o, s->clusters[c.ch & CELL_CODE].text, s->clusters[c.ch & CELL_CODE].n);
+	else
+		out_put(o, text, vt_utf8(unmapped(s, c.ch & CELL_CODE), text));
+}
+
+/* The cursor with what may hang on the character before it. */
+static void put_cursor(struct out *o, const struct screen *s)
+{
+	const struct line *l = &s->at->rows[s->at->y];
+	int x = s->at->x - (s->join ? s->join : 1);
+	struct cell c = line_get(l, MAX(x, 0));
+
+	if (x >= 0 && s->join && cell_width(&c) == s->join && c.ch & CELL_CONTENT) {
+		put_charsets(o, s);
+		put_place(o, s, x);
+		put_joinable(o, s, c);
+		return;
+	}
+	if (s->at->x < s->cols) {
+		put_charsets(o, s);
+		put_place(o, s, s->at->x);
+	} else {
+		x = s->cols - 1;
+		c = line_get(l, x);
+		if (x > 0 && cell_width(&c) == 0 && !(c.ch & CELL_CONTENT))
+			c = line_get(l, --x);
+		put_place(o, s, x);
+		out_cell(o, s, &c);
+		put_charsets(o, s);
+	}
+	out_pen(o, s, &s->pen);
+	if (s->modes & MODE_INSERT)
+		out_text(o, "\033[4h");
+}
+
+int screen_snapshot(const struct screen *s, struct buf *out, struct err *e)
+{
+	uint8_t unfinished[VT_TAIL];
+	size_t before = buf_len(out);
+	struct out o = { .b = out };
+
+	out_text(&o, breaks_off);
+	put_strings(&o, s);
+	put_screens(&o, s);
+	put_modes(&o, s);
+	put_cursor(&o, s);
+	if (s->modes & MODE_SYNC)
+		out_text(&o, "\033[?2026h");
+	out_put(&o, unfinished, vt_unfinished(&s->vt, unfinished));
+	if (!o.failed)
+		return 0;
+	out->tail = out->head + before;
+	return err_set(e, ENOBUFS,
+		       "the screen of %d columns and %d rows takes more than %zu bytes",
+		       s->cols, s->rows, out->limit);
+}

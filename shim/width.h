@@ -1,0 +1,15 @@
+/*
+ * How many columns a character takes: 0 (it joins the one before), 1 or 2.
+ *
+ * By Unicode 11, as the page's xterm.js counts (its addon of that name): where a program and a terminal differ about a width, every
+ * client and this model must at least err alike.
+ */
+#ifndef CARREL_SHIM_WIDTH_H
+#define CARREL_SHIM_WIDTH_H
+
+#include <stdint.h>
+
+/* c >= 0xa0. */
+unsigned width_of(uint32_t c);
+
+#endif

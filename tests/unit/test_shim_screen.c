@@ -1,0 +1,345 @@
+/* The model of a terminal: what its snapshot says, and what hostile output costs. */
+#include "tests/unit/scratch.h"
+
+#include <time.h>
+
+#include "base/buf.h"
+#include "base/util.h"
+#include "shim/screen.h"
+#include "shim/width.h"
+
+/* What every snapshot begins with: everything broken off and reset. */
+#define START                                                                                  \
+	"\030\033\\\033c\033[20l\033[?25h\033]104\033\\\033]110\033\\\033]111\033\\\033]112\033\\"
+
+static struct buf snapshot = BUF_LIMIT(16 << 20);
+
+static const char *snapshot_of(const struct screen *s)
+{
+	buf_clear(&snapshot);
+	assert_ok(screen_snapshot(s, &snapshot, &e));
+	return buf_str(&snapshot);
+}
+
+static struct screen *screen_with(unsigned cols, unsigned rows, const char *text)
+{
+	struct screen_limits limits = SCREEN_LIMITS;
+	struct screen *s = screen_new(cols, rows, &limits);
+
+	assert_non_null(s);
+	screen_feed(s, text, strlen(text));
+	return s;
+}
+
+/* On 8 columns and 2 rows. */
+static const struct {
+	const char *output, *snapshot;
+} cases[] = {
+	/* Nothing; text; the character before the cursor stands at the end, so that another can join it. */
+	{ "", "\r\n\033[1;1H" },
+	{ "ab", "ab\r\n\033[1;2Hb" },
+	{ "ab\r\ncd\r\nef", "ab\r\ncd\r\nef\033[2;2Hf" },
+	/* A pending wrap, and a line that went on below. */
+	{ "12345678", "12345678\r\n\033[1;8H8" },
+	{ "123456789", "123456789\033[2;1H9" },
+	{ "12345678\033[1m", "12345678\r\n\033[1;8H8\033[;1m" },
+	/* Colours and attributes; what was erased in a colour. */
+	{ "\033[1;38;5;200;4:3;58:5:9mx",
+	  "\033[;1;4:3;58:5:9;38;5;200mx\033[m\r\n\033[1;1H\033[;1;4:3;58:5:9;38;5;200mx" },
+	{ "\033[44m\033[K\033[m", "\033[;44m\033[8X\033[m\r\n\033[1;1H" },
+	{ "\033[7mx\033[m \033[2my\033[m", "\033[;7mx\033[m \033[;2my\033[m\r\n\033[1;4H" },
+	{ "\033[1\"qx", "\033[m\033[1\"qx\033[m\r\n\033[1;1H\033[m\033[1\"qx" },
+	/* Wide and combining characters. */
+	{ "漢e\xcc\x81", "漢e\xcc\x81\r\n\033[1;3He\xcc\x81" },
+	{ "1234567漢", "1234567漢\033[2;1H漢" },
+	/* Modes, one by one. */
+	{ "\033[?1h", "\r\n\033[?1h\033[1;1H" },
+	{ "\033=", "\r\n\033=\033[1;1H" },
+	{ "\033[?7l", "\r\n\033[?7l\033[1;1H" },
+	{ "\033[?6h", "\r\n\033[?6h\033[1;1H" },
+	{ "\033[4h", "\r\n\033[1;1H\033[4h" },
+	{ "\033[20h", "\r\n\033[20h\033[1;1H" },
+	{ "\033[?25l", "\r\n\033[?25l\033[1;1H" },
+	{ "\033[?12l", "\r\n\033[?12l\033[1;1H" },
+	{ "\033[?45h", "\r\n\033[?45h\033[1;1H" },
+	{ "\033[?2004h", "\r\n\033[?2004h\033[1;1H" },
+	{ "\033[?9h", "\r\n\033[?9h\033[1;1H" },
+	{ "\033[?1000;1006h", "\r\n\033[?1000h\033[?1006h\033[1;1H" },
+	{ "\033[?1002h\033[?1003h", "\r\n\033[?1003h\033[1;1H" },
+	{ "\033[?1003h\033[?1003l", "\r\n\033[1;1H" },
+	{ "\033[?1004h", "\r\n\033[?1004h\033[1;1H" },
+	{ "\033[?2026h", "\r\n\033[1;1H\033[?2026h" },
+	{ "\033[5 q", "\r\n\033[5 q\033[1;1H" },
+	{ "\033)0\016", "\r\n\033)0\016\033[1;1H" },
+	{ "\033(0q", "─\r\n\033(0\033[1;1Hq" },
+	/* Scroll region, tab stops, saved cursor. */
+	{ "\033[2;2r\033[1;2r", "\r\n\033[1;1H" },
+	{ "\033[3g\033[3G\033H", "\r\n\033[3g\033[3G\033H\033[1;3H" },
+	{ "\033[2;4H\033[31m\0337\033[m\033[H", "\r\n\033[2;4H\033[;31m\0337\033[m\033[1;1H" },
+	/* Both screens. */
+	{ "main\033[?1049halt",
+	  "main\r\n\033[1;5H\0337\033[?47h\033[H\033[4Calt\r\n\033[1;7Ht" },
+	{ "main\033[?1049halt\033[?1049l", "main\r\n\033[1;5H\0337\033[1;5H" },
+	/* Title, palette, links. */
+	{ "\033]2;a title\007", "\033]2;a title\033\\\r\n\033[1;1H" },
+	{ "\033]4;1;#f00\033\\\033]11;#000\007",
+	  "\033]4;1;#f00\033\\\033]11;#000\033\\\r\n\033[1;1H" },
+	{ "\033]4;1;#f00\033\\\033]104;1\007", "\r\n\033[1;1H" },
+	{ "\033]8;;http://a/\033\\x\033]8;;\033\\",
+	  "\033]8;;http://a/\033\\x\033]8;;\033\\\r\n\033[1;2H" },
+	/* Questions leave nothing. */
+	{ "\033[c\033[>c\033[=c\033[5n\033[6n\033[?6n\033[>q\033P$qm\033\\\033]10;?\007\033]4;1;?\007\033]52;c;?\007\033[?u\033[?1$p\005",
+	  "\r\n\033[1;1H" },
+	/* What the output was cut in stands at the end; an unfinished character does not. */
+	{ "a\033[1;3", "a\r\n\033[1;1Ha\033[1;3" },
+	{ "a\033]2;half a ti", "a\r\n\033[1;1Ha\033]2;half a ti" },
+	{ "a\033", "a\r\n\033[1;1Ha\033" },
+	{ "a\xe6\xbc", "a\r\n\033[1;1Ha" },
+	{ "\033[3\n1", "\r\n\033[2;1H\033[31" },
+};
+
+static void test_snapshots(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct screen *s = screen_with(8, 2, cases[i].output);
+		auto_free char *text = xstrdup(snapshot_of(s));
+		size_t n = strlen(START);
+
+		if (strncmp(text, START, n) != 0 || strcmp(text + n, cases[i].snapshot) != 0)
+			fail_msg("case %zu, %s: %s", i, cases[i].output, text + 1);
+		screen_free(s);
+	}
+}
+
+static void test_partial_characters(void **state)
+{
+	struct screen *s = screen_with(8, 2, "a\xf0\x9f");
+
+	assert_int_equal(screen_partial(s), 2);
+	screen_feed(s, "\x98", 1);
+	assert_int_equal(screen_partial(s), 3);
+	screen_feed(s, "\x80", 1);
+	assert_int_equal(screen_partial(s), 0);
+	screen_free(s);
+}
+
+static void test_scrollback_is_bounded(void **state)
+{
+	struct screen_limits limits = { .cell_bytes = 1 << 20, .scrollback_bytes = 256 };
+	struct screen *s = screen_new(20, 2, &limits);
+	char line[32];
+
+	for (int i = 0; i < 1000; i++) {
+		(void) snprintf(line, sizeof(line), "line %d\r\n", i);
+		screen_feed(s, line, strlen(line));
+	}
+	assert_null(strstr(snapshot_of(s), "line 900\r\n"));
+	assert_non_null(
+		strstr(snapshot_of(s), "line 996\r\nline 997\r\nline 998\r\nline 999\r\n"));
+	assert_true(screen_memory(s) < 8192);
+	screen_free(s);
+}
+
+/* More rows bring lines back, fewer push them away; the alternate screen has no history. */
+static void test_resize(void **state)
+{
+	struct screen *s = screen_with(10, 3, "a\r\nb\r\nc\r\nd\r\ne");
+
+	screen_resize(s, 10, 5);
+	assert_non_null(strstr(snapshot_of(s), "a\r\nb\r\nc\r\nd\r\ne\033[5;1He"));
+	screen_resize(s, 10, 2);
+	assert_non_null(strstr(snapshot_of(s), "a\r\nb\r\nc\r\nd\r\ne\033[2;1He"));
+	screen_resize(s, 40, 2);
+	screen_feed(s, "\033[?1049h\033[2;30Hx", 16);
+	screen_resize(s, 20, 1);
+	assert_non_null(strstr(snapshot_of(s), "d\r\ne"));
+	screen_resize(s, 1000, 1000);
+	screen_resize(s, 1, 1);
+	screen_free(s);
+}
+
+/* Lines of a log with colours, long ones and wide characters, now and then something that is not plain. */
+static size_t make_log(char *to, size_t room, unsigned seed)
+{
+	static const char *const parts[] = {
+		"\033[32m",
+		"\033[m",
+		"\033[1;31m",
+		"漢字",
+		"é",
+		"\t",
+		"plain text of a log ",
+		"x",
+		"a line that is longer than the screen has columns "
+	};
+	size_t n = 0;
+
+	for (int i = 0; n + 1200 < room; i++) {
+		for (unsigned k = seed % 9; k > 0; k--, seed = seed * 1664525 + 1013904223)
+			n += (size_t) sprintf(to + n, "%s",
+					      parts[(seed >> 16) % ARRAY_SIZE(parts)]);
+		n += (size_t) sprintf(to + n, "%d%s", i,
+				      (seed >> 8) % 211 == 0 ? "\n" : "\r\n");
+		if ((seed >> 8) % 307 == 0)
+			n += (size_t) sprintf(to + n, "\033[%u;3H\033[44m\033[K\033[m",
+					      (seed >> 20) % 30);
+		seed = seed * 1664525 + 1013904223;
+	}
+	return n;
+}
+
+/* A snapshot written to a third screen: what two different ways of keeping lines show must be the same. */
+static char *shown(const struct screen *s, unsigned cols, unsigned rows)
+{
+	struct screen_limits limits = { .cell_bytes = 1 << 20, .scrollback_bytes = 1 << 20 };
+	struct screen *third = screen_new(cols, rows, &limits);
+	const char *text = snapshot_of(s);
+	char *out;
+
+	screen_feed(third, text, strlen(text));
+	out = xstrdup(snapshot_of(third));
+	screen_free(third);
+	return out;
+}
+
+static void test_bulk_is_the_same(void **state)
+{
+	struct screen_limits limits = { .cell_bytes = 1 << 20, .scrollback_bytes = 1 << 20 };
+	static char text[200000];
+
+	for (unsigned seed = 1; seed <= 40; seed++) {
+		unsigned cols = seed % 3 == 0 ? 20 : 80, rows = seed % 5 + 2;
+		size_t n = make_log(text, sizeof(text) / (seed % 4 + 1), seed * 7919), at = 0;
+		struct screen *slow = screen_new(cols, rows, &limits);
+		struct screen *quick = screen_new(cols, rows, &limits);
+
+		screen_feed(slow, text, n);
+		for (size_t k; at < n; at += k) {
+			k = MIN(n - at, (size_t) 30000 + seed * 97);
+			screen_feed_bulk(quick, text + at, k);
+		}
+		auto_free char *a = shown(slow, cols, rows), *b = shown(quick, cols, rows);
+		assert_string_equal(a, b);
+		screen_free(slow);
+		screen_free(quick);
+	}
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	(void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
+}
+
+/* Each repeated up to 64 KiB. */
+static const struct {
+	const char *what, *text;
+} attacks[] = {
+	{ "an OSC without an end",
+	  "\033]2;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
+	{ "a title", "\033]2;x\007" },
+	{ "giant parameters", "\033[99999999999999999999;99999999999999999999H" },
+	{ "endless parameters", ";1:2" },
+	{ "a DCS without an end", "\033Pq#0;2;0;0;0~~@@vv@@~~$" },
+	{ "sixel", "\033P0;0;0q\"1;1;9999;9999!99999~-\033\\" },
+	{ "repeats", "a\033[2147483647b" },
+	{ "wide repeats", "漢\033[2147483647b" },
+	{ "erasing", "\033[41m\033[2J" },
+	{ "filling", "\033#8" },
+	{ "scrolling", "\033[999S\033[999T" },
+	{ "inserting", "\033[999L\033[999@" },
+	{ "protected erasing", "\033[1\"qa\033[?2J" },
+	{ "both screens", "\033[?1049h\033#8\033[?1049l" },
+	{ "combining", "a\xcc\x81\xcc\x82\xcc\x83" },
+	{ "links", "\033]8;;http://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/\007x" },
+	{ "tabs", "\033[9999I\033[9999Z\033[3g" },
+	{ "resets", "\033c" },
+};
+
+static void test_attacks_cost_little(void **state)
+{
+	struct screen_limits limits = SCREEN_LIMITS;
+	const size_t n = 1 << 16;
+	auto_free char *text = malloc(n + 256);
+
+	for (size_t i = 0; i < ARRAY_SIZE(attacks); i++) {
+		size_t k = strlen(attacks[i].text), at = 0;
+		struct screen *s = screen_new(200, 60, &limits);
+		double began = seconds(), took;
+
+		for (; at + k <= n; at += k)
+			memcpy(text + at, attacks[i].text, k);
+		if (strcmp(attacks[i].text, ";1:2") == 0)
+			memcpy(text, "\033[;;", 4);
+		screen_feed_bulk(s, text, at);
+		took = seconds() - began;
+		if (screen_memory(s) > limits.cell_bytes + (1 << 19))
+			fail_msg("%s: %zu bytes", attacks[i].what, screen_memory(s));
+		if (took > 5)
+			fail_msg("%s: %.1f s for 64 KiB", attacks[i].what, took);
+		if (getenv("SCREEN_TIMES"))
+			print_message("%s: %.3f s, %zu bytes\n", attacks[i].what, took,
+				      screen_memory(s));
+		(void) snapshot_of(s);
+		screen_free(s);
+	}
+}
+
+/* A screen larger than its limit loses characters, nothing else. */
+static void test_cells_are_bounded(void **state)
+{
+	struct screen_limits limits = { .cell_bytes = 65536, .scrollback_bytes = 1024 };
+	struct screen *s = screen_new(1000, 1000, &limits);
+
+	for (int i = 0; i < 2000; i++)
+		screen_feed(s, "0123456789012345678901234567890123456789\r\n", 42);
+	screen_feed(s, "\033#8\033[41m\033[2J\033[?1049h\033[3;5H", 26);
+	assert_true(screen_memory(s) < 65536 + 1000 * 2 * 64 + 8192);
+	assert_non_null(strstr(snapshot_of(s), "\033[?47h"));
+	screen_free(s);
+}
+
+static void test_snapshot_says_when_it_has_no_room(void **state)
+{
+	struct screen *s = screen_with(80, 24, "text");
+	auto_buf struct buf b = BUF_LIMIT(20);
+	struct err e = ERR_NONE;
+
+	assert_int_equal(buf_append(&b, "kept", 4, &e), 0);
+	assert_int_equal(screen_snapshot(s, &b, &e), -1);
+	assert_int_equal(e.code, ENOBUFS);
+	assert_int_equal(buf_len(&b), 4);
+	screen_free(s);
+}
+
+static void test_widths(void **state)
+{
+	static const struct {
+		uint32_t code;
+		unsigned width;
+	} widths[] = { { 0xa0, 1 },   { 0xe9, 1 },    { 0x301, 0 },   { 0x1100, 2 },
+		       { 0x200d, 0 }, { 0x2500, 1 },  { 0x6f22, 2 },  { 0xff21, 2 },
+		       { 0xfe0f, 0 }, { 0x1f600, 2 }, { 0x20000, 2 }, { 0x10ffff, 1 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(widths); i++)
+		assert_int_equal(width_of(widths[i].code), widths[i].width);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_snapshots),
+		cmocka_unit_test(test_partial_characters),
+		cmocka_unit_test(test_scrollback_is_bounded),
+		cmocka_unit_test(test_resize),
+		cmocka_unit_test(test_bulk_is_the_same),
+		cmocka_unit_test(test_attacks_cost_little),
+		cmocka_unit_test(test_cells_are_bounded),
+		cmocka_unit_test(test_snapshot_says_when_it_has_no_room),
+		cmocka_unit_test(test_widths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
