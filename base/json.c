@@ -203,28 +203,60 @@ static int run_yajl(const char *text, size_t n, struct json_builder *b, struct e
 	return st == yajl_status_ok ? 0 : json_err_place(text, MIN(offset, n), e);
 }
 
-int json_parse(const char *text, size_t n, const struct json_limits *limits,
-	       struct json_doc **out, struct err *e)
+/* own: the text belongs to the document, which keeps its strings there. */
+static int parse(struct json_doc *doc, const char *text, size_t n, char *own,
+		 const struct json_limits *limits, struct err *e)
 {
-	auto_json struct json_doc *doc = NULL;
 	const char *problem = "";
 	struct json_builder b;
-	size_t good;
+	const size_t good = check_text(text, n, &problem);
 
-	if (!limits)
-		limits = &json_limits_default;
-	if (n > limits->bytes)
-		return err_set(e, EFBIG, "%zu bytes of JSON; the limit is %zu", n,
-			       limits->bytes);
-	good = check_text(text, n, &problem);
 	if (good < n) {
 		err_set(e, EILSEQ, "%s", problem);
 		return json_err_place(text, good, e);
 	}
-
-	doc = json_doc_alloc(2 * n);
 	json_build_init(&b, doc, limits, e);
-	if (run_yajl(text, n, &b, e) < 0)
+	b.own = own;
+	b.own_len = n;
+	return run_yajl(text, n, &b, e);
+}
+
+static int check_size(size_t n, const struct json_limits *limits, struct err *e)
+{
+	return n > limits->bytes ? err_set(e, EFBIG, "%zu bytes of JSON; the limit is %zu", n,
+					   limits->bytes)
+				 : 0;
+}
+
+int json_parse(const char *text, size_t n, const struct json_limits *limits,
+	       struct json_doc **out, struct err *e)
+{
+	auto_json struct json_doc *doc = NULL;
+
+	if (!limits)
+		limits = &json_limits_default;
+	if (check_size(n, limits, e) < 0)
+		return -1;
+	doc = json_doc_alloc(2 * n);
+	if (parse(doc, text, n, NULL, limits, e) < 0)
+		return -1;
+	*out = take_ptr(&doc);
+	return 0;
+}
+
+int json_parse_buf(struct buf *text, const struct json_limits *limits, struct json_doc **out,
+		   struct err *e)
+{
+	auto_json struct json_doc *doc = NULL;
+	const size_t n = buf_len(text);
+
+	if (!limits)
+		limits = &json_limits_default;
+	if (check_size(n, limits, e) < 0)
+		return -1;
+	doc = json_doc_alloc(2 * n);
+	char *own = json_doc_own(doc, text);
+	if (parse(doc, own, n, own, limits, e) < 0)
 		return -1;
 	*out = take_ptr(&doc);
 	return 0;
@@ -233,12 +265,10 @@ int json_parse(const char *text, size_t n, const struct json_limits *limits,
 int json_parse_file(int dirfd, const char *path, const struct json_limits *limits,
 		    struct json_doc **out, struct err *e)
 {
-	size_t limit = limits ? limits->bytes : json_limits_default.bytes;
+	const size_t limit = limits ? limits->bytes : json_limits_default.bytes;
 	auto_buf struct buf text = BUF_LIMIT(limit);
 
 	if (fd_read_file(dirfd, path, limit, &text, e) < 0)
 		return -1;
-	if (json_parse(buf_str(&text), buf_len(&text), limits, out, e) < 0)
-		return err_wrap(e, "%s", path);
-	return 0;
+	return json_parse_buf(&text, limits, out, e) < 0 ? err_wrap(e, "%s", path) : 0;
 }

@@ -30,7 +30,7 @@ enum json_type {
 
 struct json {
 	enum json_type type;
-	uint32_t count;	   /* members or elements */
+	uint32_t count;	   /* members or elements; of a string: whether it holds a NUL byte */
 	const char *key;   /* in an object: this member's name, else NULL */
 	struct json *next; /* sibling, in source order */
 	union {
@@ -39,7 +39,8 @@ struct json {
 		uint64_t u; /* JSON_UINT: above INT64_MAX */
 		double real;
 		struct {
-			const char *s; /* NUL-terminated; may hold NUL bytes inside */
+			const char
+				*s; /* NUL-terminated; may hold NUL bytes inside: see count */
 			size_t n;
 		} str;
 		struct {
@@ -63,6 +64,9 @@ struct json_doc; /* the arena; root below */
 /* limits NULL = default. Errors name line and column. *out is the caller's to free. */
 int json_parse(const char *text, size_t n, const struct json_limits *limits,
 	       struct json_doc **out, struct err *e);
+/* Of a text that the document takes, so that its strings need no copy; `text` is empty afterwards, unless it is too long. */
+int json_parse_buf(struct buf *text, const struct json_limits *limits, struct json_doc **out,
+		   struct err *e);
 int json_parse_file(int dirfd, const char *path, const struct json_limits *limits,
 		    struct json_doc **out, struct err *e);
 struct json *json_root(struct json_doc *doc);

@@ -34,19 +34,37 @@ struct json *json_build_value(struct json_builder *b, enum json_type type)
 	return v;
 }
 
+/* Without escapes there is no NUL byte in it either. */
+static const char *in_place(const struct json_builder *b, const char *s, size_t n)
+{
+	const size_t at = (size_t) ((uintptr_t) s - (uintptr_t) b->own);
+
+	if (!b->own || at >= b->own_len || n >= b->own_len - at)
+		return NULL;
+	b->own[at + n] = '\0';
+	return b->own + at;
+}
+
 int json_build_str(struct json_builder *b, const char *s, size_t n)
 {
 	struct json *v = json_build_value(b, JSON_STRING);
 
 	if (!v)
 		return -1;
-	v->str.s = json_arena_strndup(b->doc, s, n);
 	v->str.n = n;
+	v->str.s = in_place(b, s, n);
+	if (v->str.s)
+		return 0;
+	v->count = memchr(s, 0, n) != NULL;
+	v->str.s = json_arena_strndup(b->doc, s, n);
 	return 0;
 }
 
 int json_build_key(struct json_builder *b, const char *s, size_t n)
 {
+	b->key = in_place(b, s, n);
+	if (b->key)
+		return 0;
 	if (memchr(s, 0, n))
 		return err_set(b->err, EINVAL, "a member's name holds a NUL byte");
 	b->key = json_arena_strndup(b->doc, s, n);

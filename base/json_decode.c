@@ -244,7 +244,7 @@ int json_decode_str(const struct json *v, const struct json_at *at, void *out, s
 {
 	if (v->type != JSON_STRING)
 		return wrong_type(v, at, "a string", e);
-	if (memchr(v->str.s, 0, v->str.n))
+	if (v->count)
 		return json_err(at, e, "holds a NUL byte");
 	*(const char **) out = v->str.s;
 	return 0;

@@ -5,9 +5,10 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
-enum { BLOCK_FIRST = 2048, BLOCK_MAX = 64 * 1024 };
+enum { BLOCK_FIRST = 2048, BLOCK_MAX = 64 * 1024, OF_HINT = 4 };
 
 struct block {
 	struct block *next;
@@ -17,6 +18,7 @@ struct block {
 
 struct json_doc {
 	struct json *root;
+	char *text;	      /* json_doc_own */
 	struct block *blocks; /* newest first; only it has room */
 	size_t next_size;
 };
@@ -40,8 +42,12 @@ void *json_arena_alloc(struct json_doc *doc, size_t n)
 
 	n = (n + 7) & ~(size_t) 7;
 	if (!b || b->size - b->used < n) {
+		/* After a first block of the size that was expected a small part of it may be enough. */
+		const bool expected = b == NULL && doc->next_size > BLOCK_FIRST;
+
 		add_block(doc, MAX(doc->next_size, n));
-		doc->next_size = MIN(doc->next_size * 2, (size_t) BLOCK_MAX);
+		doc->next_size = expected ? MAX(doc->next_size / OF_HINT, (size_t) BLOCK_FIRST)
+					  : MIN(doc->next_size * 2, (size_t) BLOCK_MAX);
 		b = doc->blocks;
 	}
 	p = (char *) b->data + b->used;
@@ -75,6 +81,12 @@ struct json_doc *json_doc_new(void)
 	return doc;
 }
 
+char *json_doc_own(struct json_doc *doc, struct buf *text)
+{
+	doc->text = buf_take_str(text);
+	return doc->text;
+}
+
 void json_doc_set_root(struct json_doc *doc, struct json *root)
 {
 	doc->root = root;
@@ -95,6 +107,7 @@ void json_doc_free(struct json_doc *doc)
 		next = b->next;
 		free(b);
 	}
+	free(doc->text);
 	free(doc);
 	errno = saved;
 }
@@ -218,6 +231,7 @@ struct json *json_copy(struct json_doc *doc, const struct json *v)
 	case JSON_STRING:
 		c->str.s = json_arena_strndup(doc, v->str.s, v->str.n);
 		c->str.n = v->str.n;
+		c->count = v->count;
 		break;
 	case JSON_ARRAY:
 	case JSON_OBJECT:

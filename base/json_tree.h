@@ -17,9 +17,13 @@ void json_doc_set_root(struct json_doc *doc, struct json *root);
 void *json_arena_alloc(struct json_doc *doc, size_t n);
 char *json_arena_strndup(struct json_doc *doc, const char *s, size_t n);
 
+/* What the buffer holds becomes the document's, for strings that stay where they are; returns it. */
+char *json_doc_own(struct json_doc *doc, struct buf *text);
+
 /*
  * Events in, tree out. Every json_build_* returns 0 or -1 and then `err` says why, without position:
- * the parser knows that. Values land in the innermost open container, under the pending key.
+ * the parser knows that. Values land in the innermost open container, under the pending key. A string that lies in
+ * `own` is not copied: it is JSON's own text without escapes, so that its end is a quote, which becomes a NUL byte.
  */
 struct json_builder {
 	struct json_doc *doc;
@@ -28,6 +32,8 @@ struct json_builder {
 	unsigned depth;
 	size_t nodes;
 	const char *key;
+	char *own; /* the document's text, or NULL */
+	size_t own_len;
 	struct err *err;
 };
 

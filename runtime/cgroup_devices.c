@@ -185,12 +185,10 @@ static void number(int64_t v, char out[24])
 int device_rules_write(const struct cgroup_hier *h, const char *file,
 		       const struct device_rules *t, struct err *e)
 {
-	int dir = cgroup_dir(h, e);
-	auto_close int fd = -1;
+	auto_close int fd = cgroup_open(h, file, O_WRONLY, e);
 
-	if (dir < 0)
+	if (fd == CGROUP_GONE)
 		return -1;
-	fd = openat(dir, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return err_sys(e, "linux.resources.devices: open %s/%s", h->path, file);
 	for (size_t i = 0; i < t->n; i++) {

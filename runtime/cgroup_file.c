@@ -24,6 +24,22 @@ int cgroup_dir(const struct cgroup_hier *h, struct err *e)
 	return cache->dir_fd;
 }
 
+/* Nearly every hierarchy is asked for one file: by its whole path that is one walk, over the directory it is two. */
+int cgroup_open(const struct cgroup_hier *h, const char *file, int flags, struct err *e)
+{
+	flags |= O_CLOEXEC | O_NOFOLLOW;
+	if (h->dir_fd < 0) {
+		auto_free char *path = xasprintf("%s/%s", h->path, file);
+		const int fd = open(path, flags);
+
+		if (fd >= 0 || errno != ENOENT)
+			return fd;
+	}
+	/* Which of the two is not there? */
+	const int dir = cgroup_dir(h, e);
+	return dir < 0 ? CGROUP_GONE : openat(dir, file, flags);
+}
+
 static int write_failed(const struct cgroup_hier *h, const char *field, const char *file,
 			const char *text, struct err *e)
 {
@@ -42,14 +58,12 @@ static int write_failed(const struct cgroup_hier *h, const char *field, const ch
 int cgroup_write(const struct cgroup_hier *h, const char *field, const char *file,
 		 const char *text, struct err *e)
 {
-	int dir = cgroup_dir(h, e);
-	auto_close int fd = -1;
+	auto_close int fd = cgroup_open(h, file, O_WRONLY, e);
 	size_t n = strlen(text);
 	ssize_t r;
 
-	if (dir < 0)
+	if (fd == CGROUP_GONE)
 		return -1;
-	fd = openat(dir, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return write_failed(h, field, file, text, e);
 	do
@@ -99,13 +113,11 @@ bool cgroup_has_file(const struct cgroup_hier *h, const char *file)
 int cgroup_read_line(const struct cgroup_hier *h, const char *file, char *line, size_t size,
 		     struct err *e)
 {
-	int dir = cgroup_dir(h, e);
-	auto_close int fd = -1;
+	auto_close int fd = cgroup_open(h, file, O_RDONLY, e);
 	ssize_t r;
 
-	if (dir < 0)
+	if (fd == CGROUP_GONE)
 		return -1;
-	fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return err_sys(e, "open %s/%s", h->path, file);
 	do

@@ -87,6 +87,10 @@ int cgroup_check_page_size(const char *s, struct err *e);
 
 /* Opens h->dir_fd when it is not; ENOENT when the cgroup is gone. Returns it (borrowed). */
 int cgroup_dir(const struct cgroup_hier *h, struct err *e);
+/* Opens a file of the cgroup, close-on-exec. -1: errno says why not; CGROUP_GONE: the directory cannot be had, *e says
+ * why. */
+enum { CGROUP_GONE = -2 };
+int cgroup_open(const struct cgroup_hier *h, const char *file, int flags, struct err *e);
 int cgroup_write(const struct cgroup_hier *h, const char *field, const char *file,
 		 const char *text, struct err *e);
 int cgroup_write_int(const struct cgroup_hier *h, const char *field, const char *file,

@@ -67,16 +67,17 @@ static int hierarchy_name(const char *ctrl, enum entry entry, char name[NAME_MAX
 {
 	char path[sizeof(CGROUP_ROOT) + 32];
 
+	memcpy(name, ctrl, strlen(ctrl) + 1);
+	if (entry != ENTRY_ASK)
+		return entry == ENTRY_DIR;
 	snprintf(path, sizeof(path), CGROUP_ROOT "/%s", ctrl);
-	const ssize_t n = entry == ENTRY_ASK ? readlink(path, name, NAME_MAX) : -1;
-	if (n >= 0) {
-		name[n] = '\0';
-		return strchr(name, '/') == NULL;
-	}
-	if (entry == ENTRY_ASK && errno != EINVAL)
+	const ssize_t n = readlink(path, name, NAME_MAX);
+	if (n < 0 && errno == EINVAL)
+		return 1;
+	if (n < 0)
 		return is_absent() ? 0 : err_sys(e, "%s", path);
-	snprintf(name, NAME_MAX + 1, "%s", ctrl);
-	return entry != ENTRY_NONE;
+	name[n] = '\0';
+	return strchr(name, '/') == NULL;
 }
 
 /* A directory that nothing is mounted on is not a hierarchy. */
@@ -292,19 +293,18 @@ static int join_one(const struct cgroup_hier *h, struct err *e)
 
 	if (fd < 0) {
 		struct err why = ERR_NONE;
-		int dir = cgroup_dir(h, &why);
 
+		if (h->ctrls & (1u << CTRL_UNIFIED))
+			return 0;
+		fd = opened = cgroup_open(h, "tasks", O_WRONLY, &why);
 		/* Planned, but never made (rootless): what a process lives in cannot be removed, so init is not
 		 * in it either and there is no limit to evade. */
-		if (dir < 0 && why.code == ENOENT)
+		if (fd == CGROUP_GONE && why.code == ENOENT)
 			return 0;
-		if (dir < 0) {
+		if (fd == CGROUP_GONE) {
 			*e = why;
 			return -1;
 		}
-		if (h->ctrls & (1u << CTRL_UNIFIED))
-			return 0;
-		fd = opened = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, "open %s/tasks", h->path);
 	}

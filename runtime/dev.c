@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -11,6 +12,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "base/util.h"
 #include "runtime/mountapi.h"
 
@@ -97,18 +99,33 @@ static int bind_node(int root_fd, const struct dev_spec *d, struct err *e)
 	return target < 0 ? -1 : mountapi_attach(source, target, e);
 }
 
-int dev_make(int root_fd, const struct dev_spec *d, bool binds, struct err *e)
+/* The plain name of a path right below /dev, else NULL. */
+static const char *name_in_dev(const char *path)
 {
+	const char *name = str_has_prefix(path, "/dev/") ? path + strlen("/dev/") : "";
+
+	return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
+}
+
+static int make_in_root(const struct dev_place *where, const struct dev_spec *d, struct err *e)
+{
+	const char *plain = where->dev_fd >= 0 ? name_in_dev(d->path) : NULL;
 	char name[NAME_MAX + 1];
-	auto_close int dir = FD_NONE;
+
+	if (plain)
+		return make_node(where->dev_fd, plain, d, e);
+	auto_close int dir = path_parent_in(where->root_fd, d->path, true, name, e);
+	return dir < 0 ? -1 : make_node(dir, name, d, e);
+}
+
+int dev_make(const struct dev_place *where, const struct dev_spec *d, struct err *e)
+{
 	int r = 1;
 
-	if (!binds || d->type == 'p') {
-		dir = path_parent_in(root_fd, d->path, true, name, e);
-		r = dir < 0 ? -1 : make_node(dir, name, d, e);
-	}
+	if (!where->binds || d->type == 'p')
+		r = make_in_root(where, d, e);
 	/* A root without CAP_MKNOD (a container itself, say) gets what the host has, as in a user namespace. */
 	if (r > 0)
-		r = bind_node(root_fd, d, e);
+		r = bind_node(where->root_fd, d, e);
 	return r < 0 ? err_wrap(e, "device %s", d->path) : 0;
 }

@@ -21,9 +21,16 @@ struct dev_spec {
 extern const struct dev_spec dev_defaults[];
 extern const size_t dev_defaults_n;
 
-/* Makes the node inside the root; one that is there already must be that device. binds: the host's node of the
- * same path is bound instead (user namespace, and wherever mknod is not permitted); it is verified (type, major, minor) on the descriptor that is
- * attached. Called before the container's root is entered, with umask 0. */
-int dev_make(int root_fd, const struct dev_spec *d, bool binds, struct err *e);
+/* Where nodes are made: inside a root. binds: the host's node of the same path is bound instead (user namespace, and wherever
+ * mknod is not permitted). */
+struct dev_place {
+	int root_fd;
+	bool binds;
+	int dev_fd; /* what "/dev" is in the root, for the many that are made right there; FD_NONE: it is looked for */
+};
+
+/* Makes the node; one that is there already must be that device. A bound one is verified (type, major, minor) on the
+ * descriptor that is attached. Called before the container's root is entered, with umask 0. */
+int dev_make(const struct dev_place *where, const struct dev_spec *d, struct err *e);
 
 #endif

@@ -191,15 +191,22 @@ int init_make_devices(struct init *in, struct err *e)
 	/* A bound /dev is somebody else's: it is complete or it is not. */
 	if (kind == DEV_BOUND)
 		return 0;
+	struct err none = ERR_NONE; /* then each finds, or makes, its own */
+	auto_close int dev = path_open_in(in->root_fd, "/dev", O_PATH | O_DIRECTORY, 0, &none);
+	const struct dev_place where = {
+		.root_fd = in->root_fd,
+		.binds = init_has_userns(in),
+		.dev_fd = dev,
+	};
 	for (size_t i = 0; i < dev_defaults_n; i++) {
-		if (dev_make(in->root_fd, &dev_defaults[i], init_has_userns(in), e) < 0)
+		if (dev_make(&where, &dev_defaults[i], e) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < s->n_devices; i++) {
 		/* The link to the container's own multiplexer stands there; the host's would be a mount in its way. */
 		if (kind == DEV_OWN && strcmp(s->devices[i].path, "/dev/ptmx") == 0)
 			continue;
-		if (dev_make(in->root_fd, &s->devices[i], init_has_userns(in), e) < 0)
+		if (dev_make(&where, &s->devices[i], e) < 0)
 			return -1;
 	}
 	return rootfs_dev_links(in->root_fd, kind == DEV_OWN, e);

@@ -33,6 +33,16 @@ struct attachment {
 	int *late;   /* as in mount_attach */
 };
 
+/* A mount that mount_fs_new made has those attributes already, and none that would have to be cleared. */
+static int apply_to_new(const struct mount_spec *m, int fd, struct err *e)
+{
+	struct mount_spec rest = *m;
+
+	if (!m->rattrs.set && !m->rattrs.clear && !(m->attrs.set & ~MOUNT_FS_ATTRS))
+		rest.attrs.set = rest.attrs.clear = 0;
+	return mount_apply(&rest, fd, e);
+}
+
 /* Without the read-only attribute, which mount_seal gives it. */
 static int attach_writable(const struct mount_spec *m, int fd, int target, int *late,
 			   struct err *e)
@@ -41,7 +51,7 @@ static int attach_writable(const struct mount_spec *m, int fd, int target, int *
 
 	open.attrs.set &= ~(uint64_t) MOUNT_ATTR_RDONLY;
 	open.rattrs.set &= ~(uint64_t) MOUNT_ATTR_RDONLY;
-	if (mount_apply(&open, fd, e) < 0 || mountapi_attach(fd, target, e) < 0)
+	if (apply_to_new(&open, fd, e) < 0 || mountapi_attach(fd, target, e) < 0)
 		return -1;
 	if (!((m->attrs.set | (m->rattrs.set & ~m->attrs.clear)) & MOUNT_ATTR_RDONLY))
 		return 0;
@@ -83,7 +93,7 @@ static int attach_plain(const struct attachment *a, int target, struct err *e)
 	const struct mount_place *where = a->where;
 	auto_close int fd = mount_fs_new(m, where, NULL, e);
 
-	if (fd < 0 || mount_apply(m, fd, e) < 0)
+	if (fd < 0 || apply_to_new(m, fd, e) < 0)
 		return -1;
 	return mountapi_attach(fd, target, e);
 }

@@ -84,11 +84,7 @@ static int make(const struct mount_spec *m, const struct mount_place *where, con
 
 	if (fs < 0 || configure(m, where, data, more, fs, e) < 0)
 		return -1;
-	/* Attributes follow when the content is complete, except those that matter at once. */
-	return mountapi_create(fs,
-			       m->attrs.set & (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
-					       MOUNT_ATTR_NOEXEC),
-			       e);
+	return mountapi_create(fs, m->attrs.set & MOUNT_FS_ATTRS, e);
 }
 
 /* "newinstance,gid=5,mode=0620" without its gid. */

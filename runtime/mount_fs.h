@@ -8,7 +8,11 @@ struct err;
 struct mount_spec;
 struct mount_place;
 
-/* A detached mount of m->type with its data, superblock flags and `more` ("k=v", may be NULL or ""). */
+/* A detached mount of m->type with its data, superblock flags and `more` ("k=v", may be NULL or ""). Of its attributes it
+ * has those of MOUNT_FS_ATTRS. */
+#define MOUNT_FS_ATTRS                                                                         \
+	((uint64_t) MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC |                 \
+	 MOUNT_ATTR__ATIME)
 int mount_fs_new(const struct mount_spec *m, const struct mount_place *where, const char *more,
 		 struct err *e);
 /* Superblock flags and data of what is mounted at target. */

@@ -32,7 +32,7 @@ runtime_SRC += runtime/conntrack.c runtime/netaddr.c runtime/netdev.c runtime/ne
 ifeq ($(DYNAMIC)$(filter gcc,$(CC))$(and $(shell command -v musl-gcc),-musl),gcc-musl)
 carrel-runtime_CC := musl-gcc
 carrel-runtime_SRC := $(addprefix musl/,$(runtime_cli) $(runtime_SRC) $(filter-out base/yaml.c,$(base_SRC)) \
-	runtime/cli/musl/checked.c runtime/cli/musl/errors.c runtime/cli/musl/heap.c)
+	runtime/cli/musl/calls.c runtime/cli/musl/checked.c runtime/cli/musl/errors.c runtime/cli/musl/heap.c)
 system_archives := /usr/lib/$(shell gcc -print-multiarch)
 carrel-runtime_LIBS := $(system_archives)/libseccomp.a $(system_archives)/libyajl_s.a
 musl_flags := -U_FORTIFY_SOURCE -include runtime/cli/musl/compat.h -idirafter /usr/include \

@@ -10,13 +10,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "runtime/seccomp_impl.h"
-
-enum { MAX_CANONICAL = 4 << 20 };
 
 unsigned filter_flags_supported(void)
 {
@@ -129,21 +126,17 @@ static int compile(const struct filter_spec *s, struct filter_program *out, stru
 int filter_compile(const struct filter_spec *s, int cache_fd, struct filter_program *out,
 		   struct err *e)
 {
-	auto_buf struct buf canonical = BUF_LIMIT(MAX_CANONICAL);
 	struct filter_program p = { 0 };
 	bool notifies, cached = false;
 
 	if (filter_check(s, &notifies, e) < 0)
 		return -1;
-	if (cache_fd >= 0) {
-		if (filter_canonical(s, &canonical, e) < 0)
-			return -1;
-		cached = filter_cache_read(cache_fd, &canonical, &p) == 1;
-	}
+	if (cache_fd >= 0)
+		cached = filter_cache_read(cache_fd, s, &p) == 1;
 	if (!cached && compile(s, &p, e) < 0)
 		return -1;
 	if (cache_fd >= 0 && !cached)
-		filter_cache_write(cache_fd, &canonical, &p);
+		filter_cache_write(cache_fd, s, &p);
 	/* There is one thread: nothing to synchronise with, and a listener excludes it. */
 	p.flags = s->flags & ~(unsigned) SECCOMP_FILTER_FLAG_TSYNC;
 	/* Means something only with a listener; without one the kernel refuses it. */

@@ -25,7 +25,7 @@
 #include "base/util.h"
 #include "version.h"
 
-enum { MAX_FILE = 8 << 20 };
+enum { MAX_FILE = 8 << 20, CHUNK = 4096 };
 
 /* In front of a file; lengths in host order, as the instructions are. */
 struct head {
@@ -35,134 +35,226 @@ struct head {
 
 static const char magic[8] = "CRLSCMP1";
 
-/* ---- the profile as bytes ---- */
+/* ---- the profile as bytes: equal bytes, equal program ---- */
 
-static int put(struct buf *b, const void *p, size_t n, struct err *e)
+/* Where the bytes go as they come, for nothing needs all of them at once but a new file. */
+struct sink {
+	void (*take)(void *to, const void *p, size_t n);
+	void *to;
+};
+
+static void put(const struct sink *k, const void *p, size_t n)
 {
-	return buf_append(b, p, n, e);
+	k->take(k->to, p, n);
 }
 
-static int put_u32(struct buf *b, uint32_t v, struct err *e)
+static void put_u32(const struct sink *k, uint32_t v)
 {
-	return put(b, &v, sizeof(v), e);
+	put(k, &v, sizeof(v));
 }
 
-static int put_rule(struct buf *b, const struct filter_rule *r, struct err *e)
+static void put_rule(const struct sink *k, const struct filter_rule *r)
 {
-	if (put_u32(b, r->action, e) < 0 || put_u32(b, (uint32_t) r->n_args, e) < 0)
-		return -1;
+	put_u32(k, r->action);
+	put_u32(k, (uint32_t) r->n_args);
 	for (size_t i = 0; i < r->n_args; i++) {
 		const struct filter_arg *a = &r->args[i];
 
-		if (put_u32(b, a->index, e) < 0 || put_u32(b, (uint32_t) a->op, e) < 0 ||
-		    put(b, &a->value, sizeof(a->value), e) < 0 ||
-		    put(b, &a->value_two, sizeof(a->value_two), e) < 0)
-			return -1;
+		put_u32(k, a->index);
+		put_u32(k, (uint32_t) a->op);
+		put(k, &a->value, sizeof(a->value));
+		put(k, &a->value_two, sizeof(a->value_two));
 	}
 	for (const char *const *name = r->names; *name; name++)
-		if (put(b, *name, strlen(*name) + 1, e) < 0)
-			return -1;
+		put(k, *name, strlen(*name) + 1);
 	/* An empty name ends the list: no rule can run into the next. */
-	return put(b, "", 1, e);
+	put(k, "", 1);
 }
 
-int filter_canonical(const struct filter_spec *s, struct buf *out, struct err *e)
+static void put_profile(const struct sink *k, const struct filter_spec *s)
 {
 	const struct scmp_version *v = seccomp_version();
-	uint32_t lib = v ? v->major << 16 | v->minor << 8 | v->micro : 0;
 
 	/* Another compiler or another library may give another program. */
-	if (put(out, CARREL_VERSION, sizeof(CARREL_VERSION), e) < 0 ||
-	    put_u32(out, lib, e) < 0 || put_u32(out, seccomp_arch_native(), e) < 0 ||
-	    put_u32(out, s->default_action, e) < 0 ||
-	    put_u32(out, (uint32_t) s->n_arches, e) < 0)
-		return -1;
+	put(k, CARREL_VERSION, sizeof(CARREL_VERSION));
+	put_u32(k, v ? v->major << 16 | v->minor << 8 | v->micro : 0);
+	put_u32(k, seccomp_arch_native());
+	put_u32(k, s->default_action);
+	put_u32(k, (uint32_t) s->n_arches);
 	for (size_t i = 0; i < s->n_arches; i++)
-		if (put_u32(out, s->arches[i], e) < 0)
-			return -1;
+		put_u32(k, s->arches[i]);
 	for (size_t i = 0; i < s->n_rules; i++)
-		if (put_rule(out, &s->rules[i], e) < 0)
-			return -1;
-	return 0;
+		put_rule(k, &s->rules[i]);
 }
 
-/* ---- files ---- */
+/* ---- its length and its file's name ---- */
+
+struct digest {
+	uint64_t h;
+	size_t n;
+};
+
+/* FNV-1a, eight bytes at a time: it only has to spread profiles over 256 names. */
+static void digest_take(void *to, const void *p, size_t n)
+{
+	struct digest *d = to;
+
+	d->n += n;
+	for (const char *at = p; n > 0;) {
+		const size_t k = MIN(n, sizeof(uint64_t));
+		uint64_t word = 0;
+
+		memcpy(&word, at, k);
+		d->h = (d->h ^ word) * 0x100000001b3u;
+		d->h ^= d->h >> 32;
+		at += k;
+		n -= k;
+	}
+}
+
+static struct digest digest_of(const struct filter_spec *s)
+{
+	struct digest d = { .h = 0xcbf29ce484222325u };
+
+	put_profile(&(struct sink){ digest_take, &d }, s);
+	return d;
+}
 
 struct file_name {
 	char s[16];
 };
 
-/* FNV-1a, folded: it only has to spread profiles over 256 names. */
-static struct file_name name_of(const struct buf *canonical)
+static struct file_name name_of(const struct digest *d)
 {
-	const uint8_t *p = buf_bytes(canonical);
-	uint64_t h = 0xcbf29ce484222325u;
 	struct file_name name;
 
-	for (size_t i = 0; i < buf_len(canonical); i++)
-		h = (h ^ p[i]) * 0x100000001b3u;
-	h ^= h >> 32;
-	h ^= h >> 16;
-	snprintf(name.s, sizeof(name.s), "%02x.bpf", (unsigned) (h ^ h >> 8) & 0xff);
+	snprintf(name.s, sizeof(name.s), "%02x.bpf",
+		 (unsigned) (d->h ^ d->h >> 16 ^ d->h >> 8) & 0xff);
 	return name;
 }
 
-static bool only_ours(int fd, mode_t type)
-{
-	struct stat st;
+/* ---- reading ---- */
 
-	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type && st.st_uid == geteuid() &&
-	       (st.st_mode & 022) == 0;
+static bool only_ours(int fd, mode_t type, struct stat *st)
+{
+	return fstat(fd, st) == 0 && (st->st_mode & S_IFMT) == type &&
+	       st->st_uid == geteuid() && (st->st_mode & 022) == 0;
 }
 
 static bool trusted_dir(int cache_fd)
 {
-	if (only_ours(cache_fd, S_IFDIR))
+	struct stat st;
+
+	if (only_ours(cache_fd, S_IFDIR, &st))
 		return true;
 	log_debug("seccomp cache not used: its directory is not ours alone");
 	return false;
 }
 
-/* The layout is exact: head, profile, instructions, end of file. */
-static int take(const struct buf *file, const struct buf *canonical, struct filter_program *out)
-{
-	const uint8_t *p = buf_bytes(file);
-	struct head h;
-	size_t n;
+/* A file in pieces, as what is compared with it comes in pieces. */
+struct reader {
+	int fd;
+	size_t at, have;
+	bool same;
+	uint8_t chunk[CHUNK];
+};
 
-	if (buf_len(file) < sizeof(h))
+static bool fill(struct reader *r)
+{
+	const ssize_t n = read(r->fd, r->chunk, sizeof(r->chunk));
+
+	r->at = 0;
+	r->have = n > 0 ? (size_t) n : 0;
+	return r->have > 0;
+}
+
+static bool next_bytes(struct reader *r, void *p, size_t n)
+{
+	for (uint8_t *to = p; n > 0;) {
+		if (r->at == r->have && !fill(r))
+			return false;
+		const size_t k = MIN(n, r->have - r->at);
+
+		memcpy(to, r->chunk + r->at, k);
+		r->at += k;
+		to += k;
+		n -= k;
+	}
+	return true;
+}
+
+static void compare_take(void *to, const void *p, size_t n)
+{
+	struct reader *r = to;
+
+	for (const uint8_t *at = p; n > 0 && r->same;) {
+		if (r->at == r->have && !fill(r)) {
+			r->same = false;
+			return;
+		}
+		const size_t k = MIN(n, r->have - r->at);
+
+		r->same = memcmp(r->chunk + r->at, at, k) == 0;
+		r->at += k;
+		at += k;
+		n -= k;
+	}
+}
+
+/* The layout is exact: head, profile, instructions, end of file. */
+static int take(int fd, off_t size, const struct filter_spec *s, size_t canonical,
+		struct filter_program *out)
+{
+	struct reader r = { .fd = fd, .same = true };
+	struct head h;
+
+	if (!next_bytes(&r, &h, sizeof(h)) || memcmp(h.magic, magic, sizeof(magic)) != 0 ||
+	    h.canonical != canonical || h.insns == 0 || h.insns > BPF_MAXINSNS)
 		return 0;
-	memcpy(&h, p, sizeof(h));
-	n = (size_t) h.insns * sizeof(struct sock_filter);
-	if (memcmp(h.magic, magic, sizeof(magic)) != 0 || h.canonical != buf_len(canonical) ||
-	    h.insns == 0 || h.insns > BPF_MAXINSNS ||
-	    buf_len(file) != sizeof(h) + h.canonical + n)
+	const size_t n = (size_t) h.insns * sizeof(struct sock_filter);
+	if ((size_t) size != sizeof(h) + canonical + n)
 		return 0;
-	if (memcmp(p + sizeof(h), buf_bytes(canonical), h.canonical) != 0)
+	put_profile(&(struct sink){ compare_take, &r }, s);
+	if (!r.same)
 		return 0;
-	out->insns = malloc(n);
-	if (!out->insns)
+	struct filter_program p = { .insns = xalloc(n), .n = (uint16_t) h.insns };
+	if (!next_bytes(&r, p.insns, n)) {
+		filter_program_fini(&p);
 		return 0;
-	memcpy(out->insns, p + sizeof(h) + h.canonical, n);
-	out->n = (uint16_t) h.insns;
+	}
+	*out = p;
 	return 1;
 }
 
-int filter_cache_read(int cache_fd, const struct buf *canonical, struct filter_program *out)
+int filter_cache_read(int cache_fd, const struct filter_spec *s, struct filter_program *out)
 {
-	auto_buf struct buf file = BUF_LIMIT(MAX_FILE);
-	struct file_name name = name_of(canonical);
-	struct err ignored = ERR_NONE;
-	auto_close int fd = -1;
+	const struct digest d = digest_of(s);
+	const struct file_name name = name_of(&d);
+	struct stat st;
 
 	if (!trusted_dir(cache_fd))
 		return 0;
-	fd = openat(cache_fd, name.s, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || !only_ours(fd, S_IFREG))
+	auto_close int fd =
+		openat(cache_fd, name.s, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || !only_ours(fd, S_IFREG, &st))
 		return 0;
-	if (fd_read_all(fd, MAX_FILE - 1, &file, &ignored) < 0)
-		return 0;
-	return take(&file, canonical, out);
+	return take(fd, st.st_size, s, d.n, out);
+}
+
+/* ---- writing ---- */
+
+struct gathered {
+	struct buf *b;
+	struct err *e;
+	bool failed;
+};
+
+static void gather_take(void *to, const void *p, size_t n)
+{
+	struct gathered *g = to;
+
+	if (!g->failed)
+		g->failed = buf_append(g->b, p, n, g->e) < 0;
 }
 
 /* The file has no name before it is whole: nothing of a runtime that is killed meanwhile stays, and nobody would ever
@@ -184,20 +276,29 @@ static int write_whole(int cache_fd, const char *name, const struct buf *file, s
 	return 0;
 }
 
-void filter_cache_write(int cache_fd, const struct buf *canonical,
+static int render(const struct filter_spec *s, const struct digest *d,
+		  const struct filter_program *p, struct buf *out, struct err *e)
+{
+	struct head h = { .canonical = (uint32_t) d->n, .insns = p->n };
+	struct gathered g = { .b = out, .e = e };
+
+	memcpy(h.magic, magic, sizeof(h.magic));
+	if (buf_append(out, &h, sizeof(h), e) < 0)
+		return -1;
+	put_profile(&(struct sink){ gather_take, &g }, s);
+	return g.failed ? -1 : buf_append(out, p->insns, p->n * sizeof(*p->insns), e);
+}
+
+void filter_cache_write(int cache_fd, const struct filter_spec *s,
 			const struct filter_program *p)
 {
 	auto_buf struct buf file = BUF_LIMIT(MAX_FILE);
-	struct file_name name = name_of(canonical);
-	struct head h = { .canonical = (uint32_t) buf_len(canonical), .insns = p->n };
+	const struct digest d = digest_of(s);
 	struct err why = ERR_NONE;
 
-	memcpy(h.magic, magic, sizeof(h.magic));
 	if (!trusted_dir(cache_fd))
 		return;
-	if (buf_append(&file, &h, sizeof(h), &why) < 0 ||
-	    buf_append(&file, buf_bytes(canonical), buf_len(canonical), &why) < 0 ||
-	    buf_append(&file, p->insns, p->n * sizeof(*p->insns), &why) < 0 ||
-	    write_whole(cache_fd, name.s, &file, &why) < 0)
+	if (render(s, &d, p, &file, &why) < 0 ||
+	    write_whole(cache_fd, name_of(&d).s, &file, &why) < 0)
 		log_debug("seccomp cache not written: %s", why.msg);
 }

@@ -9,8 +9,6 @@
 
 #include "runtime/seccomp.h"
 
-struct buf;
-
 /* All conditions hold: the action. No conditions: it always applies. */
 struct filter_clause {
 	uint32_t action;
@@ -57,12 +55,10 @@ int filter_syscall_number(uint32_t arch, const char *name);
 
 int filter_generate(const struct filter_tables *t, struct filter_program *out, struct err *e);
 
-/* The whole profile as bytes: equal bytes, equal program. */
-int filter_canonical(const struct filter_spec *s, struct buf *out, struct err *e);
 /* Returns 1 and the program when the cache holds exactly this profile and may be trusted, else 0. */
-int filter_cache_read(int cache_fd, const struct buf *canonical, struct filter_program *out);
+int filter_cache_read(int cache_fd, const struct filter_spec *s, struct filter_program *out);
 /* Failing to write is no failure: the next start compiles again. */
-void filter_cache_write(int cache_fd, const struct buf *canonical,
+void filter_cache_write(int cache_fd, const struct filter_spec *s,
 			const struct filter_program *p);
 
 #endif

@@ -32,9 +32,11 @@ int cli_fail(const struct cli *c, const char *command, const struct err *why, in
 enum { CLI_OUTPUT_MAX = 16 << 20 };
 /* To stdout; returns the exit code. */
 int cli_print(const struct cli *c, const char *command, struct buf *out);
+/* Whether the options say that systemd makes the cgroup. */
+bool cli_asks_systemd(const struct cli *c);
 /* For commands that enter a container: checks --preserve-fds, executes the program again from where a container
- * cannot reach its file, and then settles the rest. */
-int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e);
+ * cannot reach its file, and then settles the rest. may_ask_systemd: carrel-sdbus can be found afterwards. */
+int cli_enter(struct cli *c, uint64_t preserve_fds, bool may_ask_systemd, struct err *e);
 /* How many sockets a service manager has given to this process (LISTEN_FDS, LISTEN_PID): 3 and what follows. */
 unsigned cli_listen_fds(void);
 

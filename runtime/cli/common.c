@@ -53,10 +53,11 @@ unsigned cli_listen_fds(void)
 	return (unsigned) value;
 }
 
-int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e)
+int cli_enter(struct cli *c, uint64_t preserve_fds, bool may_ask_systemd, struct err *e)
 {
 	if (check_preserved(preserve_fds, e) < 0)
 		return -1;
-	sdbus_remember_program();
+	if (may_ask_systemd)
+		sdbus_remember_program();
 	return seal_self(c->argv, e) < 0 ? -1 : cli_settle(c, e);
 }

@@ -51,11 +51,17 @@ static int open_log(struct cli *c, struct err *e)
 	return 0;
 }
 
+bool cli_asks_systemd(const struct cli *c)
+{
+	return c->systemd_cgroup ||
+	       (c->cgroup_manager && strcmp(c->cgroup_manager, "systemd") == 0);
+}
+
 static int choose_driver(struct cli *c, struct err *e)
 {
 	const char *name = c->cgroup_manager ? c->cgroup_manager : "cgroupfs";
 
-	if (c->systemd_cgroup || strcmp(name, "systemd") == 0)
+	if (cli_asks_systemd(c))
 		c->env.driver = CGROUP_DRIVER_SYSTEMD;
 	else if (strcmp(name, "cgroupfs") == 0)
 		c->env.driver = CGROUP_DRIVER_FS;

@@ -83,6 +83,26 @@ static void same(struct buf *a, struct buf *b)
 		abort();
 }
 
+/* Of a text that the document takes: the same tree as `want`, or none. */
+static void check_taken(const uint8_t *data, size_t n, struct buf *want)
+{
+	auto_buf struct buf given = BUF_LIMIT(64 << 20), out = BUF_LIMIT(64 << 20);
+	auto_json struct json_doc *doc = NULL;
+	struct err e = ERR_NONE;
+
+	if (buf_append(&given, data, n, &e) < 0)
+		abort();
+	if (json_parse_buf(&given, NULL, &doc, &e) < 0) {
+		if (want)
+			abort();
+		return;
+	}
+	if (!want)
+		abort();
+	print(json_root(doc), false, &out);
+	same(want, &out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	/* Escapes and indentation may lengthen a text; nothing is lost by a wide limit here. */
@@ -95,9 +115,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (json_parse((const char *) data, n, NULL, &doc, &e) < 0) {
 		if (!e.code || !e.msg[0])
 			abort();
+		check_taken(data, n, NULL);
 		return 0;
 	}
 	print(json_root(doc), false, &first);
+	check_taken(data, n, &first);
 	print(json_root(doc), true, &pretty);
 	if (json_parse(buf_str(&pretty), buf_len(&pretty), &wide, &again, &e) < 0)
 		abort();

@@ -18,6 +18,26 @@
 #include "base/json.h"
 #include "base/util.h"
 
+/* A text that the document takes has the same tree, or the same fault, as one that it copies from. */
+static inline void parses_as(const char *text, size_t n, const struct json_limits *limits,
+			     struct json_doc *want, const struct err *fault)
+{
+	auto_buf struct buf given = BUF_LIMIT(64 << 20), one = BUF_LIMIT(64 << 20),
+			    two = BUF_LIMIT(64 << 20);
+	auto_json struct json_doc *doc = NULL;
+	struct err e = ERR_NONE;
+
+	assert_int_equal(buf_append(&given, text, n, &e), 0);
+	assert_int_equal(json_parse_buf(&given, limits, &doc, &e), want ? 0 : -1);
+	if (!want) {
+		assert_string_equal(e.msg, fault->msg);
+		return;
+	}
+	assert_int_equal(json_print(json_root(want), false, &one, &e), 0);
+	assert_int_equal(json_print(json_root(doc), false, &two, &e), 0);
+	assert_string_equal(buf_str(&one), buf_str(&two));
+}
+
 static inline struct json_doc *parse_n(const char *text, size_t n,
 				       const struct json_limits *limits, struct err *e)
 {
@@ -30,6 +50,7 @@ static inline struct json_doc *parse_n(const char *text, size_t n,
 		assert_null(doc);
 		assert_string_not_equal(e->msg, "");
 	}
+	parses_as(text, n, limits, doc, e);
 	return doc;
 }
 

@@ -134,6 +134,31 @@ static void strings_are_decoded(void **state)
 	assert_string_equal(json_at_index(root, 4)->str.s, "\xf0\x9f\x98\x80");
 }
 
+/* Without escapes they stay in the text, with one they cannot; a NUL byte is known of both kinds. */
+static void strings_stay_in_their_text(void **state)
+{
+	static const char text[] =
+		"{\"plain\":\"a\",\"\\u0065\":\"b\\n\",\"nul\":\"\\u0000\",\"\":[\"\",\"z\"]}";
+	auto_buf struct buf given = BUF_LIMIT(1 << 20);
+	auto_json struct json_doc *doc = NULL, *copy = json_doc_new();
+	struct err e = ERR_NONE;
+	const char *s;
+
+	assert_int_equal(buf_puts(&given, text, &e), 0);
+	assert_int_equal(json_parse_buf(&given, NULL, &doc, &e), 0);
+	assert_int_equal(buf_len(&given), 0);
+	struct json *root = json_root(doc);
+	assert_string_equal(json_str_or(root, "plain", NULL), "a");
+	assert_string_equal(json_str_or(root, "e", NULL), "b\n");
+	assert_string_equal(json_at_index(json_get(root, ""), 0)->str.s, "");
+	assert_string_equal(json_at_index(json_get(root, ""), 1)->str.s, "z");
+	assert_int_equal(json_decode_str(json_get(root, "plain"), NULL, &s, &e), 0);
+	assert_int_equal(json_decode_str(json_get(root, "nul"), NULL, &s, &e), -1);
+	assert_string_equal(e.msg, "holds a NUL byte");
+	root = json_copy(copy, root);
+	assert_int_equal(json_decode_str(json_get(root, "nul"), NULL, &s, &e), -1);
+}
+
 static void broken_text_is_refused(void **state)
 {
 	static const char *const rows[] = {
@@ -449,6 +474,7 @@ int main(void)
 		cmocka_unit_test(any_value_may_be_the_root),
 		cmocka_unit_test(numbers_are_exact),
 		cmocka_unit_test(strings_are_decoded),
+		cmocka_unit_test(strings_stay_in_their_text),
 		cmocka_unit_test(broken_text_is_refused),
 		cmocka_unit_test(trailing_bytes_are_refused),
 		cmocka_unit_test(errors_name_the_place),

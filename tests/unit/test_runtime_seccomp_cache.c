@@ -33,12 +33,9 @@ static char *only_file(int dirfd)
 /* Whether the cache has an answer for the spec. */
 static bool hit(const struct filter_spec *s, int cache_fd)
 {
-	auto_buf struct buf canonical = BUF_LIMIT(1 << 20);
 	struct filter_program p = { 0 };
-	int r;
+	const int r = filter_cache_read(cache_fd, s, &p);
 
-	assert_ok(filter_canonical(s, &canonical, &e));
-	r = filter_cache_read(cache_fd, &canonical, &p);
 	filter_program_fini(&p);
 	return r == 1;
 }
