@@ -125,7 +125,7 @@ struct json *json_get(const struct json *obj, const char *key)
 	if (!obj || obj->type != JSON_OBJECT)
 		return NULL;
 	json_each (m, obj) {
-		if (strcmp(m->key, key) == 0)
+		if (m->key[0] == key[0] && strcmp(m->key, key) == 0)
 			return m;
 	}
 	return NULL;

@@ -65,8 +65,14 @@ char *xstrdup(const char *s)
 char *xasprintf(const char *fmt, ...)
 {
 	va_list ap;
-	char *p = NULL;
+	char small[256], *p = NULL;
 
+	/* vasprintf formats twice, the first time for the length alone. */
+	va_start(ap, fmt);
+	const int n = vsnprintf(small, sizeof(small), fmt, ap);
+	va_end(ap);
+	if (n >= 0 && (size_t) n < sizeof(small))
+		return xstrndup(small, (size_t) n);
 	va_start(ap, fmt);
 	if (vasprintf(&p, fmt, ap) < 0)
 		abort();

@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
 
@@ -280,9 +281,19 @@ static void unmake(struct cgroup *cg)
 			(void) rmdir(cg->h[i].path);
 }
 
+/* A container in a user namespace looks into its groups, whatever the umask of the runtime's caller. */
+static int open_readable(const struct cgroup_spec *s, struct cgroup *cg, struct err *e)
+{
+	const mode_t callers = umask(022);
+	const int r = cg->be->open(s, cg, e);
+
+	(void) umask(callers);
+	return r;
+}
+
 static int fill(const struct cgroup_spec *s, struct cgroup *cg, struct err *e)
 {
-	if (cg->be->open(s, cg, e) < 0)
+	if (open_readable(s, cg, e) < 0)
 		return -1;
 	if (cg->n == 0) {
 		cgroup_disable(cg);

@@ -173,12 +173,17 @@ int device_rules_fold(struct device_rules *t, struct err *e)
 	return 0;
 }
 
-static void number(int64_t v, char out[24])
+/* "c 1:3 rwm" */
+static void rule_text(const struct cgroup_device *d, char out[64])
 {
-	if (v < 0)
-		snprintf(out, 24, "*");
-	else
-		snprintf(out, 24, "%" PRId64, v);
+	static const char *const access[] = { "", "r", "w", "rw", "m", "rm", "wm", "rwm" };
+	char major[24] = "*", minor[24] = "*";
+
+	if (d->major >= 0)
+		snprintf(major, sizeof(major), "%" PRId64, d->major);
+	if (d->minor >= 0)
+		snprintf(minor, sizeof(minor), "%" PRId64, d->minor);
+	snprintf(out, 64, "%c %s:%s %s", d->type, major, minor, access[d->access & RWM]);
 }
 
 /* Through a file that stays open over all of them. */
@@ -193,15 +198,11 @@ int device_rules_write(const struct cgroup_hier *h, const char *file,
 		return err_sys(e, "linux.resources.devices: open %s/%s", h->path, file);
 	for (size_t i = 0; i < t->n; i++) {
 		const struct cgroup_device *d = &t->v[i];
-		char major[24], minor[24], text[64];
+		char text[64];
 
 		if (!d->access)
 			continue;
-		number(d->major, major);
-		number(d->minor, minor);
-		snprintf(text, sizeof(text), "%c %s:%s %s%s%s", d->type, major, minor,
-			 d->access & R ? "r" : "", d->access & W ? "w" : "",
-			 d->access & M ? "m" : "");
+		rule_text(d, text);
 		if (write(fd, text, strlen(text)) < 0)
 			return err_sys(e, "linux.resources.devices: write \"%s\" to %s/%s",
 				       text, h->path, file);

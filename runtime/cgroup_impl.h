@@ -109,7 +109,7 @@ bool cgroup_list_has(const char *list, const char *word);
 /* ---- cgroup_tree.c: making, walking and removing directories ---- */
 
 /* Makes path (relative to root_fd) with its parents; returns 1 when the last one was made, 0 when it was
- * there. `made`, when not NULL, is called for each directory that was made, outermost first. */
+ * there. `made`, when not NULL, is called for each directory that was made, outermost first. The umask is cgroup.c's. */
 typedef int (*cgroup_made_fn)(int root_fd, const char *path, struct err *e);
 int cgroup_mkdirs(int root_fd, const char *path, cgroup_made_fn made, struct err *e);
 /* The pids below dir_fd, subtree included, appended to *v. A directory that is gone counts as empty. */

@@ -20,17 +20,7 @@
 #include "base/fd.h"
 #include "base/str.h"
 
-enum { MAX_DEPTH = 200, MAX_PID_TEXT = 64 << 20, PARENT_TRIES = 16 };
-
-/* A container in a user namespace looks into its groups, whatever the umask of the runtime's caller. */
-static int make_dir(int root_fd, const char *path)
-{
-	const mode_t callers = umask(022);
-	const int r = mkdirat(root_fd, path, 0755);
-
-	(void) umask(callers);
-	return r;
-}
+enum { MAX_DEPTH = 200, MAX_PID_TEXT = 64 << 20, PARENT_TRIES = 16, DIR_MODE = 0755 };
 
 /* What cannot be completed is not left behind. */
 static int complete(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
@@ -44,7 +34,7 @@ static int complete(int root_fd, const char *path, cgroup_made_fn made, struct e
 /* One level of the slow way. Returns 1 made, 0 was there. */
 static int make_one(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
 {
-	if (make_dir(root_fd, path) < 0) {
+	if (mkdirat(root_fd, path, DIR_MODE) < 0) {
 		if (errno == EEXIST)
 			return 0;
 		return err_sys(e, "make cgroup %s", path);
@@ -71,7 +61,7 @@ static int make_all(int root_fd, const char *path, cgroup_made_fn made, struct e
 
 int cgroup_mkdirs(int root_fd, const char *path, cgroup_made_fn made, struct err *e)
 {
-	int r = make_dir(root_fd, path);
+	int r = mkdirat(root_fd, path, DIR_MODE);
 
 	if (r == 0)
 		return complete(root_fd, path, made, e);

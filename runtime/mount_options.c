@@ -123,7 +123,7 @@ const char *const *mount_option_names(void)
 static const struct option *find(const char *name)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		if (strcmp(options[i].name, name) == 0)
+		if (options[i].name[0] == name[0] && strcmp(options[i].name, name) == 0)
 			return &options[i];
 	}
 	return NULL;

@@ -100,11 +100,14 @@ static void digest_take(void *to, const void *p, size_t n)
 	struct digest *d = to;
 
 	d->n += n;
-	for (const char *at = p; n > 0;) {
+	for (const uint8_t *at = p; n > 0;) {
 		const size_t k = MIN(n, sizeof(uint64_t));
 		uint64_t word = 0;
 
-		memcpy(&word, at, k);
+		if (k == sizeof(word))
+			memcpy(&word, at, sizeof(word));
+		for (size_t i = 0; k < sizeof(word) && i < k; i++)
+			word = word << 8 | at[i];
 		d->h = (d->h ^ word) * 0x100000001b3u;
 		d->h ^= d->h >> 32;
 		at += k;

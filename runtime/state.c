@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -258,6 +259,14 @@ struct stat_line {
 	uint64_t start_time;
 };
 
+/* The n-th of the words that blanks separate, from a blank on. */
+static const char *nth_word(const char *s, int n)
+{
+	for (; n > 0 && s; n--)
+		s = strchr(s + 1, ' ');
+	return s;
+}
+
 /* Fields 1, 3 and 22 of a /proc/PID/stat; 1 when there is no such process. The name in field 2 may hold
  * anything: count from its last ')'. */
 static int read_stat(const char *path, struct stat_line *out, struct err *e)
@@ -269,12 +278,16 @@ static int read_stat(const char *path, struct stat_line *out, struct err *e)
 	if (n < 0)
 		return errno == ENOENT || errno == ESRCH ? 1 : err_sys(e, "%s", path);
 	text[n] = '\0';
-	const char *p = strrchr(text, ')');
-	if (!p || sscanf(text, "%d", &out->pid) != 1 ||
-	    sscanf(p + 1,
-		   " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-		   "%" SCNu64,
-		   &out->status, &out->start_time) != 2)
+	const char *name_end = strrchr(text, ')'), *start_time;
+	char *end;
+
+	start_time = name_end ? nth_word(name_end + 1, 22 - 3) : NULL;
+	if (!start_time || name_end[1] != ' ')
+		return err_set(e, EPROTO, "%s is not understood", path);
+	out->pid = (pid_t) strtol(text, NULL, 10);
+	out->status = name_end[2];
+	out->start_time = strtoull(start_time, &end, 10);
+	if (out->pid <= 0 || *end != ' ')
 		return err_set(e, EPROTO, "%s is not understood", path);
 	return 0;
 }
@@ -385,10 +398,18 @@ int state_load(int dir_fd, struct state **out, struct err *e)
 {
 	auto_state struct state *s = xalloc(sizeof(*s));
 
-	if (faccessat(dir_fd, state_file, F_OK, 0) < 0 && errno == ENOENT)
-		return 1;
-	if (json_parse_file(dir_fd, state_file, NULL, &s->doc, e) < 0 || decode(s, e) < 0 ||
-	    state_read_init(dir_fd, s, e) < 0)
+	auto_buf struct buf text = BUF_LIMIT(STATE_MAX);
+	struct err why = ERR_NONE;
+
+	if (fd_read_file(dir_fd, state_file, STATE_MAX, &text, &why) < 0) {
+		if (why.code == ENOENT)
+			return 1;
+		*e = why;
+		return -1;
+	}
+	if (json_parse_buf(&text, NULL, &s->doc, e) < 0)
+		return err_wrap(e, "%s", state_file);
+	if (decode(s, e) < 0 || state_read_init(dir_fd, s, e) < 0)
 		return -1;
 	*out = take_ptr(&s);
 	return 0;

@@ -14,6 +14,7 @@ struct err;
 struct cli {
 	const char *root, *log, *log_format, *log_level, *rootless, *cgroup_manager;
 	bool debug, systemd_cgroup;
+	bool sealed;	   /* by cli_seal_early */
 	char *const *argv; /* for seal_self */
 	char *own_root;	   /* what env.root points at, when it is not from argv */
 	struct container_env env;
@@ -32,11 +33,12 @@ int cli_fail(const struct cli *c, const char *command, const struct err *why, in
 enum { CLI_OUTPUT_MAX = 16 << 20 };
 /* To stdout; returns the exit code. */
 int cli_print(const struct cli *c, const char *command, struct buf *out);
-/* Whether the options say that systemd makes the cgroup. */
-bool cli_asks_systemd(const struct cli *c);
-/* For commands that enter a container: checks --preserve-fds, executes the program again from where a container
- * cannot reach its file, and then settles the rest. may_ask_systemd: carrel-sdbus can be found afterwards. */
-int cli_enter(struct cli *c, uint64_t preserve_fds, bool may_ask_systemd, struct err *e);
+/* Where the name of a command that enters a container is among the words, the program is executed again from where a container
+ * cannot reach its file, and what is read of the command line is read once. True when it is there; what prevents it is for
+ * cli_enter to find again, and to report. */
+bool cli_seal_early(char *const *argv);
+/* For commands that enter a container, which need that place: checks --preserve-fds and settles the rest. */
+int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e);
 /* How many sockets a service manager has given to this process (LISTEN_FDS, LISTEN_PID): 3 and what follows. */
 unsigned cli_listen_fds(void);
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -53,11 +54,32 @@ unsigned cli_listen_fds(void)
 	return (unsigned) value;
 }
 
-int cli_enter(struct cli *c, uint64_t preserve_fds, bool may_ask_systemd, struct err *e)
+static bool is_any_of(const char *word, const char *const *list)
 {
-	if (check_preserved(preserve_fds, e) < 0)
-		return -1;
-	if (may_ask_systemd)
+	while (*list && strcmp(*list, word) != 0)
+		list++;
+	return *list;
+}
+
+bool cli_seal_early(char *const *argv)
+{
+	static const char *const commands[] = { "create", "run", "exec", NULL };
+	struct err later = ERR_NONE;
+	bool enters = false, may_ask_systemd = false;
+
+	for (char *const *word = argv + 1; argv[0] && *word; word++) {
+		enters |= is_any_of(*word, commands);
+		/* The option, a value of the other option; of exec the container decides. */
+		may_ask_systemd |= strstr(*word, "systemd") || strcmp(*word, "exec") == 0;
+	}
+	if (enters && may_ask_systemd)
 		sdbus_remember_program();
-	return seal_self(c->argv, e) < 0 ? -1 : cli_settle(c, e);
+	return enters && seal_self(argv, &later) == 0;
+}
+
+int cli_enter(struct cli *c, uint64_t preserve_fds, struct err *e)
+{
+	if (!c->sealed && seal_self(c->argv, e) < 0)
+		return -1;
+	return check_preserved(preserve_fds, e) < 0 ? -1 : cli_settle(c, e);
 }

@@ -67,8 +67,7 @@ int cli_exec(void *global, const char **operands, int n, void *opts)
 		err_set(&e, EINVAL, "COMMAND and --process exclude each other");
 		return cli_fail(c, "exec", &e, EXIT_EXEC_FAILED);
 	}
-	if (cli_enter(c, o->preserve_fds, true, &e) < 0 ||
-	    container_exec(&c->env, &a, &code, &e) < 0)
+	if (cli_enter(c, o->preserve_fds, &e) < 0 || container_exec(&c->env, &a, &code, &e) < 0)
 		return cli_fail(c, "exec", &e, EXIT_EXEC_FAILED);
 	return code;
 }

@@ -51,17 +51,11 @@ static int open_log(struct cli *c, struct err *e)
 	return 0;
 }
 
-bool cli_asks_systemd(const struct cli *c)
-{
-	return c->systemd_cgroup ||
-	       (c->cgroup_manager && strcmp(c->cgroup_manager, "systemd") == 0);
-}
-
 static int choose_driver(struct cli *c, struct err *e)
 {
 	const char *name = c->cgroup_manager ? c->cgroup_manager : "cgroupfs";
 
-	if (cli_asks_systemd(c))
+	if (c->systemd_cgroup || strcmp(name, "systemd") == 0)
 		c->env.driver = CGROUP_DRIVER_SYSTEMD;
 	else if (strcmp(name, "cgroupfs") == 0)
 		c->env.driver = CGROUP_DRIVER_FS;
@@ -173,7 +167,7 @@ static bool wants_exec(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct cli c = { .argv = argv };
+	struct cli c = { .argv = argv, .sealed = cli_seal_early(argv) };
 	struct opt_parsed p = { 0 };
 	struct err e = ERR_NONE;
 	int code;

@@ -55,8 +55,7 @@ int cli_create(void *global, const char **operands, int n, void *opts)
 	const struct create_args a = create_args(operands[0], o);
 	struct err e = ERR_NONE;
 
-	if (cli_enter(c, a.preserve_fds, cli_asks_systemd(c), &e) < 0 ||
-	    container_create(&c->env, &a, &e) < 0)
+	if (cli_enter(c, a.preserve_fds, &e) < 0 || container_create(&c->env, &a, &e) < 0)
 		return cli_fail(c, "create", &e, 1);
 	return 0;
 }
@@ -69,8 +68,7 @@ int cli_run(void *global, const char **operands, int n, void *opts)
 	struct err e = ERR_NONE;
 	int code = 0;
 
-	if (cli_enter(c, a.preserve_fds, cli_asks_systemd(c), &e) == 0 &&
-	    container_run(&c->env, &a, &code, &e) == 0)
+	if (cli_enter(c, a.preserve_fds, &e) == 0 && container_run(&c->env, &a, &code, &e) == 0)
 		return code;
 	/* To who called run, the program that cannot be executed speaks for itself, as in a shell. */
 	if (!c->log && !c->log_format && str_has_prefix(e.msg, "exec /")) {
