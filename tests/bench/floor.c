@@ -53,18 +53,24 @@ static void put(const char *path, const char *text)
 /* ---- control groups ---- */
 
 static const struct group {
-	const char *controller, *files[4][2];
+	const char *controller, *files[10][2];
 } groups[] = {
 	{ "memory", { { "memory.limit_in_bytes", "536870912" } } },
 	{ "pids", { { "pids.max", "128" } } },
 	{ "cpu", { { "cpu.cfs_period_us", "100000" }, { "cpu.cfs_quota_us", "50000" } } },
 	{ "devices",
 	  { { "devices.deny", "a" },
-	    { "devices.allow", "c 1:* rwm" },
-	    { "devices.allow", "c 5:* rwm" } } },
+	    { "devices.allow", "c 1:3 rwm" },
+	    { "devices.allow", "c 1:5 rwm" },
+	    { "devices.allow", "c 1:7 rwm" },
+	    { "devices.allow", "c 1:8 rwm" },
+	    { "devices.allow", "c 1:9 rwm" },
+	    { "devices.allow", "c 5:0 rwm" },
+	    { "devices.allow", "c 5:2 rwm" },
+	    { "devices.allow", "c 136:* rwm" } } },
 	{ "freezer", { { NULL } } },
 };
-enum { N_GROUPS = sizeof(groups) / sizeof(groups[0]) };
+enum { N_GROUPS = sizeof(groups) / sizeof(groups[0]), N_FILES = 10 };
 
 static void group_dir(char out[128], const char *controller)
 {
@@ -93,7 +99,7 @@ static int make_groups(int tasks[N_GROUPS], int *v2_fd)
 	for (int i = 0; i < N_GROUPS; i++) {
 		group_dir(dir, groups[i].controller);
 		must(mkdir(dir, 0755) == 0, dir);
-		for (int k = 0; k < 4 && groups[i].files[k][0]; k++) {
+		for (int k = 0; k < N_FILES && groups[i].files[k][0]; k++) {
 			(void) snprintf(path, sizeof(path), "%s/%s", dir,
 					groups[i].files[k][0]);
 			put(path, groups[i].files[k][1]);

@@ -1,5 +1,5 @@
 # What `make bench` runs beside the programs: static, so that no dynamic linker is measured.
-BENCH_PROGRAMS := $(O)/tests/bench/floor $(O)/tests/bench/peak $(O)/tests/bench/enter
+BENCH_PROGRAMS := $(O)/tests/bench/floor $(O)/tests/bench/peak $(O)/tests/bench/enter $(O)/tests/bench/storm
 $(BENCH_PROGRAMS) $(O)/tests/bench/reads: $(O)/tests/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
