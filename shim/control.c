@@ -245,6 +245,21 @@ void control_started(struct control *c, uint32_t number, int32_t pid, const stru
 	}
 }
 
+void control_frozen(struct control *c, const struct err *why)
+{
+	for (struct control_peer *p = c->peers; p; p = p->next) {
+		auto_buf struct buf text = BUF_LIMIT(CONTROL_ANSWER_BYTES);
+
+		if (!p->waits_freeze)
+			continue;
+		p->waits_freeze = false;
+		control_frozen_answer(why, &text);
+		if (!answer(p, &text))
+			drop_peer(p);
+		return; /* one at a time was asked for */
+	}
+}
+
 bool control_exited(struct control *c, const struct session *s)
 {
 	struct control_peer *next;

@@ -30,6 +30,7 @@ struct control_peer {
 	int fd;
 	bool waits_end, waits_exit; /* one answer is owed when everything is gone */
 	uint32_t waits_start;	    /* or when this process runs or cannot run; 0: none */
+	bool waits_freeze;	    /* or when it is paused, or resumed */
 	uint32_t waits_process;	    /* or when this process has ended; 0: none */
 };
 
@@ -51,6 +52,8 @@ void control_ended(struct control *c);
 
 /* That process runs, or cannot and why says so: answers who asked for it. */
 void control_started(struct control *c, uint32_t number, int32_t pid, const struct err *why);
+/* It is paused or resumed, or could not be: answers who asked. */
+void control_frozen(struct control *c, const struct err *why);
 /* A process besides the first has ended: answers those who wait. Returns whether one did. */
 bool control_exited(struct control *c, const struct session *s);
 

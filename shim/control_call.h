@@ -45,6 +45,9 @@ int call_must_run(struct call *c, struct err *e);
 /* control_exec.c */
 int call_exec(struct call *c, struct err *e);
 int call_processes(struct call *c, struct err *e);
+int call_pause(struct call *c, struct err *e);
+int call_resume(struct call *c, struct err *e);
+const char *call_state(const struct session *s);
 int call_wait_process(struct call *c, struct err *e);
 int call_end_process(struct call *c, struct err *e);
 

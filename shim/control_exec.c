@@ -61,9 +61,11 @@ int call_exec(struct call *c, struct err *e)
 	return 0;
 }
 
-static const char *state_of(const struct session *s)
+const char *call_state(const struct session *s)
 {
-	return s->state == SESSION_RUNNING ? "running" : "ended";
+	if (s->state != SESSION_RUNNING)
+		return "ended";
+	return s->table->paused ? "paused" : "running";
 }
 
 static void write_exit(struct json_writer *w, const struct session *s)
@@ -90,7 +92,7 @@ int call_processes(struct call *c, struct err *e)
 		jw_uint(c->answer, "process", s->number);
 		jw_str(c->answer, "tag", s->tag);
 		jw_int(c->answer, "pid", s->pid);
-		jw_str(c->answer, "state", state_of(s));
+		jw_str(c->answer, "state", call_state(s));
 		jw_bool(c->answer, "terminal", s->terminal);
 		jw_uint(c->answer, "cols", s->cols);
 		jw_uint(c->answer, "rows", s->rows);
@@ -126,6 +128,25 @@ int call_end_process(struct call *c, struct err *e)
 	return 0;
 }
 
+static int freeze(struct call *c, bool on, struct err *e)
+{
+	if (call_must_run(c, e) < 0 || table_freeze(c->table, on, &c->code, e) < 0)
+		return -1;
+	c->peer->waits_freeze = true;
+	c->later = true;
+	return 0;
+}
+
+int call_pause(struct call *c, struct err *e)
+{
+	return freeze(c, true, e);
+}
+
+int call_resume(struct call *c, struct err *e)
+{
+	return freeze(c, false, e);
+}
+
 /* ---- answers that were owed ---- */
 
 static void finish(struct json_writer *w, struct buf *text)
@@ -144,6 +165,7 @@ static const char *code_of(const struct err *why)
 	case ESRCH:
 		return "gone";
 	case EAGAIN:
+	case EBUSY:
 	case ETIMEDOUT:
 		return "limit";
 	default:
@@ -166,6 +188,16 @@ void control_started_answer(uint32_t number, int32_t pid, const struct err *why,
 	jw_uint(w, "process", number);
 	jw_int(w, "pid", pid);
 	finish(w, text);
+}
+
+void control_frozen_answer(const struct err *why, struct buf *text)
+{
+	struct err e = ERR_NONE;
+
+	if (why)
+		control_refuse(text, code_of(why), why);
+	else if (buf_puts(text, "{\"ok\":true}", &e) < 0)
+		log_error("shim.sock: answer: %s", e.msg);
 }
 
 void control_exit_answer(const struct session *s, struct buf *text)

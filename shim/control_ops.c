@@ -156,13 +156,12 @@ static void write_clients(struct json_writer *w, const struct session *s)
 
 static int do_info(struct call *c, struct err *e)
 {
-	static const char *const states[] = { "running", "ended", "ended" };
 	const struct session *s = c->session;
 	const struct timers *timers = &c->table->timers;
 	uint64_t left = timers_lifetime_left_ms(timers);
 
 	jw_uint(c->answer, "process", s->number);
-	jw_str(c->answer, "state", states[s->state]);
+	jw_str(c->answer, "state", call_state(s));
 	jw_int(c->answer, "pid", s->pid);
 	jw_uint(c->answer, "cols", s->cols);
 	jw_uint(c->answer, "rows", s->rows);
@@ -277,6 +276,7 @@ static const struct op {
 	{ "signal", do_signal }, { "extend", do_extend },
 	{ "end", do_end },	 { "wait", do_wait },
 	{ "exec", call_exec },	 { "processes", call_processes },
+	{ "pause", call_pause }, { "resume", call_resume },
 };
 
 void control_refuse(struct buf *text, const char *code, const struct err *why)

@@ -70,6 +70,11 @@ int exit_cgroup_open(pid_t pid, struct exit_cgroup *out, struct err *e)
 		c.memory_fd = cgmounts_open_of(&mounts, pid, "");
 		c.memory_v2 = true;
 	}
+	c.io_fd = cgmounts_open_of(&mounts, pid, "blkio");
+	if (c.io_fd < 0) {
+		c.io_fd = cgmounts_open_of(&mounts, pid, "");
+		c.io_v2 = true;
+	}
 	if (c.cpu_fd < 0) {
 		c.cpu_fd = cgmounts_open_of(&mounts, pid, "");
 		c.cpu_v2 = true;
@@ -84,6 +89,51 @@ void exit_cgroup_close(struct exit_cgroup *c)
 {
 	fd_close(&c->memory_fd);
 	fd_close(&c->cpu_fd);
+	fd_close(&c->io_fd);
+}
+
+/* Sums over all devices: "8:0 rbytes=1 wbytes=2 ..." or, in version 1, "8:0 Read 1" and "8:0 Write 2". */
+static void read_io(const struct exit_cgroup *c, struct exit_usage *out)
+{
+	auto_buf struct buf text = BUF_LIMIT(COUNTER_BYTES);
+	const char *keys[] = { c->io_v2 ? " rbytes=" : " Read ",
+			       c->io_v2 ? " wbytes=" : " Write " };
+	const char *file = c->io_v2 ? "io.stat" : "blkio.throttle.io_service_bytes";
+	uint64_t *const sums[] = { &out->io_read_bytes, &out->io_write_bytes };
+	struct err e = ERR_NONE;
+
+	out->io_read_bytes = out->io_write_bytes = 0;
+	if (c->io_fd < 0 || fd_read_file(c->io_fd, file, COUNTER_BYTES, &text, &e) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		for (const char *p = buf_str(&text); (p = strstr(p, keys[i]));) {
+			p += strlen(keys[i]);
+			*sums[i] += strtoull(p, NULL, 10);
+		}
+}
+
+void exit_cgroup_oom(const struct exit_cgroup *c, struct exit_oom *out)
+{
+	/* A number that no memory reaches is how version 1 says "none". */
+	const uint64_t none = 1ULL << 62, batch = 262144;
+	ssize_t n;
+	bool met;
+
+	*out = (struct exit_oom){ 0 };
+	if (c->memory_fd < 0)
+		return;
+	n = readlink(fd_path(c->memory_fd).s, out->cgroup, sizeof(out->cgroup) - 1);
+	out->cgroup[MAX(n, 0)] = '\0';
+	out->limit = counter(c->memory_fd,
+			     c->memory_v2 ? "memory.max" : "memory.limit_in_bytes", NULL);
+	if (out->limit >= none)
+		out->limit = 0;
+	/* Version 1 counts no hits on current kernels, but its peak stands at the limit then. Charges come in
+	 * batches, so almost. */
+	met = c->memory_v2 ? counter(c->memory_fd, "memory.events.local", "oom") > 0
+			   : counter(c->memory_fd, "memory.max_usage_in_bytes", NULL) + batch >=
+				     out->limit;
+	out->own_limit = out->limit > 0 && met;
 }
 
 uint64_t exit_oom_kills(const struct exit_cgroup *c)
@@ -96,6 +146,7 @@ uint64_t exit_oom_kills(const struct exit_cgroup *c)
 void exit_cgroup_read(const struct exit_cgroup *c, struct exit_usage *out)
 {
 	out->oom_kills = exit_oom_kills(c);
+	read_io(c, out);
 	out->memory_peak =
 		counter(c->memory_fd,
 			c->memory_v2 ? "memory.peak" : "memory.max_usage_in_bytes", NULL);
@@ -152,12 +203,22 @@ int exit_info_print(const struct exit_info *x, struct buf *out, struct err *e)
 	jw_int(w, "code", x->code);
 	jw_int(w, "signal", x->signal);
 	jw_uint(w, "oom_kills", x->usage.oom_kills);
+	if (x->usage.oom_kills > 0) {
+		jw_object(w, "oom");
+		jw_uint(w, "kills", x->usage.oom_kills);
+		jw_str(w, "cgroup", x->oom.cgroup);
+		jw_uint(w, "limit", x->oom.limit);
+		jw_bool(w, "own_limit", x->oom.own_limit);
+		jw_close(w);
+	}
 	jw_str(w, "started_at", x->started_ms ? clock_rfc3339_ms(x->started_ms).s : NULL);
 	jw_str(w, "ended_at", clock_rfc3339_ms(x->ended_ms).s);
 	jw_str(w, "error", x->error);
 	jw_object(w, "usage");
 	jw_uint(w, "cpu_ns", x->usage.cpu_ns);
 	jw_uint(w, "memory_peak", x->usage.memory_peak);
+	jw_uint(w, "io_read_bytes", x->usage.io_read_bytes);
+	jw_uint(w, "io_write_bytes", x->usage.io_write_bytes);
 	jw_uint(w, "output_bytes", x->usage.output_bytes);
 	jw_uint(w, "input_bytes", x->usage.input_bytes);
 	jw_close(w);

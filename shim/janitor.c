@@ -29,6 +29,7 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/exitinfo.h"
+#include "shim/freezer.h"
 #include "shim/launch.h"
 #include "shim/orders.h"
 #include "shim/procs.h"
@@ -55,6 +56,7 @@ struct janitor {
 	struct exit_info info;
 	struct child_status status;
 	struct procs procs;
+	struct freezer freezer;
 	int terminal_fd; /* process 1's, a copy; -1: it has none */
 	void *room;	 /* for messages with a body */
 	bool asked;	 /* somebody wants the end: info.reason is set */
@@ -165,6 +167,7 @@ static void ask_end(struct janitor *j, enum end_reason reason, const char *why)
 	/* The first process is pid 1 of its namespace: the kernel kills everything with it. */
 	if (child_kill(&j->init, SIGKILL, &e) < 0)
 		log_error("kill the sandbox: %s", e.msg);
+	freezer_thaw(&j->freezer);
 }
 
 static int pass_signal(struct janitor *j, const struct talk_msg *m, struct err *e)
@@ -201,7 +204,9 @@ static void take_talk(struct janitor *j)
 	else if (m.kind == TALK_SIGNAL) {
 		if (pass_signal(j, &m, &e) < 0)
 			log_info("process %u: signal %d: %s", m.process, m.signal, e.msg);
-	} else if (m.kind == TALK_EXEC)
+	} else if (m.kind == TALK_PAUSE || m.kind == TALK_RESUME)
+		freezer_ask(&j->freezer, m.kind == TALK_PAUSE);
+	else if (m.kind == TALK_EXEC)
 		procs_exec(&j->procs, m.process, body, m.n_text);
 	else
 		log_warn("the front said %s, which has no meaning now", talk_name(m.kind));
@@ -217,7 +222,7 @@ static void reap_strangers(struct janitor *j)
 		si.si_pid = 0;
 		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 ||
 		    si.si_pid == j->init.pid || si.si_pid == j->front.pid ||
-		    procs_has_pid(&j->procs, si.si_pid))
+		    si.si_pid == j->freezer.runtime.pid || procs_has_pid(&j->procs, si.si_pid))
 			return;
 		(void) waitpid(si.si_pid, NULL, WNOHANG);
 	}
@@ -241,16 +246,19 @@ static int watch(struct janitor *j, struct err *e)
 	uint64_t kill_deadline = 0;
 
 	for (;;) {
-		struct pollfd p[3 + PROCS_MAX] = {
+		struct pollfd p[4 + PROCS_MAX] = {
 			{ .fd = j->init.pidfd, .events = POLLIN },
 			{ .fd = j->front_alive ? j->spec->talk_fd : -1, .events = POLLIN },
 			{ .fd = j->signal_fd, .events = POLLIN },
+			{ .fd = freezer_fd(&j->freezer), .events = POLLIN },
 		};
-		size_t n = 3 + procs_wait_for(&j->procs, p + 3);
-		int r = poll(p, n, j->asked || procs_starting(&j->procs) ? 500 : -1);
+		size_t n = 4 + procs_wait_for(&j->procs, p + 4);
+		bool due = j->asked || p[3].fd >= 0 || procs_starting(&j->procs);
+		int r = poll(p, n, due ? 500 : -1);
 
 		if (r < 0 && errno != EINTR)
 			return err_sys(e, "poll");
+		freezer_look(&j->freezer);
 		if (j->procs.list) {
 			procs_look(&j->procs);
 			reap_strangers(j);
@@ -291,6 +299,7 @@ static void tell_front(struct janitor *j, const struct talk_msg *m)
 static void decide_reason(struct janitor *j)
 {
 	exit_cgroup_read(&j->cgroup, &j->info.usage);
+	exit_cgroup_oom(&j->cgroup, &j->info.oom);
 	exit_cgroup_close(&j->cgroup);
 	if (!j->asked)
 		j->info.reason = exit_reason(&j->status, j->info.usage.oom_kills);
@@ -370,6 +379,7 @@ static void finish(struct janitor *j)
 	log_info("ended: %s, code %d, signal %d", end_reason_name(j->info.reason), j->info.code,
 		 j->info.signal);
 	exited.process = 1;
+	freezer_fini(&j->freezer);
 	procs_end(&j->procs); /* where they do not die with the first */
 	tell_front(j, &exited);
 	if (launch_delete(j->orders, &e) < 0) {
@@ -430,6 +440,7 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 			     .terminal_fd = FD_NONE,
 			     .front = spec->front,
 			     .init = CHILD_NONE,
+			     .freezer = { .runtime = CHILD_NONE },
 			     .front_alive = true,
 			     .cgroup = EXIT_CGROUP_NONE,
 			     .info = { .id = spec->orders->id } };
@@ -447,6 +458,11 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 				  .bundle_fd = j.bundle_fd,
 				  .talk_fd = spec->talk_fd,
 				  .cgroup = &j.cgroup };
+	j.freezer = (struct freezer){ .orders = j.orders,
+				      .dir = spec->dir,
+				      .bundle_fd = j.bundle_fd,
+				      .talk_fd = spec->talk_fd,
+				      .runtime = CHILD_NONE };
 	if (watch(&j, e) < 0) {
 		log_error("%s", e->msg);
 		ask_end(&j, END_ERROR, e->msg);

@@ -112,6 +112,36 @@ static void exited(struct table *t, const struct talk_msg *m)
 		table_process_ended(t, s, m);
 }
 
+int table_freeze(struct table *t, bool freeze, const char **code, struct err *e)
+{
+	const struct talk_msg m = { .kind = freeze ? TALK_PAUSE : TALK_RESUME };
+
+	*code = "limit";
+	if (t->freeze != FREEZE_NONE)
+		return err_set(e, EBUSY, "it is being paused or resumed");
+	if (freeze && t->starts)
+		return err_set(e, EBUSY, "a process is starting");
+	if (talk_send(t->talk_fd, &m, NULL, 0, e) < 0)
+		return -1;
+	t->freeze = freeze ? FREEZE_PAUSING : FREEZE_RESUMING;
+	return 0;
+}
+
+static void frozen(struct table *t, const struct talk_msg *m)
+{
+	bool freeze = m->kind == TALK_PAUSED, failed = m->n_text > 0;
+	struct err e = ERR_NONE;
+
+	t->freeze = FREEZE_NONE;
+	if (failed)
+		(void) err_set(&e, m->code, "%.*s", (int) m->n_text, m->text);
+	else {
+		t->paused = freeze;
+		freeze ? timers_pause(&t->timers) : timers_resume(&t->timers);
+	}
+	control_frozen(&t->control, failed ? &e : NULL);
+}
+
 /* Takes the descriptors that it wants. */
 static void take(struct table *t, const struct talk_msg *m, int fds[TALK_FDS], size_t n_fds)
 {
@@ -124,6 +154,10 @@ static void take(struct table *t, const struct talk_msg *m, int fds[TALK_FDS], s
 		break;
 	case TALK_EXITED:
 		exited(t, m);
+		break;
+	case TALK_PAUSED:
+	case TALK_RESUMED:
+		frozen(t, m);
 		break;
 	case TALK_ENDED:
 		memcpy(t->exit_json, m->text,
@@ -211,11 +245,14 @@ void table_client_came(struct table *t)
 {
 	t->n_clients++;
 	t->ever_attached = true;
+	timers_clients(&t->timers, true);
 }
 
 void table_client_went(struct table *t)
 {
 	t->n_clients--;
+	if (t->n_clients == 0 && table_first(t)->state == SESSION_RUNNING)
+		timers_clients(&t->timers, false);
 }
 
 /* ---- life ---- */

@@ -31,11 +31,17 @@ struct table {
 	int talk_fd;		     /* to the janitor */
 	struct loop_io talk_io;
 	bool janitor_gone;
+	bool paused;
+	enum table_freeze {
+		FREEZE_NONE,
+		FREEZE_PAUSING,
+		FREEZE_RESUMING
+	} freeze;    /* asked for */
 	bool ending; /* END was sent, for this reason */
 	enum end_reason end_reason;
 	bool gone; /* ENDED came */
 	bool drained;
-	char exit_json[2048];
+	char exit_json[3072];
 
 	struct session *sessions;   /* by number; the first is process 1 */
 	struct table_start *starts; /* that the janitor has not answered */
@@ -90,6 +96,9 @@ int table_signal(struct table *t, const struct session *s, int sig, bool foregro
 void table_hang_up(struct table *t, struct session *s);
 /* Its exit was told: it is forgotten soon. Not for process 1. */
 void table_exit_read(struct table *t, struct session *s);
+
+/* Asks the janitor; its answer goes to control_frozen. Not while a process is starting: it would hang in its start. */
+int table_freeze(struct table *t, bool freeze, const char **code, struct err *e);
 
 /* Asks the janitor to end everything; only the first reason counts. */
 void table_end(struct table *t, enum end_reason reason);

@@ -42,6 +42,11 @@ static int refuse(struct table *t, const char **code, struct err *e)
 		*code = "gone";
 		return err_set(e, ESRCH, "sandbox %s is ending", t->orders->id);
 	}
+	if (t->paused || t->freeze == FREEZE_PAUSING) {
+		*code = "paused";
+		return err_set(e, EBUSY, "sandbox %s is paused; resume it first",
+			       t->orders->id);
+	}
 	if (t->n_running >= t->orders->max_processes) {
 		*code = "limit";
 		return err_set(e, EAGAIN, "%u processes run already", t->n_running);

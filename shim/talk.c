@@ -13,10 +13,10 @@
 
 const char *talk_name(uint32_t kind)
 {
-	static const char *const names[] = {
-		"nothing", "READY",   "STARTED", "SIGNAL", "END",
-		"EXITED",  "DRAINED", "ENDED",	 "EXEC",   "FAILED"
-	};
+	static const char *const names[] = { "nothing", "READY",  "STARTED", "SIGNAL",
+					     "END",	"EXITED", "DRAINED", "ENDED",
+					     "EXEC",	"FAILED", "PAUSE",   "RESUME",
+					     "PAUSED",	"RESUMED" };
 
 	return kind < ARRAY_SIZE(names) ? names[kind] : "a message of unknown kind";
 }

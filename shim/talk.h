@@ -10,6 +10,8 @@
  *     ├────────────── EXEC n ─────────────────►│  with an exec_order behind the head
  *     │◄──────── STARTED n or FAILED n ────────┤  with its descriptors, or with the reason
  *     │◄───────────── EXITED n ────────────────┤  another process than 1 is reaped
+ *     ├────────── PAUSE or RESUME ────────────►│
+ *     │◄───────── PAUSED or RESUMED ───────────┤  when it is so; with a text when it could not be
  *     ├────────────── END reason ─────────────►│  or the program ends by itself, or a signal says so
  *     │◄───────────── EXITED 1 ────────────────┤  the program is reaped, counters are read
  *     ├────────────── DRAINED ────────────────►│  all output is in the history; totals for exit.json
@@ -37,9 +39,13 @@ enum talk_kind {
 	TALK_ENDED,
 	TALK_EXEC,
 	TALK_FAILED,
+	TALK_PAUSE,
+	TALK_RESUME,
+	TALK_PAUSED,
+	TALK_RESUMED,
 };
 
-enum { TALK_TEXT = 2048, TALK_FDS = 3, TALK_BODY = 65536 };
+enum { TALK_TEXT = 3072, TALK_FDS = 3, TALK_BODY = 65536 };
 
 /* Whom a SIGNAL is for: the process (with its group, but process 1), or its terminal's foreground. */
 enum talk_target { TALK_TO_PROCESS, TALK_TO_FOREGROUND };
@@ -50,12 +56,12 @@ struct talk_msg {
 	uint32_t process; /* STARTED, SIGNAL, EXEC, FAILED, EXITED */
 	int32_t pid;	  /* STARTED */
 	int32_t signal;	  /* SIGNAL, EXITED */
-	int32_t code;	  /* EXITED; SIGNAL: enum talk_target; FAILED: errno */
+	int32_t code;	  /* EXITED; SIGNAL: enum talk_target; FAILED, PAUSED, RESUMED: errno */
 	uint64_t output_bytes, input_bytes; /* DRAINED */
 	uint64_t cpu_ns, memory_peak;	    /* EXITED: of this process and its children */
 	uint32_t oom_kills;   /* EXITED: in the sandbox, while this process lived */
 	uint32_t n_text;      /* bytes of text, or of an EXEC's body */
-	char text[TALK_TEXT]; /* ENDED: exit.json; FAILED: why */
+	char text[TALK_TEXT]; /* ENDED: exit.json; FAILED, PAUSED, RESUMED: why */
 };
 
 const char *talk_name(uint32_t kind);

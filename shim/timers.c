@@ -6,6 +6,7 @@
 #include "shim/table.h"
 
 static void idle_fired(void *arg);
+static void detached_fired(void *arg);
 static void lifetime_fired(void *arg);
 
 static void arm_idle(struct timers *t, uint64_t now)
@@ -13,7 +14,7 @@ static void arm_idle(struct timers *t, uint64_t now)
 	uint64_t end = t->active_ms + t->idle_ms;
 	uint64_t warn = end - MIN(t->warn_ms, t->idle_ms);
 
-	if (t->idle_ms == 0)
+	if (t->idle_ms == 0 || t->paused_ms)
 		return;
 	if (warn > now || t->warn_ms == 0)
 		t->idle_warned = false;
@@ -36,6 +37,23 @@ static void idle_fired(void *arg)
 		table_notice(t->table, "idle", (end - now + 999) / 1000);
 	}
 	arm_idle(t, now);
+}
+
+static void arm_detached(struct timers *t, uint64_t now)
+{
+	uint64_t end = t->alone_ms + t->detached_ms;
+
+	if (t->detached_ms == 0 || t->alone_ms == 0 || t->paused_ms)
+		return;
+	loop_timer_set(t->table->loop, &t->detached, end > now ? end - now : 0, detached_fired,
+		       t);
+}
+
+static void detached_fired(void *arg)
+{
+	struct timers *t = arg;
+
+	table_end(t->table, END_DETACHED);
 }
 
 static void arm_lifetime(struct timers *t, uint64_t now)
@@ -73,17 +91,56 @@ void timers_start(struct timers *t, struct table *table)
 
 	*t = (struct timers){ .table = table,
 			      .idle_ms = o->idle_ms,
+			      .detached_ms = o->detached_ms,
+			      .alone_ms = now,
 			      .warn_ms = o->warn_ms,
 			      .active_ms = now,
 			      .deadline_ms = o->lifetime_ms ? now + o->lifetime_ms : 0 };
 	arm_idle(t, now);
+	arm_detached(t, now);
 	arm_lifetime(t, now);
 }
 
 void timers_stop(struct timers *t)
 {
 	loop_timer_del(&t->idle);
+	loop_timer_del(&t->detached);
 	loop_timer_del(&t->lifetime);
+}
+
+void timers_clients(struct timers *t, bool any)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (any == (t->alone_ms == 0))
+		return;
+	t->alone_ms = any ? 0 : now;
+	loop_timer_del(&t->detached);
+	arm_detached(t, now);
+}
+
+void timers_pause(struct timers *t)
+{
+	if (t->paused_ms)
+		return;
+	t->paused_ms = clock_mono_ms();
+	loop_timer_del(&t->idle);
+	loop_timer_del(&t->detached);
+}
+
+void timers_resume(struct timers *t)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (!t->paused_ms)
+		return;
+	/* What came while it was paused, came at the latest now. */
+	t->active_ms = MIN(now, t->active_ms + (now - t->paused_ms));
+	if (t->alone_ms)
+		t->alone_ms = MIN(now, t->alone_ms + (now - t->paused_ms));
+	t->paused_ms = 0;
+	arm_idle(t, now);
+	arm_detached(t, now);
 }
 
 void timers_extend(struct timers *t, uint64_t ms)
@@ -99,7 +156,7 @@ void timers_extend(struct timers *t, uint64_t ms)
 
 uint64_t timers_idle_ms(const struct timers *t)
 {
-	uint64_t now = clock_mono_ms();
+	uint64_t now = t->paused_ms ? t->paused_ms : clock_mono_ms();
 
 	return now > t->active_ms ? now - t->active_ms : 0;
 }

@@ -37,6 +37,22 @@ check() { case_of shim_procs_cases.py "$1"; }
 	check first_ends
 }
 
+@test 'processes: pause and resume; a paused sandbox can be ended' {
+	check pause
+}
+
+@test 'processes: the lifetime and kill -9 of either half while all is paused' {
+	check paused_and_killed
+}
+
+@test 'processes: no client for a while ends the sandbox' {
+	check detached
+}
+
+@test 'processes: usage, and which limit the memory ran into' {
+	check usage
+}
+
 @test 'processes: what is refused, and the limits' {
 	check limits
 }

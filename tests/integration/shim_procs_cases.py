@@ -327,6 +327,121 @@ def first_ends():
         nothing_left(b)
 
 
+# ---- clocks ----
+
+def counting(b):
+    """A process that counts; how far it is."""
+    n = script(b, "i=0; while :; do i=$((i+1)); echo $i; sleep 0.02; done")
+    c = b.attach(framing="packet", process=n)
+    c.until("3\n")
+    return n, c
+
+
+def pause():
+    with box(SH, config=with_init, idle_ms=2500, warn_ms=0) as b:
+        started(b)
+        n, c = counting(b)
+        eq(b.ask("pause"), {"ok": True})
+        eq((b.ask("info")["state"], listed(b)[n]["state"]), ("paused", "paused"))
+        eq(b.ask("pause"), {"ok": True})  # it is so already
+        time.sleep(0.2)
+        at = b.ask("info", process=n)["next"]
+        time.sleep(0.5)
+        eq(b.ask("info", process=n)["next"], at)
+        r = b.ask("exec", args=["/bin/true"])
+        eq((r["ok"], r["code"]), (False, "paused"))
+        # The clock of idleness stands still; what is typed waits.
+        eq(b.ask("input", extra=b"echo woken\n"), {"ok": True})
+        time.sleep(3)
+        eq(b.ask("info")["state"], "paused")
+        eq(b.ask("resume"), {"ok": True})
+        eq(b.ask("info")["state"], "running")
+        until(lambda: b.ask("info", process=n)["next"] > at)
+        d = b.attach()
+        d.until("woken")
+        eq(waited(b, exec_(b, "/bin/true"))["code"], 0)
+        # A paused one can be ended, at once.
+        eq(b.ask("pause"), {"ok": True})
+        t0 = time.monotonic()
+        eq(b.ask("end"), {"ok": True})
+        assert time.monotonic() - t0 < 4, "its end waited for somebody to thaw it"
+        c.until_closed()
+        d.until_closed()
+        c.close()
+        d.close()
+        b.wait()
+        eq(b.exit_json()["reason"], "deleted")
+        nothing_left(b)
+
+
+def paused_and_killed():
+    """The lifetime goes on while it is paused; kill -9 of either half leaves nothing, though all is frozen."""
+    with box(SH, config=with_init, lifetime_ms=1200, warn_ms=0) as b:
+        started(b)
+        eq(b.ask("pause"), {"ok": True})
+        eq(b.exit_json()["reason"], "lifetime")
+        b.wait()
+        nothing_left(b)
+    for half in ("front", "janitor"):
+        with box(SH, config=with_init) as b:
+            inside = crowd(b)
+            eq(b.ask("pause"), {"ok": True})
+            front = b.front_pid()
+            if half == "front":
+                os.kill(front, signal.SIGKILL)
+                b.wait()
+            else:
+                b.proc.kill()
+                b.wait()
+                gone(front)
+                sweep(b)
+            for p in inside:
+                gone(p)
+            nothing_left(b)
+
+
+def detached():
+    with sh("while :; do echo busy; sleep 0.1; done", detached_ms=1500) as b:
+        started(b)
+        c = b.attach()
+        n = script(b, "sleep 1000")
+        d = b.attach(framing="packet", process=n)
+        c.hello()
+        time.sleep(2)
+        eq(b.ask("info")["state"], "running")
+        c.close()
+        time.sleep(2)
+        eq(b.ask("info")["state"], "running")  # the other one is still there
+        t0 = time.monotonic()
+        d.close()
+        eq(b.exit_json()["reason"], "detached")
+        assert 1.2 < time.monotonic() - t0 < 10
+        b.wait()
+        nothing_left(b)
+    # Nobody ever came.
+    with sh("sleep 1000", detached_ms=300) as b:
+        started(b)
+        eq(b.exit_json()["reason"], "detached")
+
+
+def usage():
+    with box(SH, config=with_init, memory=64 << 20) as b:
+        started(b)
+        n = script(b, "head -c 3000000 /dev/zero | wc -c; x=x; while :; do x=$x$x; done")
+        eq(waited(b, n)["reason"], "oom")
+        b.ask("end")
+        x = b.exit_json()
+        # Not the reason of its end, but it is told: which group, which limit, how many.
+        eq((x["reason"], x["oom"]["kills"], x["oom"]["limit"], x["oom"]["own_limit"]), ("deleted", x["oom_kills"], 64 << 20, True))
+        assert x["oom"]["kills"] >= 1 and b.id in x["oom"]["cgroup"], x
+        u = x["usage"]
+        assert u["cpu_ns"] > 0 and u["memory_peak"] > 32 << 20 and u["io_read_bytes"] >= 0 and u["io_write_bytes"] >= 0, u
+        assert u["output_bytes"] >= len("3000000\n"), u
+    with sh("kill -9 $$", config=with_init, memory=64 << 20) as b:
+        started(b)
+        assert "oom" not in b.exit_json(), b.exit_json()
+
+
 # ---- limits ----
 
 def limits():

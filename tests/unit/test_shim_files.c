@@ -113,16 +113,20 @@ static void test_exit_json(void **state)
 			       .usage = { .cpu_ns = 5,
 					  .memory_peak = 6,
 					  .oom_kills = 1,
+					  .io_read_bytes = 3,
+					  .io_write_bytes = 4,
 					  .output_bytes = 7,
-					  .input_bytes = 8 } };
+					  .input_bytes = 8 },
+			       .oom = { .cgroup = "/x", .limit = 9, .own_limit = true } };
 	struct buf b = BUF_LIMIT(4096);
 
 	assert_ok(exit_info_print(&x, &b, &e));
 	assert_string_equal(
 		buf_str(&b),
 		"{\"version\":1,\"id\":\"box\",\"reason\":\"oom\",\"code\":0,\"signal\":9,\"oom_kills\":1,"
+		"\"oom\":{\"kills\":1,\"cgroup\":\"/x\",\"limit\":9,\"own_limit\":true},"
 		"\"started_at\":\"2026-01-01T00:00:00.123Z\",\"ended_at\":\"2026-01-01T00:00:01.000Z\","
-		"\"error\":null,\"usage\":{\"cpu_ns\":5,\"memory_peak\":6,\"output_bytes\":7,\"input_bytes\":8}}");
+		"\"error\":null,\"usage\":{\"cpu_ns\":5,\"memory_peak\":6,\"io_read_bytes\":3,\"io_write_bytes\":4,\"output_bytes\":7,\"input_bytes\":8}}");
 	buf_fini(&b);
 }
 
@@ -148,6 +152,8 @@ static void test_exit_json_fits(void **state)
 	x.error =
 		error +
 		51; /* the janitor's sentences are plain text: 204 controls are far beyond them */
+	memset(x.oom.cgroup, 'c', sizeof(x.oom.cgroup) - 1);
+	x.oom.limit = UINT64_MAX;
 	assert_ok(exit_info_print(&x, &b, &e));
 	buf_fini(&b);
 }

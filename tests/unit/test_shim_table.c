@@ -376,6 +376,34 @@ static void test_table_signals_and_hang_up(void **state)
 	close_room(&r);
 }
 
+static void test_table_pause(void **state)
+{
+	const struct table_exec x = { .order = { .args = args } };
+	struct talk_msg m = { .kind = TALK_PAUSED };
+	const char *code = NULL;
+	struct room r;
+	uint32_t n;
+
+	open_room(&r);
+	n = ask(&r);
+	/* It would hang in its start. */
+	assert_err(table_freeze(&r.table, true, &code, &e), EBUSY);
+	say(&r, &(struct talk_msg){ .kind = TALK_FAILED, .process = n, .code = EINVAL }, NULL,
+	    0);
+	assert_ok(table_freeze(&r.table, true, &code, &e));
+	assert_int_equal(hear(&r).kind, TALK_PAUSE);
+	assert_err(table_freeze(&r.table, false, &code, &e), EBUSY);
+	assert_err(table_exec(&r.table, &x, &n, &code, &e), EBUSY);
+	say(&r, &m, NULL, 0);
+	assert_true(r.table.paused);
+	assert_ok(table_freeze(&r.table, false, &code, &e));
+	assert_int_equal(hear(&r).kind, TALK_RESUME);
+	m = (struct talk_msg){ .kind = TALK_RESUMED, .code = EIO, .n_text = 3, .text = "why" };
+	say(&r, &m, NULL, 0);
+	assert_true(r.table.paused); /* it could not be */
+	close_room(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_table_survives_nonsense),
 		cmocka_unit_test(test_table_totals_are_of_all_processes),
 		cmocka_unit_test(test_table_signals_and_hang_up),
+		cmocka_unit_test(test_table_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
