@@ -485,7 +485,7 @@ def limits():
     # The sandbox's own limit on processes counts them as well: init, its command, this shell, and room for one.
     with box(SH, config=lambda c: (with_init(c), c["linux"]["resources"]["pids"].update(limit=4))) as b:
         started(b)
-        out, x = output_of(b, script(b, "sleep 1000 & echo one; sleep 1000 & echo two"))
+        out, x = output_of(b, script(b, "exec 2>&1; sleep 1000 & echo one; sleep 1000 & echo two"))
         assert out.startswith(b"one\n") and b"two" not in out and b"fork" in out, out
         eq(x["code"], 2)
 
