@@ -69,6 +69,8 @@ static void on_answer(void *arg, const struct json *answer, const struct err *er
 		finish(a, 4429, "too many clients");
 	else if (err->code == EINVAL)
 		finish(a, 4400, "since is not in the output");
+	else if (err->code == ENOENT && a->wanted.process)
+		finish(a, 4404, "no such process");
 	else
 		finish(a, 4404, "the sandbox is ending");
 }

@@ -149,7 +149,51 @@ static int decode_labels(const struct json *v, const struct json_at *at, void *o
 	return 0;
 }
 
+static int decode_tag(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+	return decode_form(v, at, 64, ALNUM "_.:-", ALNUM "_.:-",
+			   "a tag: letters, digits, _ . : and -", out, e);
+}
+
+static int decode_timeout(const struct json *v, const struct json_at *at, void *out,
+			  struct err *e)
+{
+	if (v->type != JSON_INT || v->i < 1 || v->i > EXEC_TIMEOUT_MAX_S)
+		return json_err(at, e, "is not a number of seconds from 1 to %d",
+				EXEC_TIMEOUT_MAX_S);
+	*(uint64_t *) out = (uint64_t) v->i * 1000;
+	return 0;
+}
+
+static int decode_output_limit(const struct json *v, const struct json_at *at, void *out,
+			       struct err *e)
+{
+	if (v->type != JSON_INT || v->i < 0 || v->i > EXEC_OUTPUT_MAX)
+		return json_err(at, e, "is not a number of bytes up to %d", EXEC_OUTPUT_MAX);
+	*(uint64_t *) out = (uint64_t) v->i;
+	return 0;
+}
+
 /* clang-format off */
+static const struct json_field exec_fields[] = {
+	{ "command", decode_command, offsetof(struct exec_body, command), JSON_REQUIRED },
+	{ "env", decode_env, offsetof(struct exec_body, env), 0 },
+	{ "cwd", decode_cwd, offsetof(struct exec_body, cwd), 0 },
+	{ "user", decode_user, offsetof(struct exec_body, user), 0 },
+	{ "input", json_decode_str, offsetof(struct exec_body, input), JSON_NULL_IS_ABSENT },
+	{ "timeout_seconds", decode_timeout, offsetof(struct exec_body, timeout_ms), 0 },
+	{ "output_limit", decode_output_limit, offsetof(struct exec_body, output_limit), 0 },
+};
+static const struct json_field terminal_fields[] = {
+	{ "command", decode_command, offsetof(struct exec_body, command), JSON_REQUIRED },
+	{ "env", decode_env, offsetof(struct exec_body, env), 0 },
+	{ "cwd", decode_cwd, offsetof(struct exec_body, cwd), 0 },
+	{ "user", decode_user, offsetof(struct exec_body, user), 0 },
+	{ "tag", decode_tag, offsetof(struct exec_body, tag), 0 },
+	{ "cols", decode_size, offsetof(struct exec_body, cols), 0 },
+	{ "rows", decode_size, offsetof(struct exec_body, rows), 0 },
+	{ "terminal", json_decode_bool, offsetof(struct exec_body, terminal), 0 },
+};
 static const struct json_field fields[] = {
 	{ "image", decode_image, offsetof(struct create, image), 0 },
 	{ "tier", decode_tier, offsetof(struct create, tier), 0 },
@@ -210,6 +254,42 @@ void create_fini(struct create *c)
 	free(c->command);
 	util_free_strv(&c->env);
 	*c = (struct create){ 0 };
+}
+
+static int decode_exec(const struct json *body, const struct json_field *f, size_t n,
+		       struct exec_body *b, struct err *e)
+{
+	if (json_decode_object(body, NULL, f, n, JSON_UNKNOWN_REJECT, b, e) == 0)
+		return 0;
+	exec_body_fini(b);
+	return -1;
+}
+
+int exec_decode(const struct json *body, struct exec_body *out, struct err *e)
+{
+	struct exec_body b = { .timeout_ms = 60000, .output_limit = EXEC_OUTPUT_DEFAULT };
+
+	if (decode_exec(body, exec_fields, ARRAY_SIZE(exec_fields), &b, e) < 0)
+		return -1;
+	*out = b;
+	return 0;
+}
+
+int terminal_decode(const struct json *body, struct exec_body *out, struct err *e)
+{
+	struct exec_body b = { .terminal = true, .cols = 80, .rows = 24 };
+
+	if (decode_exec(body, terminal_fields, ARRAY_SIZE(terminal_fields), &b, e) < 0)
+		return -1;
+	*out = b;
+	return 0;
+}
+
+void exec_body_fini(struct exec_body *b)
+{
+	free(b->command);
+	util_free_strv(&b->env);
+	*b = (struct exec_body){ 0 };
 }
 
 int resize_decode(const struct json *body, struct resize *out, struct err *e)

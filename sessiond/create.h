@@ -7,6 +7,7 @@
 #ifndef CARREL_SESSIOND_CREATE_H
 #define CARREL_SESSIOND_CREATE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ enum {
 	CREATE_ENV_MAX = 100,
 	CREATE_LABELS_MAX = 32,
 	CREATE_SIZE_MAX = 1000, /* columns, rows */
+	EXEC_TIMEOUT_MAX_S = 3600,
+	EXEC_OUTPUT_MAX = 512 * 1024, /* six times as much in JSON at worst: below REPLY_MAX */
+	EXEC_OUTPUT_DEFAULT = 256 * 1024,
 };
 
 /* Strings are borrowed from the document; the two arrays are create_fini's. */
@@ -35,6 +39,19 @@ struct create {
 int create_decode(const struct json *body, const struct tier *tier, const char *default_image,
 		  struct create *out, struct err *e);
 void create_fini(struct create *c);
+
+/* What POST .../exec and POST .../terminals may ask for: strings borrowed, arrays exec_body_fini's. */
+struct exec_body {
+	const char **command;
+	char **env;
+	const char *cwd, *user, *tag, *input;
+	uint32_t cols, rows;
+	uint64_t timeout_ms, output_limit;
+	bool terminal;
+};
+int exec_decode(const struct json *body, struct exec_body *out, struct err *e);
+int terminal_decode(const struct json *body, struct exec_body *out, struct err *e);
+void exec_body_fini(struct exec_body *b);
 
 struct resize {
 	uint32_t cols, rows;

@@ -8,13 +8,14 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/util.h"
+#include "sessiond/exec_run.h"
 #include "sessiond/launch_internal.h"
 
 static const char *const reason_names[] = {
 	[LAUNCH_EXITED] = "exited",	[LAUNCH_SIGNALLED] = "signalled",
 	[LAUNCH_OOM] = "oom",		[LAUNCH_IDLE] = "idle",
 	[LAUNCH_LIFETIME] = "lifetime", [LAUNCH_DELETED] = "deleted",
-	[LAUNCH_ERROR] = "error",
+	[LAUNCH_ERROR] = "error",	[LAUNCH_DETACHED] = "detached",
 };
 
 const char *launch_reason_name(enum launch_reason r)
@@ -173,6 +174,7 @@ void launch_free(struct launch *l)
 		return;
 	launch_starts_end(l);
 	launch_collects_end(l);
+	exec_runs_forget(l);
 	shim_calls_end(l);
 	launch_templates_end(l);
 	launch_children_end(l);

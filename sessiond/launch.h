@@ -82,6 +82,7 @@ struct launch_spec {
 	uint16_t cols, rows;	/* 0: 80 x 24 */
 	uint64_t idle_ms;	/* 0: no limit */
 	uint64_t lifetime_ms;	/* 0: no limit */
+	uint64_t detached_ms;	/* without a client; 0: no limit */
 	uint64_t warn_ms;	/* 0: 60000 */
 	uint64_t recording;	/* bytes at most; 0: not recorded */
 	uint32_t history_bytes; /* 0: 262144 */
@@ -116,7 +117,7 @@ int shim_watch_new(struct launch *l, const char *id, shim_gone_fn gone, void *ar
 void shim_watch_free(struct shim_watch *w); /* accepts NULL */
 
 /* answer: the whole object {"ok":true,...}, valid during the call. err: the shim's own refusal
- * ({"ok":false}: code ENOENT for not_found, ESRCH gone, EUSERS limit, EINVAL invalid), ETIMEDOUT,
+ * ({"ok":false}: code ENOENT for not_found, ESRCH gone, EUSERS limit, EBUSY paused, EINVAL invalid), ETIMEDOUT,
  * ECONNRESET when it ended before it answered, or what connect said. Exactly one of both is NULL. */
 typedef void (*shim_answer_fn)(void *arg, const struct json *answer, const struct err *err);
 
@@ -143,6 +144,7 @@ enum launch_reason {
 	LAUNCH_LIFETIME,
 	LAUNCH_DELETED,
 	LAUNCH_ERROR,
+	LAUNCH_DETACHED,
 };
 /* "exited", ...; never NULL. */
 const char *launch_reason_name(enum launch_reason r);

@@ -190,6 +190,7 @@ static int write_orders(struct launch *l, const struct launch_template *t,
 	jw_uint(w, "history_bytes", s->history_bytes ? s->history_bytes : 262144);
 	jw_uint(w, "idle_ms", s->idle_ms);
 	jw_uint(w, "lifetime_ms", s->lifetime_ms);
+	jw_uint(w, "detached_ms", s->detached_ms);
 	jw_uint(w, "warn_ms", s->warn_ms ? s->warn_ms : 60000);
 	jw_uint(w, "ack_window", s->ack_window ? s->ack_window : 262144);
 	jw_uint(w, "max_clients", s->max_clients ? s->max_clients : 16);

@@ -45,6 +45,7 @@ struct launch_template {
 struct launch_start;
 struct template_call;
 struct shim_call;
+struct exec_run;
 struct shim_watch;
 struct launch_collect;
 
@@ -58,6 +59,7 @@ struct launch {
 	struct launch_child *children;
 	struct launch_start *starts;
 	struct shim_call *calls;
+	struct exec_run *runs; /* exec_run.c */
 	struct launch_collect *collects;
 	int64_t next_call;
 	uint32_t next_slot;

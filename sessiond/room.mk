@@ -4,11 +4,12 @@ sessiond_SRC := sessiond/config.c sessiond/tiers.c sessiond/listen.c sessiond/or
 	sessiond/recordings.c sessiond/api_recordings.c sessiond/db.c sessiond/keys.c sessiond/tickets.c sessiond/records.c sessiond/metrics.c \
 	sessiond/target.c sessiond/request.c sessiond/problem.c sessiond/http.c sessiond/routes.c sessiond/auth.c \
 	sessiond/static.c sessiond/create.c sessiond/upgrade.c sessiond/attach.c \
-	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/sandboxes.c sessiond/serve.c
+	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/api_processes.c sessiond/sandboxes.c sessiond/serve.c
 # Starting sandboxes, for the daemon and for `carrel run`.
 LIBS += launch
 launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c sessiond/launch_network.c \
-	sessiond/cgroup_parent.c sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c
+	sessiond/cgroup_parent.c sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c \
+	sessiond/exec_run.c sessiond/cli/link_packet.c
 
 sessiond_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml
 
@@ -27,7 +28,7 @@ $(foreach t,$(launch_UNIT),$(eval $(t)_LINK := launch base)$(eval $(t)_LIBS := -
 
 PROGRAMS += carrel
 carrel_SRC := sessiond/cli/main.c sessiond/cli/commands.c sessiond/cli/place.c sessiond/cli/tty.c \
-	sessiond/cli/link_packet.c sessiond/cli/link_ws.c sessiond/cli/rest.c sessiond/cli/terminal.c \
+	sessiond/cli/link_ws.c sessiond/cli/rest.c sessiond/cli/terminal.c \
 	sessiond/cli/local.c sessiond/cli/report.c sessiond/cli/cmd_run.c sessiond/cli/cmd_attach.c \
 	sessiond/cli/cmd_play.c sessiond/cli/cmd_ps.c sessiond/cli/cmd_rm.c sessiond/cli/cmd_image.c
 carrel_LINK := sessiond launch base

@@ -34,6 +34,13 @@ static const struct route table[] = {
 	{ "DELETE", "/v1/sandboxes/{id}",	   ROUTE_USER,	 0,		    api_sandbox_delete },
 	{ "POST",   "/v1/sandboxes/{id}/tickets",  ROUTE_USER,	 ROUTE_BODY,	    api_ticket_create },
 	{ "POST",   "/v1/sandboxes/{id}/resize",   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_resize },
+	{ "POST",   "/v1/sandboxes/{id}/exec",	   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_exec },
+	{ "POST",   "/v1/sandboxes/{id}/pause",	   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_pause },
+	{ "POST",   "/v1/sandboxes/{id}/resume",   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_resume },
+	{ "POST",   "/v1/sandboxes/{id}/terminals", ROUTE_USER,	 ROUTE_BODY,	    api_terminal_create },
+	{ "GET",    "/v1/sandboxes/{id}/terminals", ROUTE_USER,	 0,		    api_terminal_list },
+	{ "GET",    "/v1/sandboxes/{id}/terminals/{n}", ROUTE_USER, 0,		    api_terminal_get },
+	{ "DELETE", "/v1/sandboxes/{id}/terminals/{n}", ROUTE_USER, 0,		    api_terminal_delete },
 	{ "GET",    "/v1/sandboxes/{id}/terminal", ROUTE_TICKET, ROUTE_SOCKET,	    api_terminal },
 	{ "GET",    "/v1/sandboxes/{id}/recording", ROUTE_USER,	 0,		    api_recording_get },
 	{ "GET",    "/",			   ROUTE_OPEN,	 0,		    static_index },
@@ -60,6 +67,8 @@ static bool matches(const char *pattern, const struct target *t, const char **pa
 			return false;
 		if (strncmp(pattern, "{id}", n) == 0)
 			*param = t->segments[i];
+		else if (strncmp(pattern, "{n}", n) == 0)
+			; /* its handler reads it */
 		else if (strlen(t->segments[i]) != n || memcmp(pattern, t->segments[i], n) != 0)
 			return false;
 		pattern += n + (pattern[n] == '/');

@@ -80,6 +80,7 @@ static int refusal_code(const char *name)
 	} codes[] = { { "not_found", ENOENT },
 		      { "gone", ESRCH },
 		      { "limit", EUSERS },
+		      { "paused", EBUSY },
 		      { "invalid", EINVAL } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++)

@@ -135,10 +135,10 @@ static int parse_size(const struct target *t, struct upgrade *out, struct err *e
 
 static int parse_query(const struct target *t, struct upgrade *out, struct err *e)
 {
-	static const char *const names[] = {
-		"since", "cols", "rows", "role", "protocol", NULL
-	};
+	static const char *const names[] = { "since",	 "cols",    "rows", "role",
+					     "protocol", "process", NULL };
 	const char *role = target_query(t, "role");
+	uint64_t process = 0;
 	int r;
 
 	if (target_query_only(t, names, e) < 0 || parse_size(t, out, e) < 0 ||
@@ -148,6 +148,9 @@ static int parse_query(const struct target *t, struct upgrade *out, struct err *
 	if (r < 0)
 		return -1;
 	out->has_since = r > 0;
+	if (target_query_u64(t, "process", 1, UINT32_MAX, &process, e) < 0)
+		return -1;
+	out->process = (uint32_t) process;
 	if (role && strcmp(role, "viewer") != 0 && strcmp(role, "writer") != 0)
 		return err_set(e, EINVAL, "role: is neither writer nor viewer");
 	out->viewer = role && strcmp(role, "viewer") == 0;
@@ -181,6 +184,8 @@ int upgrade_order(const struct upgrade *u, const char *label, struct buf *out, s
 	jw_str(w, "framing", "ws");
 	jw_str(w, "protocol", u->protocol);
 	jw_str(w, "role", u->viewer ? "viewer" : "writer");
+	if (u->process)
+		jw_uint(w, "process", u->process);
 	if (u->has_since)
 		jw_uint(w, "since", u->since);
 	if (u->cols) {
@@ -251,7 +256,7 @@ uint16_t upgrade_close_code(const char *reason)
 	} codes[] = {
 		{ "exited", 1000 },   { "signalled", 1000 }, { "idle", 4008 },
 		{ "lifetime", 4009 }, { "oom", 4010 },	     { "deleted", 4410 },
-		{ "error", 4404 },
+		{ "error", 4404 },    { "detached", 4011 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {

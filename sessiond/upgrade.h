@@ -26,6 +26,7 @@ struct upgrade {
 	char answer[64];	     /* for Sec-WebSocket-Protocol; "": nothing was offered */
 	bool has_since, viewer;
 	uint64_t since;
+	uint32_t process;    /* 0: the first */
 	uint16_t cols, rows; /* 0: not given; both or none */
 };
 
