@@ -233,6 +233,7 @@ static void start(struct request *rq, const struct create *c, const struct tier 
 		.idle_ms = c->idle_ms,
 		.lifetime_ms = c->lifetime_ms,
 		.recording = tier->recording,
+		.detached_ms = tier->detached_ms,
 	};
 	struct err e = ERR_NONE;
 	char id[27];

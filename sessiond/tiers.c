@@ -76,6 +76,7 @@ static const struct json_field tier_fields[] = {
 	{ "disk", decode_size, offsetof(struct tier, disk), JSON_REQUIRED },
 	{ "idle", decode_duration, offsetof(struct tier, idle_ms), JSON_REQUIRED },
 	{ "lifetime", decode_duration, offsetof(struct tier, lifetime_ms), JSON_REQUIRED },
+	{ "detached", decode_duration, offsetof(struct tier, detached_ms), 0 },
 	{ "sandboxes", decode_count, offsetof(struct tier, sandboxes), JSON_REQUIRED },
 	{ "creations_per_hour", decode_count, offsetof(struct tier, creations_per_hour), JSON_REQUIRED },
 	{ "recording", decode_size, offsetof(struct tier, recording), 0 },

@@ -22,6 +22,7 @@ struct tier {
 	uint64_t memory, disk;
 	uint32_t pids;
 	uint64_t idle_ms, lifetime_ms;
+	uint64_t detached_ms; /* without a client; 0: no limit */
 	uint32_t sandboxes, creations_per_hour;
 	enum net_mode network;
 	uint64_t recording; /* bytes of a sandbox's recording at most; 0: none is made */

@@ -41,6 +41,9 @@ int cli_run(void *global, const char **operands, int n, void *opts);
 int cli_ps(void *global, const char **operands, int n, void *opts);
 int cli_attach(void *global, const char **operands, int n, void *opts);
 int cli_play(void *global, const char **operands, int n, void *opts);
+/* ps ID */
+int cli_processes(const struct cli *c, const char *id);
+int cli_exec(void *global, const char **operands, int n, void *opts);
 int cli_rm(void *global, const char **operands, int n, void *opts);
 int cli_image(void *global, const char **operands, int n, void *opts);
 
@@ -56,6 +59,12 @@ struct opts_play {
 	const char *speed;
 	uint64_t idle_limit_ms;
 	bool raw, v2;
+};
+
+struct opts_exec {
+	const char *user, *cwd;
+	struct opt_list env;
+	bool no_tty;
 };
 
 struct opts_attach {

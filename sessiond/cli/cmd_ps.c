@@ -216,9 +216,9 @@ int cli_ps(void *global, const char **operands, int n, void *opts)
 	bool json;
 	int r;
 
-	(void) operands;
-	(void) n;
 	(void) opts;
+	if (n > 0)
+		return cli_processes(c, operands[0]);
 	if (cli_wants_json(c, &json, &e) < 0)
 		return cli_fail(CLI_USAGE, &e);
 	if (json) {

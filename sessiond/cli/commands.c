@@ -52,6 +52,14 @@ static const struct opt play_opts[] = {
 	{ 0 },
 };
 
+static const struct opt exec_opts[] = {
+	{ "env", 'e', OPT_LIST, offsetof(struct opts_exec, env), "NAME=VALUE", "one more environment variable" },
+	{ "user", 'u', OPT_STRING, offsetof(struct opts_exec, user), "USER[:GROUP]", "instead of the sandbox's user" },
+	{ "cwd", 'w', OPT_STRING, offsetof(struct opts_exec, cwd), "DIR", "instead of the sandbox's working directory" },
+	{ "no-tty", 'T', OPT_SWITCH, offsetof(struct opts_exec, no_tty), NULL, "no terminal: pipes, as when stdin is no terminal" },
+	{ 0 },
+};
+
 static const struct opt_cmd commands[] = {
 	{ "run", "IMAGE [-- COMMAND [ARG...]]", 1, -1, 1, run_opts, OPT_STOP_AT_OPERAND, "run a program in a sandbox, without a daemon",
 	  "Needs root. The image comes from the store (carrel image import, carrel image build). With a terminal on stdin the program "
@@ -61,7 +69,7 @@ static const struct opt_cmd commands[] = {
 	  " carrel run default\n"
 	  " echo 'print(6 * 7)' | carrel run --tier free default -- python3 -\n",
 	  cli_run, sizeof(struct opts_run) },
-	{ "ps", NULL, 0, 0, 0, NULL, 0, "list sandboxes",
+	{ "ps", "[ID]", 0, 1, 0, NULL, 0, "list sandboxes, or the processes of one",
 	  "Those that the key may see, when a daemon's address or a key is given; else, as root, all of this host's run directory.",
 	  cli_ps, 0 },
 	{ "attach", "ID", 1, 1, 0, attach_opts, 0, "connect this terminal to a sandbox",
@@ -72,6 +80,10 @@ static const struct opt_cmd commands[] = {
 	  "The recording of a sandbox of the daemon, when its address or a key is given; else an asciicast file (v2 or v3). "
 	  "A tier says whether its sandboxes are recorded.",
 	  cli_play, sizeof(struct opts_play) },
+	{ "exec", "ID [--] COMMAND [ARG...]", 2, -1, 1, exec_opts, OPT_STOP_AT_OPERAND, "run one more program in a sandbox",
+	  "With a terminal on stdin the program gets one of its own, and Ctrl-P Ctrl-Q leaves it running; else it gets pipes, and its standard "
+	  "error comes out apart. A signal to carrel exec ends the program. Through the daemon or here, as attach.",
+	  cli_exec, sizeof(struct opts_exec) },
 	{ "rm", "ID...", 1, -1, 0, NULL, 0, "end sandboxes and remove what is left of them", NULL,
 	  cli_rm, 0 },
 	{ "image", "COMMAND [ARG...]", 1, -1, 0, NULL, OPT_STOP_AT_OPERAND, "work on the image store",
@@ -92,7 +104,7 @@ const struct opt_program cli_program = {
 		"- CARREL_KEY: as --key\n"
 		"\n"
 		"# EXIT STATUS\n"
-		"Of run and attach the program's own, or 128 + N when signal N ended it; 124 when the sandbox came to its "
+		"Of run, attach and exec the program's own, or 128 + N when signal N ended it; 124 when the sandbox came to its "
 		"idle or lifetime limit, 137 when it ran out of memory or was deleted, 125 when the program did not run or "
 		"what became of it is unknown, 0 after detaching.\n"
 		"\n"

@@ -88,6 +88,8 @@ static int print_request(const struct local_attach *a, struct buf *out, struct e
 	jw_str(w, "framing", "packet");
 	jw_str(w, "role", a->viewer ? "viewer" : "writer");
 	jw_str(w, "client", "carrel");
+	if (a->process)
+		jw_uint(w, "process", a->process);
 	if (a->has_since)
 		jw_uint(w, "since", a->since);
 	if (a->cols && a->rows) {

@@ -23,6 +23,7 @@ struct local_attach {
 	const char *id;
 	bool viewer, has_since;
 	uint64_t since;
+	uint32_t process;    /* 0: the first */
 	uint16_t cols, rows; /* 0: leave the size alone */
 };
 

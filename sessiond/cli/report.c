@@ -16,6 +16,7 @@ static const struct {
 	{ LAUNCH_OOM, CLI_KILLED, "it ran out of memory" },
 	{ LAUNCH_IDLE, CLI_TIME_LIMIT, "nobody used it for its idle limit" },
 	{ LAUNCH_LIFETIME, CLI_TIME_LIMIT, "its lifetime is over" },
+	{ LAUNCH_DETACHED, CLI_TIME_LIMIT, "nobody was attached to it for too long" },
 	{ LAUNCH_DELETED, CLI_KILLED, "it was deleted" },
 };
 

@@ -133,7 +133,7 @@ static int problem(long status, const struct json_doc *doc, struct err *e)
 }
 
 /* *handle (may be NULL) is set before `take` is called, for its questions. */
-static int perform(const struct rest *r, const char *method, const char *path,
+static int perform(const struct rest *r, const char *method, const char *path, const char *send,
 		   curl_write_callback take, void *arg, CURL **handle, long *status,
 		   struct err *e)
 {
@@ -150,6 +150,10 @@ static int perform(const struct rest *r, const char *method, const char *path,
 	}
 	if (bearer)
 		headers = curl_slist_append(headers, bearer);
+	if (send) {
+		headers = curl_slist_append(headers, "Content-Type: application/json");
+		(void) curl_easy_setopt(h, CURLOPT_POSTFIELDS, send);
+	}
 	(void) curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
 	(void) curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
 	(void) curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long) TIMEOUT_MS);
@@ -164,8 +168,8 @@ static int perform(const struct rest *r, const char *method, const char *path,
 	return code == CURLE_OK ? 0 : curl_error(r, code, error, e);
 }
 
-int rest_call(const struct rest *r, const char *method, const char *path, struct json_doc **out,
-	      struct err *e)
+static int request(const struct rest *r, const char *method, const char *path, const char *send,
+		   struct json_doc **out, struct err *e)
 {
 	static const struct json_limits limits = { ANSWER_MAX, 16, 1000000 };
 	auto_buf struct buf body = BUF_LIMIT(ANSWER_MAX);
@@ -173,7 +177,7 @@ int rest_call(const struct rest *r, const char *method, const char *path, struct
 	struct err bad = ERR_NONE;
 	long status = 0;
 
-	if (perform(r, method, path, take_body, &body, NULL, &status, e) < 0)
+	if (perform(r, method, path, send, take_body, &body, NULL, &status, e) < 0)
 		return -1;
 	if (buf_len(&body) > 0)
 		(void) json_parse((const char *) buf_bytes(&body), buf_len(&body), &limits,
@@ -212,7 +216,7 @@ int rest_fetch(const struct rest *r, const char *path, int fd, struct err *e)
 	auto_json struct json_doc *doc = NULL;
 	struct err ignored = ERR_NONE;
 	long status = 0;
-	int done = perform(r, "GET", path, take_file, &f, &f.h, &status, e);
+	int done = perform(r, "GET", path, NULL, take_file, &f, &f.h, &status, e);
 
 	if (done == 0 && (status < 200 || status > 299)) {
 		if (buf_len(&f.problem) > 0)
@@ -222,6 +226,18 @@ int rest_fetch(const struct rest *r, const char *path, int fd, struct err *e)
 	}
 	buf_fini(&f.problem);
 	return done;
+}
+
+int rest_call(const struct rest *r, const char *method, const char *path, struct json_doc **out,
+	      struct err *e)
+{
+	return request(r, method, path, NULL, out, e);
+}
+
+int rest_post(const struct rest *r, const char *path, const char *body, struct json_doc **out,
+	      struct err *e)
+{
+	return request(r, "POST", path, body, out, e);
 }
 
 void *rest_connect(const struct rest *r, struct err *e)

@@ -27,6 +27,10 @@ int rest_call(const struct rest *r, const char *method, const char *path, struct
 /* GET: the body of a good answer is written to fd as it comes, however long it is. */
 int rest_fetch(const struct rest *r, const char *path, int fd, struct err *e);
 
+/* The same with a JSON body. */
+int rest_post(const struct rest *r, const char *path, const char *body, struct json_doc **out,
+	      struct err *e);
+
 /* A curl handle that is connected, with TLS when the address says so, and nothing sent. */
 void *rest_connect(const struct rest *r, struct err *e);
 

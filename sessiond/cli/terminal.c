@@ -24,6 +24,7 @@ enum message {
 	EXIT = 0x06,
 	NOTICE = 0x07,
 	GAP = 0x09,
+	ERRORS = 0x0a,
 	INPUT = 0x10,
 	RESIZE = 0x11,
 	ACK = 0x12,
@@ -159,6 +160,23 @@ static void take_output(struct terminal *t, const uint8_t *p, size_t n)
 		flush_out(t);
 }
 
+/* Of a program without a terminal: in order with what came before it. Standard error is not waited for with a
+ * queue: whoever reads it slowly holds the program up. */
+static void take_errors(struct terminal *t, const uint8_t *p, size_t n)
+{
+	uint64_t offset;
+	struct err e = ERR_NONE;
+
+	if (n < sizeof(offset))
+		return;
+	memcpy(&offset, p, sizeof(offset));
+	t->next = be64toh(offset) + n - sizeof(offset);
+	if (fd_write_all(STDERR_FILENO, p + sizeof(offset), n - sizeof(offset), &e) < 0)
+		fail(t, &e);
+	else
+		acknowledge(t);
+}
+
 static struct json_doc *parse(const uint8_t *p, size_t n)
 {
 	struct json_doc *doc = NULL;
@@ -222,6 +240,9 @@ static void on_message(void *arg, const uint8_t *p, size_t n)
 	switch ((enum message) p[0]) {
 	case OUTPUT:
 		take_output(t, p + 1, n - 1);
+		break;
+	case ERRORS:
+		take_errors(t, p + 1, n - 1);
 		break;
 	case HELLO:
 		take_hello(t, p + 1, n - 1);

@@ -88,6 +88,7 @@ static void tiers_bad(void **state)
 		{ "version: 1\ntiers: {free: {pids: 0}}", "tiers.free.pids" },
 		{ "version: 1\ntiers: {free: {idle: 15}}", "tiers.free.idle" },
 		{ "version: 1\ntiers: {free: {lifetime: 999d}}", "tiers.free.lifetime" },
+		{ "version: 1\ntiers: {free: {detached: 0}}", "tiers.free.detached" },
 		{ "version: 1\ntiers: {free: {sandboxes: many}}", "tiers.free.sandboxes" },
 		{ "version: 1\ntiers: {f: {cpu: 1, memory: 1Gi, pids: 1, disk: 1Gi, idle: 3h, "
 		  "lifetime: 2h, sandboxes: 1, creations_per_hour: 1}}",

@@ -116,6 +116,7 @@ const closes: Record<number, [text: string, retry: boolean]> = {
 	4003: ["You may not open this terminal.", false],
 	4008: ["Ended: it was idle for too long.", false],
 	4009: ["Ended: its time was up.", false],
+	4011: ["Ended: nobody was attached to it for too long.", false],
 	4010: ["Ended: it ran out of memory.", false],
 	4400: ["The server did not understand this page. Reload it.", false],
 	4404: ["This sandbox is gone.", false],
@@ -139,6 +140,8 @@ export function describeExit(exit: Exit): string {
 		return "Ended: it was idle for too long.";
 	case "lifetime":
 		return "Ended: its time was up.";
+	case "detached":
+		return "Ended: nobody was attached to it for too long.";
 	case "deleted":
 		return "Ended: it was deleted.";
 	default:
