@@ -188,6 +188,10 @@ static int make_hardlink(struct erofs *w, struct tar *t, const struct tar_entry 
 	node = put(w, en->path, NODE_FILE, NULL, e);
 	if (node < 0)
 		return -1;
+	if (erofs_is_gone(&w->tree, source))
+		return err_set(e, ENOENT,
+			       "hard link to %.200s: it lies in what the link replaces",
+			       en->link);
 	w->stats.links++;
 	erofs_node(&w->tree, node)->nid = was.nid;
 	erofs_node(&w->tree, node)->extended = was.extended;

@@ -114,6 +114,13 @@ int64_t erofs_put(struct erofs_tree *t, int64_t parent, const char *name, enum n
 	return at;
 }
 
+bool erofs_is_gone(const struct erofs_tree *t, int64_t node)
+{
+	while (node != EROFS_ROOT && !erofs_node(t, node)->dead)
+		node = erofs_node(t, node)->parent;
+	return node != EROFS_ROOT;
+}
+
 int erofs_tree_init(struct erofs_tree *t, struct err *e)
 {
 	*t = (struct erofs_tree){ .nodes = BUF_LIMIT(MEMORY),

@@ -85,6 +85,8 @@ int64_t erofs_find(const struct erofs_tree *t, int64_t parent, const char *name)
 /* Puts a node there, in the place of whatever has the name. link: a symlink's target. */
 int64_t erofs_put(struct erofs_tree *t, int64_t parent, const char *name, enum node_kind kind,
 		  const char *link, struct err *e);
+/* It has been replaced, or what it lies in. */
+bool erofs_is_gone(const struct erofs_tree *t, int64_t node);
 /* Attributes of a directory, instead of those it had; takes p over. */
 int erofs_dir_xattrs(struct erofs_tree *t, int64_t node, uint8_t *p, uint32_t n, struct err *e);
 

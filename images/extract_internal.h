@@ -51,8 +51,7 @@ int extract_opaque(struct extract *x, const char *path, struct err *e);
  * was one. */
 int extract_open_whiteouts(struct extract *x, const char *path, struct err *e);
 
-/* Notes a directory's final mode and time. */
-int extract_finish_later(struct extract *x, const struct tar_entry *en, ino_t ino,
-			 struct err *e);
+/* Notes a directory's final mode and time. fd is borrowed. */
+int extract_finish_later(struct extract *x, const struct tar_entry *en, int fd, struct err *e);
 
 #endif

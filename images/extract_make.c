@@ -29,17 +29,15 @@ static int clear(struct extract *x, const struct place *at, struct err *e)
 		return 0;
 	if (errno != EISDIR)
 		return err_sys(e, "replace what is there");
-	/* The cached parent may be below what goes now; it is not used after this. */
 	return fd_remove_tree(at->dir_fd, at->name, e);
 }
 
-/* Ran into EEXIST: make room. The place stays valid, other resolved names may not. */
-static int make_room(struct extract *x, const char *path, struct place *at, struct err *e)
+/* Ran into EEXIST: makes room. The place stays what it is, also where its own name went through what is gone now (a link
+ * to its directory); other names, and the next entry's, are resolved anew. */
+static int make_room(struct extract *x, const struct place *at, struct err *e)
 {
-	if (clear(x, at, e) < 0)
-		return -1;
-	extract_forget_parent(x);
-	return extract_find_place(x, path, at, e);
+	free(take_ptr(&x->parent_path));
+	return clear(x, at, e);
 }
 
 static int set_owner(struct extract *x, const struct place *at, const struct tar_entry *en,
@@ -148,7 +146,7 @@ int extract_make_file(struct extract *x, struct tar *t, const struct tar_entry *
 		return -1;
 	auto_close int fd = openat(at.dir_fd, at.name, flags, first_mode(x, en));
 	if (fd < 0 && errno == EEXIST) {
-		if (make_room(x, en->path, &at, e) < 0)
+		if (make_room(x, &at, e) < 0)
 			return -1;
 		fd = openat(at.dir_fd, at.name, flags, first_mode(x, en));
 	}
@@ -162,8 +160,7 @@ int extract_make_file(struct extract *x, struct tar *t, const struct tar_entry *
 
 /* 1: a directory stands there. 0: it was something else and is gone. A whiteout of the same layer says
  * that the lower directory's content is gone, which an opaque directory says as well. */
-static int stands(struct extract *x, const char *path, struct place *at, bool *was_whiteout,
-		  struct err *e)
+static int stands(struct extract *x, const struct place *at, bool *was_whiteout, struct err *e)
 {
 	struct stat st;
 
@@ -172,7 +169,7 @@ static int stands(struct extract *x, const char *path, struct place *at, bool *w
 	if (S_ISDIR(st.st_mode))
 		return 1;
 	*was_whiteout = is_whiteout(&st);
-	return make_room(x, path, at, e);
+	return make_room(x, at, e);
 }
 
 static int dress_dir(struct extract *x, struct tar *t, const struct place *at,
@@ -180,9 +177,8 @@ static int dress_dir(struct extract *x, struct tar *t, const struct place *at,
 {
 	auto_close int fd =
 		openat(at->dir_fd, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
+	if (fd < 0)
 		return err_sys(e, "open the directory");
 	if (fchown(fd, en->uid, en->gid) < 0)
 		return err_sys(e, "owner %u:%u", en->uid, en->gid);
@@ -190,7 +186,7 @@ static int dress_dir(struct extract *x, struct tar *t, const struct place *at,
 		return -1;
 	if (opaque && x->policy.mark_opaque(x->policy.arg, fd, e) < 0)
 		return -1;
-	return extract_finish_later(x, en, st.st_ino, e);
+	return extract_finish_later(x, en, fd, e);
 }
 
 int extract_make_dir(struct extract *x, struct tar *t, const struct tar_entry *en,
@@ -208,7 +204,7 @@ int extract_make_dir(struct extract *x, struct tar *t, const struct tar_entry *e
 		if (r < 0 && errno != EEXIST)
 			return err_sys(e, "make the directory");
 		if (r < 0) {
-			r = stands(x, en->path, &at, &opaque, e);
+			r = stands(x, &at, &opaque, e);
 			if (r < 0)
 				return -1;
 			if (r == 0 && mkdirat(at.dir_fd, at.name, 0700) < 0)
@@ -239,7 +235,7 @@ int extract_make_symlink(struct extract *x, struct tar *t, const struct tar_entr
 		return -1;
 	r = symlinkat(en->link, at.dir_fd, at.name);
 	if (r < 0 && errno == EEXIST) {
-		if (make_room(x, en->path, &at, e) < 0)
+		if (make_room(x, &at, e) < 0)
 			return -1;
 		r = symlinkat(en->link, at.dir_fd, at.name);
 	}
@@ -278,7 +274,7 @@ int extract_make_hardlink(struct extract *x, struct tar *t, const struct tar_ent
 		if (fstatat(at.dir_fd, at.name, &made, AT_SYMLINK_NOFOLLOW) == 0 &&
 		    made.st_ino == st.st_ino)
 			return 0; /* a link to itself */
-		if (make_room(x, en->path, &at, e) < 0)
+		if (make_room(x, &at, e) < 0)
 			return -1;
 		r = linkat(from, source, at.dir_fd, at.name, 0);
 	}
@@ -303,7 +299,7 @@ int extract_make_fifo(struct extract *x, struct tar *t, const struct tar_entry *
 		return -1;
 	r = mknodat(at.dir_fd, at.name, S_IFIFO | 0600, 0);
 	if (r < 0 && errno == EEXIST) {
-		if (make_room(x, en->path, &at, e) < 0)
+		if (make_room(x, &at, e) < 0)
 			return -1;
 		r = mknodat(at.dir_fd, at.name, S_IFIFO | 0600, 0);
 	}

@@ -119,6 +119,19 @@ PY
 	both import good # the control
 }
 
+@test "a name that goes through the link which it replaces" {
+	mk << 'PY'
+oci('l', [layer([s('l', '.'), f('l/a', '1'), s('l/l', 'other'), f('l/y', '2'), s('k', '.'), f('k/k', '3'), s('m', '.'), d('m/m', mode=0o750, mtime=77), f('m/x', '4')])])
+oci('none', [layer([d('d'), f('d/f', '1'), h('d', 'd/f')])])
+PY
+	both import l
+	root=$(only_layer)
+	[ "$(readlink "$root/l")" = other ] && [ "$(cat "$root/a" "$root/other/y" "$root/k" "$root/m/x")" = 1234 ]
+	[ "$(stat -c '%F %a %Y' "$root/m")" = 'directory 750 77' ]
+	# What is linked may not go with what makes room for the link.
+	unchanged 'hard link to d/f' img import none
+}
+
 @test "a directory that becomes a symlink half-way" {
 	attack "d('dir'), f('dir/a', '1'), d('other')"
 	[ -e control/dir/a ]

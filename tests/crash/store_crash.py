@@ -288,14 +288,17 @@ def one_moment(store, rng, name, seconds, names_after):
     wait = rng.uniform(0, seconds)
     p = subprocess.Popen(command_of(store, args), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                          env=dict(os.environ, SOURCE_DATE_EPOCH="1700000000"))
-    time.sleep(wait)
+    try:
+        p.wait(wait)
+    except subprocess.TimeoutExpired:
+        pass
     children = descendants(p.pid)
     victim = p.pid if not children or rng.random() < 0.5 else rng.choice(children)
     try:
         os.kill(victim, signal.SIGKILL)
-    except ProcessLookupError:
+    except ProcessLookupError:  # it was done before
         pass
-    out, text = p.communicate(timeout=300)
+    _, text = p.communicate(timeout=300)
     what = "%s, after %.3f s, %s: " % (name, wait, "itself" if victim == p.pid else "a child of %d" % len(children))
     try:
         if p.returncode not in (0, 1, -signal.SIGKILL):

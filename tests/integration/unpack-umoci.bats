@@ -151,9 +151,12 @@ PY
 @test "FIFOs, large ids, times before 1970 and after 2038, directories that come after their content" {
 	mk << 'PY'
 oci('l', [layer([d('late', mtime=1), f('late/x', '1', mtime=4000000000.5), p('late/pipe', mode=0o620, uid=1, mtime=77), f('old', '', mtime=-5),
-    f('ids', 'x', uid=4294967290, gid=3000000000), d('idd', uid=65536, gid=65535, mtime=2), d('late', mode=0o500, mtime=123456789.5)])], name='x')
+    f('ids', 'x', uid=4294967290, gid=3000000000), d('idd', uid=65536, gid=65535, mtime=2), d('late', mode=0o500, mtime=123456789.5)]),
+    b''.join(pax(('mtime', m)) + raw('t%d' % i, 'x') for i, m in enumerate(('1234567890.123456789', '1.000000001', '4102444800.999999999'))) +
+    pax(('mtime', '7.987654321')) + header('dir/', kind='5') + END], name='x')
 PY
 	same
+	stat -c %.9Y "$WORK"/store.dir/layers/*/root/{t0,t1,t2,dir} 2> /dev/null | tr '\n' ' ' | grep -qx '1234567890.123456789 1.000000001 4102444800.999999999 7.987654321 '
 }
 
 @test "layers: whiteouts, opaque directories, files over directories and back" {
