@@ -332,6 +332,8 @@ int exec_run(struct launch *l, const char *id, const struct exec_what *x, const 
 
 void exec_runs_forget(struct launch *l)
 {
-	while (l->runs)
-		free_run(l->runs);
+	for (struct exec_run *r; (r = l->runs);) {
+		l->runs = r->next;
+		free_run(r);
+	}
 }

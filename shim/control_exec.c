@@ -30,7 +30,7 @@ static int check_tag(const char *tag, struct err *e)
 
 int call_exec(struct call *c, struct err *e)
 {
-	static const char *none[] = { NULL };
+	const char *none[] = { NULL };
 	const struct args *a = c->args;
 	struct table_exec x = { .order = { .args = a->args ? a->args : none,
 					   .env = a->env,
