@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """make bench-images: what an image costs on its way into the store and out of it, beside other tools, measured in interleaved rounds.
 
-  bench_images.py --bin DIR --programs DIR --work DIR [--rounds N] [--mib N] [--only unpack,zstd,pull,open,memory] [--quick]
+  bench_images.py --bin DIR --programs DIR --work DIR [--rounds N] [--mib N] [--only unpack,zstd,pull,open,memory] [--peers NAME,...] [--quick]
 
 unpack  an image of three gzip layers (image_make.py) into directories and into EROFS images by carrel-image, and by umoci, tar with igzip,
-        bsdtar, skopeo, podman: those that are installed. On the file system of --work and on a tmpfs. The floor is igzip alone.
+        bsdtar, skopeo, podman: those that are installed. On a new ext4, in a file, and on a tmpfs. The floor is igzip alone.
         carrel-image also copies the blobs into its store, checks both digests of each layer, and waits for the disk.
 zstd    the same image with zstd layers, by those that can.
 pull    from a registry on the loopback (docker-registry): the download alone, the unpacking alone, and pull with a first
@@ -58,13 +58,27 @@ def sync(path):
     os.close(fd)
 
 
-def remove(where):
-    """With what containers-storage has mounted there."""
+def unmount_below(where):
+    """What containers-storage has mounted."""
     with open("/proc/self/mounts") as f:
         for line in reversed(f.readlines()):
             if line.split()[1].startswith(where + "/"):
                 subprocess.check_call(["umount", line.split()[1]])
+
+
+def remove(where):
+    unmount_below(where)
     shutil.rmtree(where)
+
+
+def put_away(a, where):
+    """On a disk only at the end of all: ext4 goes around inodes that were freed in the last minutes, one by one, and whoever makes
+    files next pays for that."""
+    if where.startswith(a.tmpfs + "/"):
+        return remove(where)
+    unmount_below(where)
+    os.makedirs(a.disk + "/old", exist_ok=True)
+    os.rename(where, "%s/old/%d" % (a.disk, len(os.listdir(a.disk + "/old"))))
 
 
 def run(a, job, where):
@@ -77,13 +91,14 @@ def run(a, job, where):
     if p.returncode != 0:
         sys.exit("bench: %s failed: %s" % (job.name, p.stderr))
     job.peak = max(job.peak, int(re.search(r"rss (\d+)\s*$", p.stderr).group(1)) / 1024)
-    # What is still to be written, and the removal, are nobody's.
+    # What is still to be written is nobody's, nor is the removal.
     sync(where)
-    remove(where)
-    sync(os.path.dirname(where))
+    put_away(a, where)
 
 
 def rounds_of(a, jobs, where):
+    if a.peers:
+        jobs = [j for j in jobs if not j.needs or set(j.needs) & set(a.peers.split(","))]
     left_out = [(j, j.missing()) for j in jobs]
     for j, m in left_out:
         if m:
@@ -138,8 +153,8 @@ def unpack_jobs(a, layout, how):
 
 def unpacked_mb(a, layout):
     """From our own store's layer.json, bytes of the tar streams."""
-    store = a.work + "/count"
-    subprocess.check_call([a.bin + "/carrel-image", "--store", store, "import", "--name", "bench", layout], stdout=subprocess.DEVNULL)
+    store = a.tmpfs + "/count"
+    subprocess.check_call([a.bin + "/carrel-image", "--store", store, "import", "--format", "dir", "--name", "bench", layout], stdout=subprocess.DEVNULL)
     total = 0
     for d in os.listdir(store + "/layers"):
         with open("%s/layers/%s/layer.json" % (store, d)) as f:
@@ -155,7 +170,7 @@ def fs_name(path):
 def measure_unpack(a, how):
     layout = a.image + "/" + how
     mb = unpacked_mb(a, layout)
-    places = [a.tmpfs] if how == "zstd" or a.quick else [a.work, a.tmpfs]
+    places = [a.tmpfs] if how == "zstd" or a.quick else [a.disk, a.tmpfs]
     show("## %s layers unpacked: %.0f MB\n" % (how, mb))
     for place in places:
         jobs = rounds_of(a, unpack_jobs(a, layout, how), place + "/one")
@@ -218,7 +233,7 @@ def measure_pull(a):
         subprocess.check_call(["skopeo", "--insecure-policy", "copy", "-q", "--dest-tls-verify=false", "oci:" + layout + ":bench",
                                "docker://%s/bench:1" % registry.host])
         show("## From a registry on the loopback\n")
-        for place in (a.tmpfs,) if a.quick else (a.work, a.tmpfs):
+        for place in (a.tmpfs,) if a.quick else (a.disk, a.tmpfs):
             jobs = rounds_of(a, pull_jobs(a, registry, layout), place + "/one")
             show("| on %s | wall s (min, median) | CPU s of ours | peak MiB | : the slower of download and unpacking |" % fs_name(place))
             show("|---|---|---|---|---|")
@@ -409,12 +424,23 @@ def arguments():
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--mib", type=int, default=image_make.FULL_MIB)
     p.add_argument("--only", default="unpack,zstd,pull,open,memory")
+    p.add_argument("--peers", help="of the others only these programs, as igzip,umoci")
     p.add_argument("--quick", action="store_true")
     a = p.parse_args()
     a.bin, a.programs, a.work = (os.path.abspath(x) for x in (a.bin, a.programs, a.work))
     if a.quick:
         a.rounds, a.mib = 1, 6
     return a
+
+
+def new_disk(work):
+    """An ext4 whose state of inodes and blocks is the same at every run."""
+    with open(work + "/disk.img", "wb") as f:
+        f.truncate(40 << 30)
+    subprocess.check_call(["mkfs.ext4", "-q", "-F", work + "/disk.img"])
+    os.mkdir(work + "/disk")
+    subprocess.check_call(["mount", "-o", "loop", work + "/disk.img", work + "/disk"])
+    return work + "/disk"
 
 
 def measure(a):
@@ -451,13 +477,14 @@ def main():
     os.symlink(a.image, a.short + "/image")
     os.mkdir(a.tmpfs)
     subprocess.check_call(["mount", "-t", "tmpfs", "-o", "size=8G", "none", a.tmpfs])
+    a.disk = None if a.quick else new_disk(a.work)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     show("Load average %.1f %.1f %.1f on %d processors at the beginning, kernel %s.\n" % (*os.getloadavg(), os.cpu_count(), os.uname().release))
     try:
         measure(a)
     finally:
-        remove(a.work)
         remove(a.short)
+        remove(a.work)
         remove_groups()
         remove_boxes()
     show("Load average %.1f %.1f %.1f at the end." % os.getloadavg())
