@@ -52,33 +52,46 @@ void cgroup_stats_fini(struct cgroup_stats *s)
 	*s = CGROUP_STATS_NONE;
 }
 
-char *stats_file(const struct cgroup_hier *h, const char *file)
+/* ENOENT: an older or newer kernel, or a controller that is off. EOPNOTSUPP: there, and not counted. */
+static void keep_first(const struct err *why, struct err *e)
+{
+	if (!e->code && why->code != ENOENT && why->code != EOPNOTSUPP)
+		*e = *why;
+}
+
+char *stats_file(const struct cgroup_hier *h, const char *file, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(TEXT_MAX);
-	struct err ignored = ERR_NONE;
-	const int dir = cgroup_dir(h, &ignored);
+	struct err why = ERR_NONE;
+	const int dir = cgroup_dir(h, &why);
 
-	if (dir < 0 || fd_read_file(dir, file, TEXT_MAX - 1, &text, &ignored) < 0)
+	if (dir < 0 || fd_read_file(dir, file, TEXT_MAX - 1, &text, &why) < 0) {
+		keep_first(&why, e);
 		return NULL;
+	}
 	return xstrdup(buf_str(&text));
 }
 
-bool stats_number(const struct cgroup_hier *h, const char *file, uint64_t *out)
+bool stats_number(const struct cgroup_hier *h, const char *file, uint64_t *out, struct err *e)
 {
-	auto_free char *text = stats_file(h, file);
+	auto_free char *text = stats_file(h, file, e);
 
 	return text && stats_parse_u64(text, out) == 0;
 }
 
-void stats_page_sizes(const struct cgroup_hier *h, const char *suffix, struct cgroup_stats *out)
+void stats_page_sizes(const struct cgroup_hier *h, const char *suffix, struct cgroup_stats *out,
+		      struct err *e)
 {
-	struct err ignored = ERR_NONE;
-	const int dir = cgroup_dir(h, &ignored);
+	struct err why = ERR_NONE;
+	const int dir = cgroup_dir(h, &why);
 	const int fd = dir < 0 ? -1 : openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *d;
 	DIR *list = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!list) {
+		if (dir >= 0)
+			(void) err_sys(&why, "list the cgroup");
+		keep_first(&why, e);
 		if (fd >= 0)
 			close(fd);
 		return;

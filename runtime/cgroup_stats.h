@@ -145,12 +145,15 @@ void stats_parse_netdev(const char *text, struct stats_interfaces *out);
 
 /* ---- files (cgroup_stats.c) ---- */
 
+/* What this kernel does not count is left out. That something cannot be read is for the first of them put into *e, which
+ * its readers look at once at their end. */
+
 /* The file's text, malloc'ed; NULL when it is not there or cannot be read. */
-char *stats_file(const struct cgroup_hier *h, const char *file);
+char *stats_file(const struct cgroup_hier *h, const char *file, struct err *e);
 /* A file of one number; false when there is none. */
-bool stats_number(const struct cgroup_hier *h, const char *file, uint64_t *out);
+bool stats_number(const struct cgroup_hier *h, const char *file, uint64_t *out, struct err *e);
 /* Files "hugetlb.SIZE<suffix>": a row for each SIZE that the group has. */
-void stats_page_sizes(const struct cgroup_hier *h, const char *suffix,
-		      struct cgroup_stats *out);
+void stats_page_sizes(const struct cgroup_hier *h, const char *suffix, struct cgroup_stats *out,
+		      struct err *e);
 
 #endif

@@ -121,8 +121,12 @@ int criu_start(const struct criu_start *s, struct criu *out, struct err *e)
 
 	auto_criu struct criu c = CRIU_NONE;
 	const int r = child_clone(0, s->cgroup_fd, &c.child, e);
-	if (r == 0)
+	if (r == 0) {
+		/* Held here they would keep the end of a parent that is killed from being seen. */
+		fd_close(&ours);
+		fd_close(&sync_ours);
 		run_child(s, theirs, sync_theirs);
+	}
 	if (r < 0)
 		return -1;
 	fd_close(&theirs);

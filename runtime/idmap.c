@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -160,14 +161,18 @@ int idmap_userns_fd(const struct idmap_spec *s, struct err *e)
 	struct child holder = CHILD_NONE;
 	char path[64];
 	int fd = FD_NONE;
+	const pid_t parent = getpid();
 	const int r = child_clone(CLONE_NEWUSER, -1, &holder, e);
 
 	if (r < 0)
 		return err_wrap(e, "user namespace of an idmapped mount");
 	if (r == 0) {
-		/* It exists only to carry the namespace until our descriptor does. */
-		for (;;)
+		/* It exists only to carry the namespace until our descriptor does, and not for longer than we. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			_exit(1);
+		while (getppid() == parent)
 			pause();
+		_exit(0);
 	}
 	if (idmap_write(holder.pid, s, e) == 0) {
 		(void) snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) holder.pid);

@@ -7,8 +7,9 @@
   crash.py planted WORK             the control: leaks of every kind and weaker containers must be seen
 
 The calls OFFSET, OFFSET + EVERY, ... of each operation are taken; EVERY 1 is all of them, with each errno (CRASH_EACH: with so many). WORK holds the
-bundles: whole and user, whose program shows what it sees of itself, and sleep. CARREL_BIN is in the environment. Prints one line
-per operation, and what is wrong.
+bundles: whole, user and rdt, whose program shows what it sees of itself, sleep and rdt-sleep, saved (which CRIU can take) and short. CARREL_BIN is
+in the environment, and CARREL_TEST_RESCTRL, the directory that the bundles rdt take for resctrl. Prints one line per operation, and what
+is wrong.
 """
 import collections
 import ctypes
@@ -21,130 +22,11 @@ import subprocess
 import sys
 import time
 
-BIN = os.environ["CARREL_BIN"]
-RUNTIME, STEP = BIN + "/carrel-runtime", BIN + "/../tests/crash/step"
+from crash_box import SLOW, Box, Wrong, cgroup_roots, children, read
+
 ERRORS = ["EPERM", "ENOSYS", "ENOMEM", "EIO"]
-SLOW = 4 if os.environ.get("CARREL_SAN") else 1
 ONLY = os.environ.get("CRASH_ONLY", "")
 PR_SET_CHILD_SUBREAPER = 36
-
-
-class Wrong(Exception):
-    pass
-
-
-def read(path):
-    try:
-        with open(path, errors="replace") as f:
-            return f.read()
-    except OSError:
-        return ""
-
-
-def children():
-    return [int(p) for p in read("/proc/self/task/%d/children" % os.getpid()).split()]
-
-
-class Box:
-    """One container: its name, bundle and state directory, and everything of it that may be left on the machine."""
-
-    def __init__(self, work, bundle):
-        self.work, self.bundle = work, "%s/%s" % (work, bundle)
-        self.root = work + "/state"
-        self.id = "crash-%d" % os.getpid()
-        self.shown, self.out, self.err = work + "/shown", work + "/out", work + "/err"
-        self.configure(lambda config: config["linux"].update(cgroupsPath="/carrel-test/" + self.id))
-
-    def configure(self, edit):
-        path = self.bundle + "/config.json"
-        config = json.loads(read(path))
-        edit(config)
-        with open(path, "w") as f:
-            json.dump(config, f)
-
-    def command(self, argv, out, err):
-        """The exit code. Output goes to files, for a container's process may hold it for long."""
-        with open(out, "w") as o, open(err, "w") as e:
-            p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=o, stderr=e)
-        # What it leaves is reaped meanwhile: until then it would keep its pid namespace from ending.
-        end = time.monotonic() + 60 * SLOW
-        while time.monotonic() < end:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == p.pid:
-                p.returncode = os.waitstatus_to_exitcode(status)
-                return p.returncode
-            if pid == 0:
-                time.sleep(0.001)
-        p.kill()
-        p.wait()
-        return "timeout"
-
-    def rt(self, *args):
-        out = self.shown if args[0] in ("create", "run", "exec") else self.out
-        return self.command([RUNTIME, "--root", self.root, *args], out, self.err)
-
-    def must(self, *args):
-        code = self.rt(*args)
-        if code != 0:
-            raise Wrong("%s ended with %s: %s" % (" ".join(args), code, read(self.err).strip()))
-
-    def step(self, how, args):
-        """The exit code and the call. Sets hit, and what was said."""
-        report = self.work + "/report"
-        with open(report, "w"):
-            pass
-        out = self.shown if args[0] in ("create", "run", "exec") else self.out
-        code = self.command([STEP, *how, "--report", report, "--", RUNTIME, "--root", self.root, *args], out, self.err)
-        kind, _, call = read(report).strip().partition(" ")
-        self.hit, self.said = kind == "hit", read(self.err).strip()
-        return code, call
-
-    def init(self):
-        return int(os.readlink("%s/%s/init" % (self.root, self.id)).split(":")[0])
-
-    def status(self):
-        self.must("state", self.id)
-        return json.loads(read(self.out))["status"]
-
-    def show_limits(self):
-        """What the kernel has, in place of what a program shows."""
-        names = ("memory.limit_in_bytes", "memory.max", "pids.max", "cpu.shares", "cpu.weight")
-        with open(self.shown, "w") as shown:
-            for group in [g + "/carrel-test/" + self.id for g in cgroup_roots()]:
-                shown.writelines("%s %s" % (n, read(group + "/" + n)) for n in names if os.path.exists(group + "/" + n))
-
-    def until(self, what, true):
-        end = time.monotonic() + 10 * SLOW
-        while not true():
-            if time.monotonic() > end:
-                raise Wrong("waited for " + what)
-            time.sleep(0.005)
-
-    def orphans(self):
-        """Once what is ending has ended: this process is the reaper of all."""
-        end = time.monotonic() + 5 * SLOW
-        while True:
-            try:
-                pid, _ = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                return []
-            if pid == 0 and time.monotonic() > end:
-                return ["process " + read("/proc/%d/cmdline" % p).replace("\0", " ") for p in children()]
-            if pid == 0:
-                time.sleep(0.002)
-
-    def left(self):
-        found = self.orphans()
-        for top, dirs, files in os.walk(self.root):
-            known = r"@seccomp|[0-9a-f]{2}\.bpf"
-            found += ["file " + os.path.join(top, n) for n in dirs + files if not re.fullmatch(known, n)]
-        for parent in [g + "/carrel-test" for g in cgroup_roots()]:
-            found += ["cgroup " + os.path.join(top, d) for top, dirs, _ in os.walk(parent) for d in dirs if d.startswith(self.id)]
-        return found + ["mount " + line for line in read("/proc/self/mountinfo").splitlines() if self.work in line]
-
-
-def cgroup_roots():
-    return [line.split()[4] for line in read("/proc/self/mountinfo").splitlines() if " - cgroup" in line]
 
 
 # ---- operations: what is there before, and the command ----
@@ -182,6 +64,26 @@ def paused(box):
     return []
 
 
+def in_sleep(box):
+    """CRIU takes no file of the host: the program has let go of the streams that it was made with."""
+    running(box)
+    box.until("sleep", lambda: read("/proc/%d/comm" % box.init()) == "sleep\n")
+    return []
+
+
+def to_save(box):
+    shutil.rmtree(box.images, ignore_errors=True)
+    return in_sleep(box)
+
+
+def saved(box):
+    """Read again and again."""
+    if not os.path.exists(box.saved):
+        in_sleep(box)
+        box.must("checkpoint", "--image-path", box.saved, box.id)
+    return []
+
+
 def stopped(box):
     created(box)
     box.must("kill", box.id, "KILL")
@@ -197,6 +99,7 @@ OPERATIONS = [
     Operation("create, init", "whole", nothing, CHILD, ["create", "-b", "BUNDLE", "ID"]),
     Operation("create, user namespace", "user", nothing, [], ["create", "-b", "BUNDLE", "ID"]),
     Operation("create, user namespace, init", "user", nothing, CHILD, ["create", "-b", "BUNDLE", "ID"]),
+    Operation("create, idmapped mount", "idmap", nothing, [], ["create", "-b", "BUNDLE", "ID"]),
     Operation("start", "whole", created, [], ["start", "ID"]),
     Operation("start, init", "whole", its_init, [], ["start", "ID"]),
     Operation("run", "whole", nothing, [], ["run", "-b", "BUNDLE", "ID"]),
@@ -207,16 +110,25 @@ OPERATIONS = [
     Operation("pause", "sleep", running, [], ["pause", "ID"]),
     Operation("resume", "sleep", paused, [], ["resume", "ID"]),
     Operation("update", "sleep", running, [], ["update", "--memory", "33554432", "--pids-limit", "40", "--cpu-share", "300", "ID"]),
+    Operation("create, class of RDT", "rdt", nothing, [], ["create", "-b", "BUNDLE", "ID"]),
+    Operation("update, class of RDT", "rdt-sleep", running, [],
+              ["update", "--l3-cache-schema", "L3:0=1", "--mem-bw-schema", "MB:0=30", "--memory", "33554432", "ID"]),
+    Operation("events --stats", "sleep", running, [], ["events", "--stats", "ID"]),
+    Operation("events", "short", running, [], ["events", "--interval", "50ms", "ID"]),
+    Operation("checkpoint", "saved", to_save, [], ["checkpoint", "--image-path", "IMAGES", "ID"]),
+    Operation("checkpoint --leave-running", "saved", to_save, [], ["checkpoint", "--leave-running", "--image-path", "IMAGES", "ID"]),
+    Operation("restore", "saved", saved, [], ["restore", "-d", "-b", "BUNDLE", "--image-path", "SAVED", "ID"]),
     Operation("kill", "sleep", running, [], ["kill", "ID", "KILL"]),
     Operation("kill --all", "sleep", running, [], ["kill", "--all", "ID", "KILL"]),
     Operation("delete", "whole", stopped, [], ["delete", "ID"]),
+    Operation("delete --force, class of RDT", "rdt-sleep", running, [], ["delete", "--force", "ID"]),
     Operation("delete --force", "sleep", running, [], ["delete", "--force", "ID"]),
     Operation("delete --force, paused", "sleep", paused, [], ["delete", "--force", "ID"]),
 ]
 
 
 def words(box, op):
-    known = {"ID": box.id, "BUNDLE": box.bundle}
+    known = {"ID": box.id, "BUNDLE": box.bundle, "IMAGES": box.images, "SAVED": box.saved}
     return [known.get(w, w) for w in op.command]
 
 
@@ -287,34 +199,53 @@ def error_text(box):
         raise Wrong("no error with a text: %r" % box.said)
 
 
-def after_success(box, verb, reference):
+def show(box, op):
+    """What a program does not show of itself."""
+    if op.command[0] == "update":
+        box.show_limits()
+    if op.command[0] == "events":
+        box.show_statistics()
+
+
+def after_success(box, op, reference):
+    verb = op.command[0]
     if verb == "create":
         box.must("start", box.id)
     if verb in ("create", "start"):
         box.until("the end of the program", lambda: box.status() == "stopped")
-    if verb == "update":
-        box.show_limits()
-    if verb in ("create", "start", "run", "exec", "update"):
+    show(box, op)
+    if verb in ("create", "start", "run", "exec", "update") or "--stats" in op.command:
         whole(box, reference)
     if verb == "kill":
         box.until("the end of what was killed", lambda: box.status() == "stopped")
-    if verb in ("run", "delete"):
+    if verb in ("run", "delete") or is_last(op):
         left = box.left()
         if left:
             raise Wrong("left: " + "; ".join(left))
-    if verb in ("pause", "resume"):
-        wanted = {"pause": "paused", "resume": "running"}[verb]
+    if verb == "checkpoint" and not os.path.exists(box.images + "/descriptors.json"):
+        raise Wrong("succeeded, and there is no checkpoint")
+    if verb in ("pause", "resume", "restore") or "--leave-running" in op.command:
+        wanted = "paused" if verb == "pause" else "running"
         if box.status() != wanted:
             raise Wrong("%s succeeded, and it is %s" % (verb, box.status()))
 
 
-def after_error(box, verb, reference):
+def is_last(op):
+    """A checkpoint ends its container, as a rule."""
+    return op.command[0] == "checkpoint" and "--leave-running" not in op.command
+
+
+def after_error(box, op, reference):
+    verb = op.command[0]
     error_text(box)
     # A fault in the removal after the program's end may leave what is to be removed, since it is told.
-    if verb == "create" or (verb == "run" and normal(read(box.shown)) != reference):
+    if verb in ("create", "restore") or (verb == "run" and normal(read(box.shown)) != reference):
         left = box.left()
         if left:
             raise Wrong("%s, and left: %s" % (box.said, "; ".join(left)))
+    # What has ended it must have saved it.
+    if verb == "checkpoint" and not os.path.exists(box.images + "/descriptors.json") and box.status() != "running":
+        raise Wrong("%s, and it is %s without a checkpoint" % (box.said, box.status()))
     if verb == "exec":
         box.until("the end of exec's process", lambda: len(pids(box)) == 1)
 
@@ -327,14 +258,13 @@ def pids(box):
 def fail_one(box, op, at, error, reference, tally):
     more = op.before(box)
     code, call = box.step([*op.step, *more, "--at", str(at), "--errno", error], words(box, op))
-    verb = op.command[0]
     try:
         if code == "timeout":
             raise Wrong("hangs")
         if code == 0:
-            after_success(box, verb, reference)
+            after_success(box, op, reference)
         else:
-            after_error(box, verb, reference)
+            after_error(box, op, reference)
         delete_and_look(box, "delete --force")
     except Wrong as w:
         raise Wrong("call %d, %s, fails with %s: %s" % (at, call, error, w))
@@ -352,12 +282,11 @@ def reference_of(box, op):
             box.must("start", box.id)
         if op.command[0] in ("create", "start"):
             box.until("the end", lambda: box.status() == "stopped")
-        if op.command[0] == "update":
-            box.show_limits()
+        show(box, op)
         seen.append(normal(read(box.shown)))
         delete_and_look(box, "without a fault")
-    least = {"create": 50, "start": 50, "run": 50, "exec": 50, "update": 3}.get(op.command[0], 0)
-    if least and (len(seen[0]) < least or seen[0] != seen[1]):
+    least = {"create": 50, "start": 50, "run": 50, "exec": 50, "update": 3, "events": 3}.get(op.command[0], 0)
+    if least and (len(seen[0]) < least or (seen[0] != seen[1] and op.bundle != "short")):
         raise Wrong("the program shows %d lines, and %d" % (len(seen[0]), len(seen[1])))
     return seen[0]
 
@@ -381,7 +310,7 @@ def sweep(work, op, mode, every, offset):
             except Wrong as w:
                 wrong.append("%s: %s" % (op.name, w))
                 print(wrong[-1], flush=True)
-                clean(box)
+                box.clean()
         at += every
     counts = ", ".join("%d %s" % (n, what) for what, n in sorted(tally.items()))
     print("%-30s %s; %d wrong; %.1f s" % (op.name, counts, len(wrong), time.monotonic() - began), flush=True)
@@ -389,17 +318,6 @@ def sweep(work, op, mode, every, offset):
         wrong.append("%s: no call was met" % op.name)
         print(wrong[-1])
     return wrong
-
-
-def clean(box):
-    """What is wrong once shall not be counted again."""
-    for p in children():
-        os.kill(p, signal.SIGKILL)
-    box.orphans()
-    box.rt("delete", "--force", box.id)
-    for line in box.left():
-        if line.startswith("cgroup "):
-            os.rmdir(line.split(" ", 1)[1])
 
 
 def planted(work):
@@ -411,14 +329,16 @@ def planted(work):
     process = subprocess.Popen(["sleep", "100"])
     os.makedirs(group)
     os.makedirs(box.root + "/x")
+    os.makedirs(box.classes + "/x")
     subprocess.check_call(["mount", "-t", "tmpfs", "leak", box.root + "/x"])
     seen = box.left()
     subprocess.check_call(["umount", box.root + "/x"])
     os.rmdir(box.root + "/x")
     os.rmdir(group)
+    os.rmdir(box.classes + "/x")
     os.kill(children()[0], signal.SIGKILL)
     process.wait()
-    for kind in ("process", "cgroup", "file", "mount"):
+    for kind in ("process", "cgroup", "file", "mount", "class"):
         if not any(line.startswith(kind) for line in seen):
             raise Wrong("a leak is not seen: " + kind)
     weaker = {
@@ -455,7 +375,9 @@ def main():
     every, offset = int(sys.argv[3]), int(sys.argv[4])
     wrong = []
     for op in OPERATIONS:
-        if re.search(ONLY, op.name):
+        if not os.path.exists("%s/%s" % (work, op.bundle)):
+            print("%-30s left out: no bundle %s can be had here" % (op.name, op.bundle), flush=True)
+        elif re.search(ONLY, op.name):
             wrong += sweep(work, op, mode, every, offset)
     sys.exit(1 if wrong else 0)
 

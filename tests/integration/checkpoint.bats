@@ -186,6 +186,19 @@ try_restore() { rt restore -d -b "$BUNDLE" --image-path "$IMAGES" --work-path "$
 	[ "$(grep -c 'is not in the checkpoint' <<< "$output")" -eq 1 ]
 }
 
+@test "the process that was to become criu ends with a runtime that is killed, and lets go of the lock" {
+	fake ok
+	sleeper
+	# Its first message is the word to go on.
+	strace -qq -o /dev/null -e trace=sendmsg -e inject=sendmsg:signal=KILL:when=1 "$RUNTIME" --root "$ROOT" \
+		checkpoint --image-path "$IMAGES" "$ID" > /dev/null 2>&1 3>&- &
+	wait_code $!
+	[ "$code" -eq 137 ]
+	wait_for '! pgrep -f -- "--root $ROOT checkpoint" > /dev/null'
+	RT_TIMEOUT=20 rt delete --force "$ID"
+	nothing_left
+}
+
 @test "pre-dump leaves it running and needs the tracking of memory" {
 	fake ok
 	sleeper

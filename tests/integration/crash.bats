@@ -18,6 +18,7 @@ setup() {
 			{destination: "/mnt", type: "bind", source: "'"$ROOTFS"'/etc", options: ["rbind", "ro", "nosuid"]}]'
 	cp "$BUNDLE/config.json" "$WORK/whole/"
 	jq '.process.args = ["/bin/sleep", "1000"]' "$BUNDLE/config.json" > "$WORK/sleep/config.json"
+	more_bundles
 	userns
 	cp "$BUNDLE/config.json" "$WORK/user/"
 	# A sanitized program makes more calls, each slower.
@@ -25,6 +26,24 @@ setup() {
 	offset=${CRASH_OFFSET:-$((RANDOM % every + 1))}
 }
 teardown() { runtime_teardown; }
+
+more_bundles() {
+	mkdir -p "$WORK"/{rdt,rdt-sleep,short,saved,bin} "$WORK/resctrl/info"
+	export CARREL_TEST_RESCTRL=$WORK/resctrl
+	jq '.linux.intelRdt = {schemata: ["L3:0=3"], enableMonitoring: true}' "$BUNDLE/config.json" > "$WORK/rdt/config.json"
+	jq '.linux.intelRdt = {schemata: ["L3:0=3"], enableMonitoring: true}' "$WORK/sleep/config.json" > "$WORK/rdt-sleep/config.json"
+	jq '.process.args = ["/bin/sleep", "0.2"]' "$WORK/sleep/config.json" > "$WORK/short/config.json"
+	jq '.process.args = ["/bin/sh", "-c", "exec sleep 1000 < /dev/null > /dev/null 2>&1"]' "$WORK/sleep/config.json" > "$WORK/saved/config.json"
+	mkdir "$WORK/idmap"
+	jq '.mounts += [{destination: "/home", type: "bind", source: "'"$WORK/bin"'", options: ["bind", "idmap"],
+		uidMappings: [{containerID: 0, hostID: 1000, size: 1}], gidMappings: [{containerID: 0, hostID: 1000, size: 1}]}]' \
+		"$BUNDLE/config.json" > "$WORK/idmap/config.json"
+	rt run -b "$WORK/idmap" "$ID" > /dev/null 2> "$WORK/idmap.log" || rm -r "$WORK/idmap"
+	# A criu that only talks; with CARREL_CRIU, a directory, the one that is there.
+	printf '#!/bin/sh\nexec python3 %s "$@"\n' "$BATS_TEST_DIRNAME/../tools/fake_criu.py" > "$WORK/bin/criu"
+	chmod +x "$WORK/bin/criu"
+	export FAKE_CRIU=ok PATH=${CARREL_CRIU:-$WORK/bin}:$PATH
+}
 
 # What the program of the container shows: all that was asked for, as it is seen from inside.
 show() {

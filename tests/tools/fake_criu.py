@@ -115,13 +115,13 @@ def odd_answer(c, kind):
 
 
 def dump(c, kind, opts):
-    c.notify("pre-dump")
-    c.notify("network-lock")
-    if opts.get(48):
-        c.notify("status-ready")
+    """A no, or an asker that has gone, spares the process: it is ended last."""
+    for script in ("pre-dump", "network-lock", "status-ready", "post-dump"):
+        if (script != "status-ready" or opts.get(48)) and not c.notify(script):
+            c.reply(kind, number(7, 5), 0)
+            return
     if kind == DUMP and not opts.get(3):
         os.kill(opts[2], signal.SIGKILL)
-    c.notify("post-dump")
     c.reply(kind, text(3, b""))
 
 
