@@ -131,10 +131,11 @@ LDFLAGS += -Wl,--wrap=syscall $(abspath $(O))/tests/valgrind.o
 $(PROGRAMS:%=$(O)/bin/%) $(UNIT:%=$(O)/unit/%) $(O)/tests/runtime-rdt: | $(O)/tests/valgrind.o
 endif
 .PHONY: check-valgrind
-## check-valgrind the unit tests and the runtime's integration tests under VALGRIND=program; FILES="exec kill" or FILES=units for a part
+## check-valgrind the unit tests and the runtime's integration tests under VALGRIND=program; FILES="exec kill" or FILES=units for a part,
+##                VALGRIND_ALL=1 for every test file of the runtime
 check-valgrind:
 	$(Q)$(MAKE) --no-print-directory O=build-valgrind VALGRINDING=1 all unit-bins
-	$(Q)VALGRIND="$(VALGRIND)" tests/tools/valgrind $(FILES)
+	$(Q)VALGRIND="$(VALGRIND)" VALGRIND_ALL=$(VALGRIND_ALL) tests/tools/valgrind $(FILES)
 
 .PHONY: unit unit-bins
 unit-bins: $(UNIT:%=$(O)/unit/%)
