@@ -183,9 +183,10 @@ void launch_free(struct launch *l)
 	fd_close(&l->templates_fd);
 	fd_close(&l->runtime_fd);
 	c = &l->config;
-	const char *strings[] = { c->run_dir, c->store,	    c->tiers, c->image,
-				  c->shim,    c->runtime,   c->init,  c->seccomp,
-				  c->cgroup,  l->sandboxes, l->uids,  l->runtime_root };
+	const char *strings[] = { c->run_dir,	  c->store,	 c->tiers,     c->image,
+				  c->shim,	  c->runtime,	 c->init,      c->seccomp,
+				  c->cgroup,	  c->recordings, l->sandboxes, l->uids,
+				  l->runtime_root };
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free((char *) strings[i]);
 	free(l);
