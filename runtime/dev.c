@@ -82,7 +82,25 @@ static int make_node(int dir, const char *name, const struct dev_spec *d, struct
 	return 0;
 }
 
-static int bind_node(int root_fd, const struct dev_spec *d, struct err *e)
+/* The plain name of a path right below /dev, else NULL. */
+static const char *name_in_dev(const char *path)
+{
+	const char *name = str_has_prefix(path, "/dev/") ? path + strlen("/dev/") : "";
+
+	return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
+}
+
+/* What the node is bound on. On a /dev of its own nothing is there: a new file right in it needs no walk. */
+static int touch_target(const struct dev_place *where, const struct dev_spec *d, struct err *e)
+{
+	const int flags = O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+	const char *plain = where->dev_fd >= 0 ? name_in_dev(d->path) : NULL;
+	const int fd = plain ? openat(where->dev_fd, plain, O_RDONLY | flags, 0666) : FD_NONE;
+
+	return fd >= 0 ? fd : path_touch_in(where->root_fd, d->path, 0666, e);
+}
+
+static int bind_node(const struct dev_place *where, const struct dev_spec *d, struct err *e)
 {
 	auto_close int source = mountapi_clone(AT_FDCWD, d->path, AT_SYMLINK_NOFOLLOW, e);
 
@@ -95,16 +113,8 @@ static int bind_node(int root_fd, const struct dev_spec *d, struct err *e)
 			     MS_PRIVATE, -1, e) < 0)
 		return -1;
 
-	auto_close int target = path_touch_in(root_fd, d->path, 0666, e);
+	auto_close int target = touch_target(where, d, e);
 	return target < 0 ? -1 : mountapi_attach(source, target, e);
-}
-
-/* The plain name of a path right below /dev, else NULL. */
-static const char *name_in_dev(const char *path)
-{
-	const char *name = str_has_prefix(path, "/dev/") ? path + strlen("/dev/") : "";
-
-	return *name && *name != '.' && !strchr(name, '/') ? name : NULL;
 }
 
 static int make_in_root(const struct dev_place *where, const struct dev_spec *d, struct err *e)
@@ -126,6 +136,6 @@ int dev_make(const struct dev_place *where, const struct dev_spec *d, struct err
 		r = make_in_root(where, d, e);
 	/* A root without CAP_MKNOD (a container itself, say) gets what the host has, as in a user namespace. */
 	if (r > 0)
-		r = bind_node(where->root_fd, d, e);
+		r = bind_node(where, d, e);
 	return r < 0 ? err_wrap(e, "device %s", d->path) : 0;
 }
