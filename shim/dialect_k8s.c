@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -29,6 +30,16 @@ static int greet(const struct dialect_greeting *g, const struct dialect_out *out
 	return 0;
 }
 
+/* As Go's decoder finds it, whatever the case: kubectl writes Width, the JavaScript client width. */
+static const struct json *member(const struct json *object, const char *name)
+{
+	if (object->type == JSON_OBJECT)
+		json_each (v, object)
+			if (strcasecmp(v->key, name) == 0)
+				return v;
+	return NULL;
+}
+
 static int decode_resize(struct dialect_state *s, const uint8_t *p, size_t n,
 			 struct dialect_in *in, struct err *e)
 {
@@ -39,7 +50,7 @@ static int decode_resize(struct dialect_state *s, const uint8_t *p, size_t n,
 	v = dialect_json(s, p, n, e);
 	if (!v)
 		return err_wrap(e, "channel 4");
-	dialect_take_size(json_get(v, "Width"), json_get(v, "Height"), in);
+	dialect_take_size(member(v, "Width"), member(v, "Height"), in);
 	return 0;
 }
 

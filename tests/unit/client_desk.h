@@ -173,7 +173,7 @@ static inline void message(struct desk *d, const uint8_t *p, size_t n)
 		d->text[n - 1] = '\0';
 		break;
 	}
-	note(d, "?OHBESXNPG"[p[0] < 10 ? p[0] : 0]);
+	note(d, "?OHBESXNPGeR"[p[0] < 12 ? p[0] : 0]);
 }
 
 /* Reads and takes apart one frame of the shim's; false when none is whole. */

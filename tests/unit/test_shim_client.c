@@ -30,6 +30,49 @@ static void test_input(void **state)
 	desk_free(d);
 }
 
+/* Anyone may ask for the pen; who writes is the session's to say, and the client is told. */
+static void test_pen(void **state)
+{
+	struct desk *d = desk_new();
+
+	attach(d, (struct how){ .viewer = true });
+	settle(d);
+	buf_clear(&d->notes);
+	say(d, "\x15\x01", 2);
+	assert_int_equal(d->pen, 'y');
+	say(d, "\x10no", 3);
+	assert_int_equal(buf_len(&d->input), 0);
+	client_set_role(d->c, CLIENT_WRITER);
+	assert_true(client_wants(d->c) & EPOLLOUT);
+	say(d, "\x10yes", 4);
+	assert_string_equal(buf_str(&d->input), "yes");
+	say(d, "\x15\x00", 2);
+	assert_int_equal(d->pen, 'n');
+	settle(d);
+	assert_string_equal(buf_str(&d->notes), "R");
+	desk_free(d);
+}
+
+/* The round trip is from the last ping to its own pong. */
+static void test_round_trip(void **state)
+{
+	struct desk *d = desk_new();
+	uint64_t sent = d->now;
+
+	attach(d, (struct how){ 0 });
+	settle(d);
+	client_ping(d->c, d->now);
+	settle(d);
+	d->now += 70;
+	peer_send(d, 0x8a, "\1\2\3\4\5\6\7\10", 8); /* another's */
+	client_read(d->c, d->now);
+	assert_int_equal(d->c->rtt_ms, UINT32_MAX);
+	peer_send(d, 0x8a, &sent, sizeof(sent));
+	client_read(d->c, d->now);
+	assert_int_equal(d->c->rtt_ms, 70);
+	desk_free(d);
+}
+
 /* While the program's input is full nothing is decoded, the socket is left alone, and output is not
  * bound to acknowledgements that cannot be read; then it goes on where it stopped. */
 static void test_full_input_pauses(void **state)
@@ -154,6 +197,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_input),
+		cmocka_unit_test(test_pen),
+		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_full_input_pauses),
 		cmocka_unit_test(test_preloaded_bytes_come_first),
 		cmocka_unit_test(test_floods_cost_nothing),
