@@ -521,7 +521,8 @@ def residue():
         fds, rss = state()
         print(f"# after {n}: {fds} descriptors ({before[0]} before), {rss} KiB ({before[1]})")
         eq(fds, before[0])
-        assert rss - before[1] < (20000 if os.environ.get("CARREL_SAN") else 256), (before, rss)
+        # A sanitizer keeps what was freed, up to 256 MiB of it.
+        assert rss - before[1] < (300000 if os.environ.get("CARREL_SAN") else 256), (before, rss)
         c = b.attach()
         c.hello()
         c.until("output-output")
