@@ -2,48 +2,32 @@
 
 #include <errno.h>
 #include <linux/mount.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/fsmount.h"
 #include "base/loopdev.h"
-#include "base/util.h"
-
-static int config(int fs, unsigned cmd, const char *key, const char *value)
-{
-	return (int) syscall(SYS_fsconfig, fs, cmd, key, value, 0);
-}
 
 /* CARREL_TEST_NO_EROFS in the environment: as a kernel without. */
-static int open_fs(void)
+static bool forbidden(void)
 {
-	if (!getenv("CARREL_TEST_NO_EROFS"))
-		return (int) syscall(SYS_fsopen, "erofs", FSOPEN_CLOEXEC);
-	errno = ENODEV;
-	return -1;
+	return getenv("CARREL_TEST_NO_EROFS") != NULL;
 }
 
 static int mount_source(const char *source, struct err *e)
 {
-	auto_close int fs = open_fs();
-	int fd;
+	int fd = forbidden() ? -1 : fsmount_source("erofs", source, NULL, FSMOUNT_READ_ONLY, e);
 
-	if (fs < 0 && errno == ENODEV)
+	if (forbidden() || (fd < 0 && e->code == ENODEV))
 		return err_set(
 			e, ENODEV,
 			"this kernel has no EROFS (CONFIG_EROFS_FS); import the image with "
 			"--format dir");
-	if (fs < 0)
-		return err_sys(e, "erofs");
-	if (config(fs, FSCONFIG_SET_STRING, "source", source) < 0 ||
-	    config(fs, FSCONFIG_SET_FLAG, "ro", NULL) < 0 ||
-	    config(fs, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
-		return err_sys(e, "erofs: mount");
-	fd = (int) syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
-			   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID);
-	return fd < 0 ? err_sys(e, "erofs: fsmount") : fd;
+	return fd;
 }
 
 static int mount_loop(int image_fd, struct err *e)
@@ -84,7 +68,7 @@ int erofs_look(int image_fd, struct err *e)
 
 int erofs_known(void)
 {
-	const int fs = open_fs();
+	const int fs = forbidden() ? -1 : (int) syscall(SYS_fsopen, "erofs", FSOPEN_CLOEXEC);
 
 	if (fs < 0)
 		return 0;

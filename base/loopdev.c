@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/loop.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -22,7 +23,8 @@
 enum {
 	TRIES = 64,
 	FLAGS = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR,
-	NEW_FLAGS = FLAGS | LO_FLAGS_DIRECT_IO
+	READ_FLAGS = FLAGS | LO_FLAGS_DIRECT_IO,
+	WRITE_FLAGS = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
 };
 
 static struct loopdev_path path_of(int n)
@@ -95,27 +97,30 @@ static int find(const struct stat *file, const char *name, struct loopdev_path *
 /* ---- a new one ---- */
 
 /* 1: somebody else was faster with this one. */
-static int configure(int loop_fd, int file_fd, struct err *e)
+static int configure(int loop_fd, int file_fd, uint32_t flags, struct err *e)
 {
-	const struct loop_config c = { .fd = (uint32_t) file_fd, .info.lo_flags = NEW_FLAGS };
+	const struct loop_config c = { .fd = (uint32_t) file_fd, .info.lo_flags = flags };
 
 	if (ioctl(loop_fd, LOOP_CONFIGURE, &c) == 0)
 		return 0;
 	return errno == EBUSY ? 1 : err_sys(e, "loop device");
 }
 
-static int make(int control_fd, int file_fd, struct loopdev_path *path, struct err *e)
+static int make(int control_fd, int file_fd, uint32_t flags, struct loopdev_path *path,
+		struct err *e)
 {
+	const int mode = flags & LO_FLAGS_READ_ONLY ? O_RDONLY : O_RDWR;
+
 	for (int i = 0; i < TRIES; i++) {
 		int n = ioctl(control_fd, LOOP_CTL_GET_FREE), r;
 
 		if (n < 0)
 			return err_sys(e, "a free loop device");
 		*path = path_of(n);
-		auto_close int fd = open(path->s, O_RDONLY | O_CLOEXEC);
+		auto_close int fd = open(path->s, mode | O_CLOEXEC);
 		if (fd < 0)
 			return err_sys(e, "%s", path->s);
-		r = configure(fd, file_fd, e);
+		r = configure(fd, file_fd, flags, e);
 		if (r <= 0)
 			return r < 0 ? -1 : take_fd(&fd);
 	}
@@ -140,5 +145,12 @@ int loopdev_open(int file_fd, struct loopdev_path *path, struct err *e)
 	slash = strrchr(target, '/');
 	if (slash)
 		fd = find(&st, slash + 1, path);
-	return fd >= 0 ? fd : make(control, file_fd, path, e);
+	return fd >= 0 ? fd : make(control, file_fd, READ_FLAGS, path, e);
+}
+
+int loopdev_new(int file_fd, struct loopdev_path *path, struct err *e)
+{
+	auto_close int control = lock_control(e);
+
+	return control < 0 ? -1 : make(control, file_fd, WRITE_FLAGS, path, e);
 }

@@ -15,4 +15,8 @@ struct loopdev_path {
  * process makes one. file_fd: a regular file, open for reading. */
 int loopdev_open(int file_fd, struct loopdev_path *path, struct err *e);
 
+/* One of its own, for writing too. It holds file_fd's open file: a flock taken on file_fd lasts as long as anything is mounted
+ * from the device, whoever closes what. */
+int loopdev_new(int file_fd, struct loopdev_path *path, struct err *e);
+
 #endif

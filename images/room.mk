@@ -1,5 +1,5 @@
 LIBS += images
-images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c images/media.c \
+images_SRC := images/digest.c images/store.c images/store_work.c images/workdir.c images/blob.c images/media.c \
 	images/manifest.c images/imageconfig.c images/image.c images/index.c images/inflate.c images/inflate_zlib.c images/inflate_zstd.c images/ring.c images/tar.c \
 	images/xattr.c images/whiteout.c images/extract.c images/extract_make.c images/extract_whiteout.c \
 	images/confine.c images/confine_landlock.c images/confine_filter.c images/unpack.c \
@@ -7,7 +7,8 @@ images_SRC := images/digest.c images/store.c images/store_work.c images/blob.c i
 	images/erofs_finish.c images/erofs_inode.c images/erofs_out.c images/erofs_tree.c images/erofs_xattr.c images/source.c images/source_names.c images/import.c images/import_oci.c \
 	images/import_docker.c images/import_rootfs.c images/gc.c images/inodes.c images/dirlist.c images/treecmp.c images/usage.c images/verify.c \
 	images/verify_layer.c images/created.c images/pack.c images/pack_child.c images/tar_write.c images/upper.c images/commit.c images/subtract.c images/view.c images/user.c images/tier.c \
-	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c images/build_above.c
+	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c images/build_above.c \
+	images/volume.c images/volume_disk.c images/volume_resize.c
 images_SRC += images/reference.c images/challenge.c images/registry_message.c images/platform.c \
 	images/registries.c images/credentials.c images/registry.c images/progress.c images/blob_sink.c images/layers.c \
 	images/import_walk.c images/pull.c images/push.c images/export.c images/export_out.c
@@ -16,7 +17,7 @@ images_LIBS := -larchive -lz -lzstd -lcrypto -lseccomp -lyajl_s -lyaml
 
 PROGRAMS += carrel-image
 carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c images/cli/cmd_check.c images/cli/cmd_commit.c \
-	images/cli/cmd_bundle.c images/cli/cmd_registry.c images/cli/meter.c
+	images/cli/cmd_bundle.c images/cli/cmd_registry.c images/cli/cmd_volume.c images/cli/meter.c
 carrel-image_LINK := images base
 carrel-image_LIBS := $(images_LIBS)
 # The shared libarchive brings a dozen libraries along that a tar reader does not need, the shared libcrypto

@@ -1,6 +1,5 @@
 #include "images/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -13,8 +12,8 @@
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/log.h"
 #include "images/index.h"
+#include "images/workdir.h"
 
 static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
 static const char empty_index[] =
@@ -95,40 +94,6 @@ static int ensure_layout(struct store *s, struct err *e)
 	if (ensure_file(s->dir_fd, "index.json", empty_index, e) < 0)
 		return -1;
 	return ensure_file(s->dir_fd, "oci-layout", layout_text, e);
-}
-
-/* A directory whose lock can be taken has no living owner: owners hold it for life. */
-static void sweep_one(int tmp_fd, const char *name)
-{
-	auto_close int fd =
-		openat(tmp_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct err ignored = ERR_NONE;
-
-	if (fd < 0) {
-		if (errno == ENOTDIR || errno == ELOOP)
-			(void) unlinkat(tmp_fd, name, 0);
-		return;
-	}
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return;
-	if (fd_remove_tree(tmp_fd, name, &ignored) < 0)
-		log_debug("store: leftover %s stays: %s", name, ignored.msg);
-}
-
-static void sweep(int tmp_fd)
-{
-	auto_close int fd = openat(tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *ent;
-
-	if (!d)
-		return;
-	(void) take_fd(&fd);
-	while ((ent = readdir(d))) {
-		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
-			sweep_one(tmp_fd, ent->d_name);
-	}
-	closedir(d);
 }
 
 static int take_lock(struct store *s, enum store_lock lock, struct err *e)
@@ -228,7 +193,7 @@ static int open_dir(struct store *s, const char *path, enum store_lock lock, str
 		return -1;
 	if (take_lock(s, lock, e) < 0 || ensure_layout(s, e) < 0)
 		return -1;
-	sweep(s->tmp_fd);
+	workdir_sweep(s->tmp_fd, workdir_discard);
 	return 0;
 }
 

@@ -12,27 +12,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "base/str.h"
-
-/* Between mkdir and flock a sweeper may take the lock and remove the directory: then the name is gone
- * or the lock is busy, and the caller tries another name. Returns 1 when it is ours. */
-static int claim(struct store_work *w, struct err *e)
-{
-	struct stat here, named;
-
-	random_id(w->name);
-	if (mkdirat(w->store->tmp_fd, w->name, 0700) < 0)
-		return err_sys(e, "make tmp/%s", w->name);
-	w->fd = openat(w->store->tmp_fd, w->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (w->fd < 0)
-		return errno == ENOENT ? 0 : err_sys(e, "tmp/%s", w->name);
-	if (flock(w->fd, LOCK_EX | LOCK_NB) == 0 && fstat(w->fd, &here) == 0 &&
-	    fstatat(w->store->tmp_fd, w->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    here.st_ino == named.st_ino)
-		return 1;
-	fd_close(&w->fd);
-	return 0;
-}
+#include "images/workdir.h"
 
 static int work_subdir(int dir_fd, const char *name, struct err *e)
 {
@@ -49,16 +29,11 @@ static int work_subdir(int dir_fd, const char *name, struct err *e)
 int store_work_begin(const struct store *s, struct store_work *out, struct err *e)
 {
 	struct store_work w = STORE_WORK_NONE;
-	int r = 0;
 
 	w.store = s;
-	for (int tries = 0; r == 0 && tries < 16; tries++) {
-		r = claim(&w, e);
-		if (r < 0)
-			return -1;
-	}
-	if (r == 0)
-		return err_set(e, EBUSY, "image store %s: tmp/ is swept all the time", s->path);
+	w.fd = workdir_make(s->tmp_fd, w.name, e);
+	if (w.fd < 0)
+		return err_wrap(e, "image store %s", s->path);
 	w.blobs_fd = work_subdir(w.fd, "blobs", e);
 	w.layers_fd = w.blobs_fd < 0 ? -1 : work_subdir(w.fd, "layers", e);
 	w.pins_fd = w.layers_fd < 0 ? -1 : work_subdir(w.fd, "pins", e);

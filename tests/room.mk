@@ -30,9 +30,10 @@ check-crash: all check-store-crash
 	$(Q)CRASH_EVERY=1 CRASH_SECONDS=7200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/crash.bats
 
 .PHONY: check-store-crash
-## check-store-crash    carrel-image killed at, and failed by, 200 random system calls of each command, and killed at 200 random moments
+## check-store-crash    carrel-image killed at, and failed by, 200 random system calls of each command, and killed at 200 random moments; volumes too
 check-store-crash: all
 	$(Q)STORE_CRASH_ROUNDS=200 CARREL_BIN=$(abspath $(O))/bin bats tests/integration/store-crash.bats
+	$(Q)VOLUME_ROUNDS=60 CARREL_BIN=$(abspath $(O))/bin bats -f 'random calls|calls that fail' tests/integration/volumes.bats
 
 .PHONY: check-storm
 ## check-storm    10,000 containers and 10,000 execs, eight at a time: no failure, no leak, flat kernel memory

@@ -13,8 +13,10 @@ struct err;
 struct image_limits;
 struct opts_limits;
 
-/* What bundle exits with when there is no such image: the mistake of whoever named it. */
+/* What bundle and volume exit with when there is no such image or volume: the mistake of whoever named it. */
 enum { CLI_NOT_IN_STORE = 3 };
+/* What volume exits with when somebody uses it. */
+enum { CLI_IN_USE = 4 };
 /* What verify exits with when something is broken and stays so. */
 enum { CLI_BROKEN = 2 };
 
@@ -54,6 +56,7 @@ int cli_rm(void *global, const char **operands, int n, void *opts);
 int cli_gc(void *global, const char **operands, int n, void *opts);
 int cli_share(void *global, const char **operands, int n, void *opts);
 int cli_bundle(void *global, const char **operands, int n, void *opts);
+int cli_volume(void *global, const char **operands, int n, void *opts);
 
 /* Their options' blocks; the tables in commands.c fill them. 0 and NULL: not given. */
 struct opts_limits {
@@ -107,6 +110,11 @@ struct opts_gc {
 struct opts_share {
 	const char *group;
 	bool all, off;
+};
+struct opts_volume {
+	const char *volumes, *kind, *format;
+	uint64_t size, inodes;
+	bool sparse, keep;
 };
 struct opts_bundle {
 	const char *tiers, *tier, *cgroup, *hostname, *init, *seccomp, *id, *user, *cwd;

@@ -118,6 +118,18 @@ static const struct opt share_opts[] = {
 	{ 0 },
 };
 
+#define V(n, k, m, arg, help) { n, 0, k, offsetof(struct opts_volume, m), arg, help }
+static const struct opt volume_opts[] = {
+	V("volumes", OPT_STRING, volumes, "DIR", "where volumes lie (default: /var/lib/carrel/volumes)"),
+	V("size", OPT_BYTES, size, "SIZE", "create, resize: the limit, in steps of 4Ki from 4Mi on"),
+	V("kind", OPT_STRING, kind, "auto|quota|loop", "create: how the limit is kept (default: quota where the file system has it, else loop)"),
+	V("inodes", OPT_UINT, inodes, "N", "create: how many files (default: one for each 8Ki, at least 4096)"),
+	V("sparse", OPT_SWITCH, sparse, NULL, "create: a loop volume's space is not set aside"),
+	V("if-missing", OPT_SWITCH, keep, NULL, "create: one that is there already is left as it is"),
+	V("format", OPT_STRING, format, "table|json", "ls: table (default) or json"),
+	{ 0 },
+};
+
 #define B(n, l, k, m, arg, help) { n, l, k, offsetof(struct opts_bundle, m), arg, help }
 static const struct opt bundle_opts[] = {
 	B("tiers", 0, OPT_STRING, tiers, "FILE", "YAML file with the tiers"),
@@ -208,6 +220,16 @@ static const struct opt_cmd commands[] = {
 	  "command. The root filesystem is expected at DIR/rootfs: a read-only overlay of the layers that rootfs.json "
 	  "lists, bottom layer first.",
 	  cli_bundle, sizeof(struct opts_bundle) },
+	{ "volume", "create|ls|inspect|rm|resize|gc [NAME]", 1, 2, 0, volume_opts, 0, "keep directories with a hard limit that outlive sandboxes",
+	  "create NAME --size SIZE makes an empty volume; ls lists them; inspect NAME prints one as JSON, with what is stored in it unless "
+	  "it is a loop volume in use; resize NAME --size SIZE makes one larger; rm NAME removes one and all that is in it; gc removes what "
+	  "killed commands left, as every other of these does by the way. One sandbox at a time uses a volume; until it has ended rm and resize are "
+	  "refused with exit status 4.\n\n"
+	  "- quota: a directory with a project quota, where the file system enforces those. Takes the space that its files take.\n"
+	  "- loop: an ext4 file system in a file, made by mke2fs(8). Its space is set aside when it is made, unless it is sparse: then "
+	  "a full disk is an input/output error inside the sandbox.\n\n"
+	  "The limit is in blocks of 4096 bytes, of which directories and the maps of large files take some.",
+	  cli_volume, sizeof(struct opts_volume) },
 	{ 0 },
 };
 /* clang-format on */
@@ -217,7 +239,7 @@ const struct opt_program cli_program = {
 	.summary = "image store of Carrel",
 	.text = "Keeps images as an OCI image layout with each layer unpacked once beside it. "
 		"Prints data on stdout and messages on stderr. Exits with 0, with 3 when bundle's image is "
-		"not in the store, with 2 when verify finds something broken, or with 1 after any other error.",
+		"not in the store or volume's volume not there, with 4 when a volume is in use, with 2 when verify finds something broken, or with 1 after any other error.",
 	.opts = global_opts,
 	.cmds = commands,
 };
