@@ -114,6 +114,7 @@ static void copy_config(struct launch *l, const struct launch_config *c)
 	l->config.run_dir = xstrdup(c->run_dir);
 	l->config.store = dup_or_null(c->store);
 	l->config.tiers = dup_or_null(c->tiers);
+	l->config.volumes = dup_or_null(c->volumes);
 	l->config.image = xstrdup(c->image);
 	l->config.shim = xstrdup(c->shim);
 	l->config.runtime = xstrdup(c->runtime);
@@ -177,16 +178,17 @@ void launch_free(struct launch *l)
 	exec_runs_forget(l);
 	shim_calls_end(l);
 	launch_templates_end(l);
+	launch_volumes_end(l);
 	launch_children_end(l);
 	fd_close(&l->sandboxes_fd);
 	fd_close(&l->uids_fd);
 	fd_close(&l->templates_fd);
 	fd_close(&l->runtime_fd);
 	c = &l->config;
-	const char *strings[] = { c->run_dir,	  c->store,	 c->tiers,     c->image,
-				  c->shim,	  c->runtime,	 c->init,      c->seccomp,
-				  c->cgroup,	  c->recordings, l->sandboxes, l->uids,
-				  l->runtime_root };
+	const char *strings[] = { c->run_dir,	   c->store,	  c->tiers,	c->image,
+				  c->shim,	   c->runtime,	  c->init,	c->seccomp,
+				  c->cgroup,	   c->recordings, l->sandboxes, l->uids,
+				  l->runtime_root, c->volumes };
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free((char *) strings[i]);
 	free(l);

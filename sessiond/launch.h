@@ -42,6 +42,7 @@ struct launch_config {
 	const char *store; /* image store, given to carrel-image */
 	const char
 		*tiers; /* tiers.yaml; NULL: sandboxes without a tier's limits (`carrel run`) */
+	const char *volumes;	/* where they lie; NULL: no sandbox has one */
 	const char *image;	/* carrel-image */
 	const char *shim;	/* carrel-shim */
 	const char *runtime;	/* carrel-runtime */
@@ -67,6 +68,15 @@ void launch_free(struct launch *l);
 
 /* ---- one start ---- */
 
+/* A volume that is mounted in the sandbox. */
+struct launch_volume {
+	const char
+		*name; /* below launch_config.volumes; NULL: none, the workspace is a tmpfs */
+	const char *path; /* where the sandbox sees it */
+	uint64_t size;	  /* of a new one; 0: it has to be there already */
+	const char *kind; /* of a new one: "loop", "quota"; NULL: the better of what there is */
+};
+
 /* Copied by launch_start. Zero is the default where a comment names one. */
 struct launch_spec {
 	const char
@@ -77,6 +87,7 @@ struct launch_spec {
 	char *const *env;	/* "K=V", NULL-terminated, on top of the image's; NULL: none */
 	const char *cwd, *user; /* NULL: the image's */
 	const char *hostname;	/* NULL: "sandbox" */
+	struct launch_volume volume;
 	bool no_terminal;
 	bool remove_dir;	/* the shim removes the directory itself */
 	uint16_t cols, rows;	/* 0: 80 x 24 */
@@ -95,7 +106,7 @@ bool launch_id_valid(const char *id);
 
 /* err NULL: the sandbox's program runs and shim.sock listens. Else nothing is left of the start, and
  * err->code tells whose fault it is: ENOENT the image is not in the store, EINVAL the request (user,
- * cwd, command), EEXIST the ID is taken, ENOSPC no uid slot is free, ETIMEDOUT ready_ms, ECANCELED;
+ * cwd, command), EEXIST the ID is taken, EBUSY another sandbox uses the volume, ENOSPC no uid slot is free, ETIMEDOUT ready_ms, ECANCELED;
  * anything else is ours. */
 typedef void (*launch_fn)(void *arg, const struct err *err);
 
@@ -104,6 +115,10 @@ int launch_start(struct launch *l, const struct launch_spec *spec, launch_fn fn,
 		 struct err *e);
 /* Kills a start that is under way; its fn gets ECANCELED. False when no such start is. */
 bool launch_cancel(struct launch *l, const char *id);
+
+/* Removes a volume and what is in it. fn's err->code: EBUSY, a sandbox uses it; ENOENT, there is none. */
+int launch_volume_remove(struct launch *l, const char *name, launch_fn fn, void *arg,
+			 struct err *e);
 
 /* ---- a live shim ---- */
 

@@ -100,6 +100,32 @@ static void set_process(struct json_doc *doc, struct json *process, const struct
 		json_set(doc, process, "cwd", json_new_str(doc, s->cwd));
 }
 
+/* Instead of the tmpfs that the template has there; where it has none, after all others, which may be what the place lies in.
+ * The shim has it mounted beside the root filesystem, see shim/workspace.h. */
+static void set_volume(struct json_doc *doc, struct json *root, const char *path)
+{
+	static const char *const options[] = { "bind", "nosuid", "nodev" };
+	struct json *mounts = json_get(root, "mounts"), *all = json_new(doc, JSON_ARRAY);
+	struct json *volume = json_new(doc, JSON_OBJECT), *words = json_new(doc, JSON_ARRAY);
+	bool placed = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		json_append(words, json_new_str(doc, options[i]));
+	json_set(doc, volume, "destination", json_new_str(doc, path));
+	json_set(doc, volume, "type", json_new_str(doc, "bind"));
+	json_set(doc, volume, "source", json_new_str(doc, "workspace"));
+	json_set(doc, volume, "options", words);
+	json_each (m, mounts) {
+		const bool here = strcmp(json_str_or(m, "destination", ""), path) == 0;
+
+		json_append(all, here ? volume : json_copy(doc, m));
+		placed = placed || here;
+	}
+	if (!placed)
+		json_append(all, volume);
+	json_set(doc, root, "mounts", all);
+}
+
 static int edit(struct json_doc *doc, const struct launch *l, const struct launch_spec *s,
 		uint32_t slot, struct err *e)
 {
@@ -117,6 +143,8 @@ static int edit(struct json_doc *doc, const struct launch *l, const struct launc
 	json_set(doc, root, "hostname",
 		 json_new_str(doc, s->hostname ? s->hostname : "sandbox"));
 	set_process(doc, process, l, s);
+	if (s->volume.name)
+		set_volume(doc, root, s->volume.path);
 	return launch_network_set(doc, &c->network, slot, e);
 }
 
@@ -166,6 +194,22 @@ static void recording_orders(struct json_writer *w, const struct launch_config *
 	jw_close(w);
 }
 
+static void volume_orders(struct json_writer *w, const struct launch *l,
+			  const struct launch_template *t, const struct launch_volume *v)
+{
+	const struct json *user = json_get(json_get(json_root(t->config), "process"), "user");
+	auto_free char *dir = NULL;
+
+	if (!v->name)
+		return;
+	dir = xasprintf("%s/%s", l->config.volumes, v->name);
+	jw_object(w, "volume");
+	jw_str(w, "dir", dir);
+	jw_int(w, "uid", json_int_or(user, "uid", 0));
+	jw_int(w, "gid", json_int_or(user, "gid", 0));
+	jw_close(w);
+}
+
 static int write_orders(struct launch *l, const struct launch_template *t,
 			const struct launch_spec *s, uint32_t slot, int dir_fd, struct err *e)
 {
@@ -184,6 +228,7 @@ static int write_orders(struct launch *l, const struct launch_template *t,
 	jw_uint(w, "base", c->uid_base + slot * c->uid_count);
 	jw_uint(w, "count", c->uid_count);
 	jw_close(w);
+	volume_orders(w, l, t, &s->volume);
 	jw_bool(w, "terminal", !s->no_terminal);
 	jw_uint(w, "cols", s->cols ? s->cols : 80);
 	jw_uint(w, "rows", s->rows ? s->rows : 24);

@@ -1,11 +1,13 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/fd.h"
-#include "base/util.h"
+#include "base/json.h"
+#include "base/str.h"
 #include "sessiond/launch_internal.h"
 
 enum { OUTPUT_MAX = 64 * 1024 };
@@ -153,4 +155,24 @@ void launch_children_end(struct launch *l)
 		release(c);
 	}
 	l->children = NULL;
+}
+
+/* Its last line is its error: a JSON log line, or plain text when it did not understand its arguments. */
+void launch_image_words(const char *command, const char *text, struct err *e)
+{
+	auto_json struct json_doc *doc = NULL;
+	auto_free char *copy = xstrdup(text);
+	auto_free char *prefix = xasprintf("carrel-image %s: ", command);
+	struct err ignored;
+	const char *line;
+
+	for (size_t n = strlen(copy); n > 0 && copy[n - 1] == '\n';)
+		copy[--n] = '\0';
+	line = strrchr(copy, '\n');
+	line = line ? line + 1 : copy;
+	if (json_parse(line, strlen(line), NULL, &doc, &ignored) == 0)
+		line = json_str_or(json_root(doc), "msg", line);
+	if (str_has_prefix(line, prefix))
+		line += strlen(prefix);
+	(void) err_set(e, EINVAL, "%s", *line ? line : "carrel-image ended without a word");
 }

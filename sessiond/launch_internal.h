@@ -48,6 +48,7 @@ struct shim_call;
 struct exec_run;
 struct shim_watch;
 struct launch_collect;
+struct volume_call;
 
 struct launch {
 	struct loop *loop;
@@ -61,6 +62,7 @@ struct launch {
 	struct shim_call *calls;
 	struct exec_run *runs; /* exec_run.c */
 	struct launch_collect *collects;
+	struct volume_call *volume_calls;
 	int64_t next_call;
 	uint32_t next_slot;
 };
@@ -77,6 +79,17 @@ void launch_child_forget(struct launch_child *c);
 void launch_child_end(struct launch_child *c);
 /* Forgets all and frees the records; nothing is killed. */
 void launch_children_end(struct launch *l);
+
+/* What a failed carrel-image COMMAND said last, without its own name; EINVAL. */
+void launch_image_words(const char *command, const char *text, struct err *e);
+
+/* launch_volume.c */
+bool launch_volume_there(const struct launch *l, const char *name);
+/* Makes it, or waits for whoever is making it. */
+struct volume_call *launch_volume_make(struct launch *l, const struct launch_volume *v,
+				       launch_fn fn, void *arg, struct err *e);
+void launch_volume_forget(struct volume_call *c); /* accepts NULL */
+void launch_volumes_end(struct launch *l);
 
 /* launch_slot.c */
 /* Takes a free slot for `id`: *slot and its file's name. ENOSPC when there is none. */

@@ -32,6 +32,7 @@ struct launch_start {
 	struct launch_spec spec; /* strings owned */
 	int dir_fd;		 /* its flock says "a start is under way" */
 	uint32_t slot;
+	struct volume_call *volume_call;
 	struct template_wait *template_wait;
 	struct launch_child *shim; /* NULL: not started yet, or reaped */
 	struct loop_io ready;
@@ -73,6 +74,9 @@ static struct launch_spec spec_copy(const struct launch_spec *s)
 	c.cwd = copy_str(s->cwd);
 	c.user = copy_str(s->user);
 	c.hostname = copy_str(s->hostname);
+	c.volume.name = copy_str(s->volume.name);
+	c.volume.path = copy_str(s->volume.path);
+	c.volume.kind = copy_str(s->volume.kind);
 	return c;
 }
 
@@ -86,6 +90,9 @@ static void spec_fini(struct launch_spec *s)
 	free((char *) s->cwd);
 	free((char *) s->user);
 	free((char *) s->hostname);
+	free((char *) s->volume.name);
+	free((char *) s->volume.path);
+	free((char *) s->volume.kind);
 	util_free_strv(&command);
 	util_free_strv(&env);
 }
@@ -106,6 +113,7 @@ static void start_free(struct launch_start *s)
 	fd_close(&s->ready_fd);
 	loop_timer_del(&s->timer);
 	loop_timer_del(&s->begin);
+	launch_volume_forget(s->volume_call);
 	launch_template_forget(s->template_wait);
 	launch_child_forget(s->shim);
 	fd_close(&s->dir_fd);
@@ -164,6 +172,7 @@ static void failed(struct launch_start *s, unsigned grace_ms)
 	loop_io_del(&s->ready);
 	fd_close(&s->ready_fd);
 	loop_timer_del(&s->begin);
+	launch_volume_forget(take_ptr(&s->volume_call));
 	launch_template_forget(take_ptr(&s->template_wait));
 	if (!s->shim)
 		undo(s);
@@ -182,6 +191,13 @@ static void on_timeout(void *arg)
 	failed(s, 0);
 }
 
+static int failure_code(const struct json *answer)
+{
+	if (json_bool_or(answer, "busy", false))
+		return EBUSY;
+	return json_bool_or(answer, "invalid", false) ? EINVAL : EIO;
+}
+
 /* The shim's one line. */
 static int parse_line(struct launch_start *s, struct err *e)
 {
@@ -192,7 +208,7 @@ static int parse_line(struct launch_start *s, struct err *e)
 		return err_wrap(e, "the shim's answer");
 	if (json_bool_or(json_root(doc), "ok", false))
 		return 0;
-	return err_set(e, json_bool_or(json_root(doc), "invalid", false) ? EINVAL : EIO, "%s",
+	return err_set(e, failure_code(json_root(doc)), "%s",
 		       json_str_or(json_root(doc), "error", "the shim gave no reason"));
 }
 
@@ -296,15 +312,10 @@ static void on_template(void *arg, const struct launch_template *t, const struct
 	failed(s, 0);
 }
 
-static void begin(void *arg)
+static void find_template(struct launch_start *s)
 {
-	struct launch_start *s = arg;
 	const struct launch_template *t;
 
-	if (launch_slot_take(s->launch, s->spec.id, &s->slot, &s->err) < 0) {
-		failed(s, 0);
-		return;
-	}
 	t = launch_template_find(s->launch, &s->spec);
 	if (t) {
 		with_template(s, t);
@@ -312,6 +323,37 @@ static void begin(void *arg)
 	}
 	s->template_wait = launch_template_make(s->launch, &s->spec, on_template, s, &s->err);
 	if (!s->template_wait)
+		failed(s, 0);
+}
+
+static void on_volume(void *arg, const struct err *err)
+{
+	struct launch_start *s = arg;
+
+	s->volume_call = NULL;
+	if (!err) {
+		find_template(s);
+		return;
+	}
+	s->err = *err;
+	failed(s, 0);
+}
+
+static void begin(void *arg)
+{
+	struct launch_start *s = arg;
+	const struct launch_volume *v = &s->spec.volume;
+
+	if (launch_slot_take(s->launch, s->spec.id, &s->slot, &s->err) < 0) {
+		failed(s, 0);
+		return;
+	}
+	if (!v->name || !v->size || launch_volume_there(s->launch, v->name)) {
+		find_template(s);
+		return;
+	}
+	s->volume_call = launch_volume_make(s->launch, v, on_volume, s, &s->err);
+	if (!s->volume_call)
 		failed(s, 0);
 }
 
@@ -364,6 +406,9 @@ static int check(const struct launch *l, const struct launch_spec *s, struct err
 		return err_set(e, EINVAL, "no image is named");
 	if (s->tier && !l->config.tiers)
 		return err_set(e, EINVAL, "tier %s: there is no tiers file", s->tier);
+	if (s->volume.name && !l->config.volumes)
+		return err_set(e, EINVAL, "volume %s: there is no directory of volumes",
+			       s->volume.name);
 	return 0;
 }
 

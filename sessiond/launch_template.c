@@ -149,27 +149,13 @@ static void call_free(struct template_call *c)
 	free(c);
 }
 
-/* carrel-image's last line is its error: a JSON log line, or plain text when it did not understand its arguments. */
 static void image_error(const char *image, const char *text, struct err *e)
 {
-	auto_json struct json_doc *doc = NULL;
-	auto_free char *copy = xstrdup(text);
 	auto_free char *prefix = xasprintf("image %s: ", image);
-	struct err ignored;
-	const char *line;
-	bool named;
 
-	for (size_t n = strlen(copy); n > 0 && copy[n - 1] == '\n';)
-		copy[--n] = '\0';
-	line = strrchr(copy, '\n');
-	line = line ? line + 1 : copy;
-	if (json_parse(line, strlen(line), NULL, &doc, &ignored) == 0)
-		line = json_str_or(json_root(doc), "msg", line);
-	if (str_has_prefix(line, "carrel-image bundle: "))
-		line += strlen("carrel-image bundle: ");
-	named = str_has_prefix(line, prefix);
-	(void) err_set(e, EINVAL, "%s%s", named ? "" : prefix,
-		       *line ? line : "carrel-image ended without a word");
+	launch_image_words("bundle", text, e);
+	if (!str_has_prefix(e->msg, prefix))
+		(void) err_wrap(e, "image %s", image);
 }
 
 /* carrel-image exits with 3 when the image is not in the store. */

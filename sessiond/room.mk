@@ -10,6 +10,7 @@ LIBS += launch
 launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c sessiond/launch_network.c \
 	sessiond/cgroup_parent.c sessiond/launch_slot.c sessiond/launch_start.c sessiond/shim_call.c sessiond/launch_template.c \
 	sessiond/exec_run.c sessiond/cli/link_packet.c
+launch_SRC += sessiond/launch_volume.c
 
 sessiond_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml
 

@@ -36,6 +36,7 @@
 #include "shim/rootfs.h"
 #include "shim/sweep.h"
 #include "shim/talk.h"
+#include "shim/workspace.h"
 
 enum {
 	FRONT_READY_MS = 10000,
@@ -50,6 +51,7 @@ struct janitor {
 	const struct orders *orders;
 	int signal_fd, bundle_fd;
 	struct rootfs rootfs;
+	struct volume workspace; /* claimed while the sandbox lives */
 	struct child front, init;
 	bool front_alive;
 	struct exit_cgroup cgroup;
@@ -73,9 +75,10 @@ static void say_ready(int fd, pid_t pid, const struct err *why)
 
 	jw_object(w, NULL);
 	jw_bool(w, "ok", why == NULL);
-	if (why)
+	if (why) {
 		jw_str(w, "error", why->msg);
-	else
+		jw_bool(w, "busy", why->code == ETXTBSY);
+	} else
 		jw_int(w, "pid", pid);
 	jw_close(w);
 	if (json_writer_end(w, &e) < 0 || buf_puts(&text, "\n", &e) < 0 ||
@@ -124,6 +127,7 @@ static int start(struct janitor *j, struct err *e)
 	if (j->bundle_fd < 0)
 		return err_sys(e, "%s/bundle", j->spec->dir);
 	if (rootfs_mount(j->orders, j->bundle_fd, &j->rootfs, e) < 0 ||
+	    workspace_mount(j->orders, j->bundle_fd, &j->workspace, e) < 0 ||
 	    launch_run(j->orders, j->spec->dir, j->bundle_fd, &l, e) < 0)
 		return -1;
 	j->init = l.init;
@@ -362,6 +366,7 @@ static void leave_nothing(struct janitor *j)
 	log_failed(r, &e);
 	fd_close(&j->bundle_fd);
 	log_failed(sweep_bundle(j->spec->dir_fd, &e), &e);
+	volume_close(&j->workspace);
 	log_failed(sweep_slot(j->orders, &e), &e);
 	tell_front(j, &ended);
 }
@@ -438,6 +443,7 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 			     .signal_fd = open_signals(e),
 			     .bundle_fd = FD_NONE,
 			     .terminal_fd = FD_NONE,
+			     .workspace = VOLUME_NONE,
 			     .front = spec->front,
 			     .init = CHILD_NONE,
 			     .freezer = { .runtime = CHILD_NONE },
@@ -448,6 +454,7 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 	if (j.signal_fd < 0 || open_room(&j, e) < 0 || start(&j, e) < 0) {
 		undo_start(&j);
 		rootfs_fini(&j.rootfs);
+		volume_close(&j.workspace);
 		say_ready(spec->ready_fd, -1, e);
 		fd_close(&spec->ready_fd);
 		return -1;

@@ -161,6 +161,19 @@ static int decode_recording(const struct json *v, const struct json_at *at, void
 	return 0;
 }
 
+static int decode_volume(const struct json *v, const struct json_at *at, void *out,
+			 struct err *e)
+{
+	static const struct json_field fields[] = {
+		{ "dir", decode_path, offsetof(struct orders, volume.dir), JSON_REQUIRED },
+		{ "uid", json_decode_u32, offsetof(struct orders, volume.uid), JSON_REQUIRED },
+		{ "gid", json_decode_u32, offsetof(struct orders, volume.gid), JSON_REQUIRED },
+	};
+
+	return json_decode_object(v, at, fields, ARRAY_SIZE(fields), JSON_UNKNOWN_REJECT, out,
+				  e);
+}
+
 static int decode_version(const struct json *v, const struct json_at *at, void *out,
 			  struct err *e)
 {
@@ -182,6 +195,7 @@ static const struct json_field fields[] = {
 	FIELD(runtime_root, decode_path, JSON_REQUIRED),
 	{ "rootfs", decode_rootfs, 0, JSON_REQUIRED },
 	{ "idmap", decode_idmap, 0, JSON_NULL_IS_ABSENT },
+	{ "volume", decode_volume, 0, JSON_NULL_IS_ABSENT },
 	FIELD(terminal, json_decode_bool, 0),
 	FIELD(cols, json_decode_u32, 0),
 	FIELD(rows, json_decode_u32, 0),
@@ -228,6 +242,21 @@ static int check_ranges(const struct orders *o, struct err *e)
 	return 0;
 }
 
+/* Without a range of ids of its own the sandbox's root would be the host's, whom no volume's limit stops. */
+static int check_volume(const struct orders *o, struct err *e)
+{
+	const struct json_at at = { .name = "volume" };
+
+	if (!o->volume.dir)
+		return 0;
+	if (!o->idmap.count)
+		return json_err(&at, e, "a volume needs an idmap");
+	if (o->volume.uid >= o->idmap.count || o->volume.gid >= o->idmap.count)
+		return json_err(&at, e, "%u:%u is not within the %u ids of the idmap",
+				o->volume.uid, o->volume.gid, o->idmap.count);
+	return 0;
+}
+
 static int decode(struct json_doc *doc, struct orders *out, struct err *e)
 {
 	struct orders o = { .doc = doc,
@@ -242,7 +271,7 @@ static int decode(struct json_doc *doc, struct orders *out, struct err *e)
 
 	if (json_decode_object(json_root(doc), NULL, fields, ARRAY_SIZE(fields),
 			       JSON_UNKNOWN_REJECT, &o, e) < 0 ||
-	    check_ranges(&o, e) < 0) {
+	    check_ranges(&o, e) < 0 || check_volume(&o, e) < 0) {
 		orders_fini(&o);
 		return -1;
 	}

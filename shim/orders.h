@@ -24,6 +24,11 @@ struct orders {
 	struct {
 		uint32_t base, count; /* count 0: the layers are mounted with their own ids */
 	} idmap;
+	struct {
+		const char *
+			dir; /* of the volume (base/volume.h), absolute; NULL: the sandbox has none */
+		uint32_t uid, gid; /* whose it is inside */
+	} volume;
 	bool terminal;
 	uint32_t cols, rows;
 	uint64_t history_bytes;

@@ -27,11 +27,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/child.h"
 #include "base/erofs.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/util.h"
+#include "shim/idmap.h"
 #include "shim/mountcall.h"
 #include "shim/orders.h"
 
@@ -43,58 +43,6 @@ int rootfs_own_namespace(struct err *e)
 	if (mountcall_propagation_slave("/") < 0)
 		return err_sys(e, "make the mounts of the new namespace slaves");
 	return 0;
-}
-
-/* Blocks until the parent closes its end: a user namespace needs a process only to be made. */
-static void hold_namespace(int fd)
-{
-	char byte;
-
-	while (read(fd, &byte, 1) < 0 && errno == EINTR)
-		;
-	_exit(0);
-}
-
-static int write_map(pid_t pid, const char *name, const struct orders *o, struct err *e)
-{
-	char path[64], map[64];
-
-	(void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
-	(void) snprintf(map, sizeof(map), "0 %u %u", o->idmap.base, o->idmap.count);
-	return fd_write_file(AT_FDCWD, path, map, e);
-}
-
-/* A descriptor of a user namespace with the sandbox's mapping, which idmapped mounts refer to. */
-static int idmap_userns(const struct orders *o, struct err *e)
-{
-	struct child child = CHILD_NONE;
-	struct err kill_e = ERR_NONE;
-	int hold[2], fd = -1, r;
-	char path[64];
-
-	if (pipe2(hold, O_CLOEXEC) < 0)
-		return err_sys(e, "pipe2");
-	r = child_clone(CLONE_NEWUSER, -1, &child, e);
-	if (r == 0) {
-		(void) close(hold[1]);
-		hold_namespace(hold[0]);
-	}
-	if (r > 0) {
-		(void) snprintf(path, sizeof(path), "/proc/%d/ns/user", (int) child.pid);
-		if (write_map(child.pid, "uid_map", o, e) == 0 &&
-		    write_map(child.pid, "gid_map", o, e) == 0) {
-			fd = open(path, O_RDONLY | O_CLOEXEC);
-			if (fd < 0)
-				(void) err_sys(e, "%s", path);
-		}
-		(void) child_kill(&child, SIGKILL, &kill_e);
-		child_end(&child);
-	}
-	fd_close(&hold[0]);
-	fd_close(&hold[1]);
-	return fd < 0 ? err_wrap(e, "user namespace for ids %u+%u", o->idmap.base,
-				 o->idmap.count)
-		      : fd;
 }
 
 /* The directory or image, locked against removal. Whoever collects the store holds the lock while it removes: having waited
@@ -310,7 +258,7 @@ static int mount_root(const struct orders *o, const struct rootfs *r, int bundle
 	int done;
 
 	if (o->idmap.count > 0) {
-		userns_fd = idmap_userns(o, e);
+		userns_fd = idmap_userns(o->idmap.base, o->idmap.count, e);
 		if (userns_fd < 0)
 			return -1;
 	}

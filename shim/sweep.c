@@ -22,6 +22,7 @@
 #include "shim/launch.h"
 #include "shim/orders.h"
 #include "shim/rootfs.h"
+#include "shim/workspace.h"
 
 /* linux.cgroupsPath, when it is this sandbox's own: its last name must hold the identifier, so that a
  * damaged bundle never makes us empty somebody else's cgroup. */
@@ -75,7 +76,7 @@ int sweep_bundle(int dir_fd, struct err *e)
 	auto_close int bundle =
 		openat(dir_fd, "bundle", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-	if (bundle >= 0 && rootfs_unmount(bundle, e) < 0)
+	if (bundle >= 0 && (workspace_unmount(bundle, e) < 0 || rootfs_unmount(bundle, e) < 0))
 		return -1;
 	if (fd_remove_tree(dir_fd, "bundle", e) < 0)
 		return err_wrap(e, "bundle");

@@ -16,7 +16,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/path.h"
 #include "base/str.h"
+#include "base/volume.h"
+#include "base/workspace.h"
 #include "sessiond/cgroup_parent.h"
 #include "sessiond/cli/cli.h"
 #include "sessiond/cli/local.h"
@@ -201,11 +204,29 @@ static int build_env(const struct opts_run *o, bool raw, char **term, const char
 	return 0;
 }
 
+/* NAME[:DIR]; *name is malloc'ed. */
+static int parse_volume(const char *text, char **name, struct launch_volume *out, struct err *e)
+{
+	const char *colon = text ? strchr(text, ':') : NULL;
+
+	if (!text)
+		return 0;
+	*name = colon ? xstrndup(text, (size_t) (colon - text)) : xstrdup(text);
+	*out = (struct launch_volume){ .name = *name,
+				       .path = colon ? colon + 1 : WORKSPACE_PATH };
+	if (!volume_name_valid(*name) || !path_is_clean_absolute(out->path))
+		return err_set(
+			e, EINVAL,
+			"--volume %s: NAME[:DIR] is wanted, DIR an absolute path without . and ..",
+			text);
+	return 0;
+}
+
 static int start(struct run *r, const struct opts_run *o, const char **operands, int n,
 		 struct err *e)
 {
 	auto_free const char **env = NULL;
-	auto_free char *term = NULL;
+	auto_free char *term = NULL, *volume = NULL;
 	bool terminal = !o->no_tty && (r->raw || o->detach);
 	struct launch_spec spec = { .id = r->id,
 				    .image = operands[0],
@@ -220,7 +241,8 @@ static int start(struct run *r, const struct opts_run *o, const char **operands,
 				    .lifetime_ms = o->lifetime_ms,
 				    .history_bytes = terminal ? HISTORY_TTY : HISTORY_BATCH };
 
-	if (build_env(o, r->raw, &term, &env, e) < 0)
+	if (build_env(o, r->raw, &term, &env, e) < 0 ||
+	    parse_volume(o->volume, &volume, &spec.volume, e) < 0)
 		return -1;
 	spec.env = (char *const *) env;
 	if (r->raw)
@@ -237,6 +259,7 @@ static int run(struct run *r, const struct cli *c, const struct opts_run *o,
 				       .runtime = o->runtime,
 				       .seccomp = o->seccomp,
 				       .cgroup = o->cgroup,
+				       .volumes = o->volumes,
 				       .with_tiers = o->tier != NULL,
 				       .with_bundles = true };
 

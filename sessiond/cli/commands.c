@@ -29,6 +29,8 @@ static const struct opt run_opts[] = {
 	R("rm", 0, OPT_SWITCH, rm, NULL, "nothing stays behind; this is the default"),
 	R("idle", 0, OPT_DURATION, idle_ms, "TIME", "end it after so long without input or output (never)"),
 	R("lifetime", 0, OPT_DURATION, lifetime_ms, "TIME", "end it after so long (never)"),
+	R("volume", 0, OPT_STRING, volume, "NAME[:DIR]", "a volume of carrel image volume, at /workspace or DIR"),
+	R("volumes", 0, OPT_STRING, volumes, "DIR", "where volumes lie (/var/lib/carrel/volumes)"),
 	R("run-dir", 0, OPT_STRING, run_dir, "DIR", "as the global option"),
 	R("store", 0, OPT_STRING, store, "DIR", "as the global option"),
 	R("runtime", 0, OPT_STRING, runtime, "FILE", "OCI runtime (carrel-runtime)"),

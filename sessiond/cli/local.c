@@ -17,12 +17,12 @@ enum { UID_BASE = 524288, UID_COUNT = 65536, UID_SLOTS = 4096, READY_MS = 60000 
 
 /* Every string is malloc'ed; launch_new copies them. */
 struct places {
-	char *run_dir, *store, *tiers, *seccomp, *image, *shim, *runtime, *init;
+	char *run_dir, *store, *volumes, *tiers, *seccomp, *image, *shim, *runtime, *init;
 };
 
 static void places_fini(struct places *p)
 {
-	char *all[] = { p->run_dir, p->store, p->tiers,	  p->seccomp,
+	char *all[] = { p->run_dir, p->store, p->volumes, p->tiers, p->seccomp,
 			p->image,   p->shim,  p->runtime, p->init };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
@@ -33,12 +33,14 @@ static int find(const struct local_options *o, struct places *p, struct err *e)
 {
 	p->run_dir = place_absolute(o->run_dir ? o->run_dir : "/run/carrel", e);
 	p->store = place_absolute(o->store ? o->store : "/var/lib/carrel/store", e);
+	p->volumes = place_absolute(o->volumes ? o->volumes : "/var/lib/carrel/volumes", e);
 	p->image = place_program("carrel-image", e);
 	p->shim = place_program("carrel-shim", e);
 	p->init = place_program("carrel-init", e);
 	p->runtime =
 		o->runtime ? place_absolute(o->runtime, e) : place_program("carrel-runtime", e);
-	if (!p->run_dir || !p->store || !p->image || !p->shim || !p->init || !p->runtime)
+	if (!p->run_dir || !p->store || !p->volumes || !p->image || !p->shim || !p->init ||
+	    !p->runtime)
 		return -1;
 	if (o->with_bundles && !(p->seccomp = place_data(o->seccomp, "seccomp.json", e)))
 		return -1;
@@ -66,6 +68,7 @@ int local_open(struct loop *loop, const struct local_options *o, struct launch *
 	if (r == 0) {
 		c.run_dir = p.run_dir;
 		c.store = p.store;
+		c.volumes = p.volumes;
 		c.tiers = p.tiers;
 		c.image = p.image;
 		c.shim = p.shim;

@@ -12,7 +12,7 @@ struct loop;
 
 /* NULL members: the defaults. */
 struct local_options {
-	const char *run_dir, *store, *tiers, *runtime, *seccomp, *cgroup;
+	const char *run_dir, *store, *tiers, *runtime, *seccomp, *cgroup, *volumes;
 	bool with_tiers, with_bundles; /* what only a start needs is looked for only then */
 };
 

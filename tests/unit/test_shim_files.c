@@ -38,6 +38,7 @@ static void test_orders_defaults(void **state)
 	assert_int_equal(o.idle_ms, 0);
 	assert_int_equal(o.ack_window, 262144);
 	assert_null(o.uid_slot);
+	assert_null(o.volume.dir);
 	assert_false(o.remove_dir);
 	orders_fini(&o);
 }
@@ -52,6 +53,12 @@ static void test_orders_name_the_field(void **state)
 		  "sandbox.json: uid_slot: \"../x\" is not an absolute path without \".\" and \"..\"" },
 		{ ",\"idmap\":{\"base\":1,\"count\":0}",
 		  "sandbox.json: idmap: 0 ids from 1 on are no range of ids" },
+		{ ",\"volume\":{\"dir\":\"/v\",\"uid\":0,\"gid\":0}",
+		  "sandbox.json: volume: a volume needs an idmap" },
+		{ ",\"idmap\":{\"base\":9,\"count\":5},\"volume\":{\"dir\":\"/v\",\"uid\":4,\"gid\":5}",
+		  "sandbox.json: volume: 4:5 is not within the 5 ids of the idmap" },
+		{ ",\"idmap\":{\"base\":9,\"count\":5},\"volume\":{\"dir\":\"v\",\"uid\":4,\"gid\":4}",
+		  "sandbox.json: volume.dir: \"v\" is not an absolute path without \".\" and \"..\"" },
 		{ ",\"ack_window\":16",
 		  "sandbox.json: ack_window: 16 is not within 4096 to 16777216" },
 	};
