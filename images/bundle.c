@@ -154,6 +154,8 @@ static int choose_places(struct bundle *b, const struct view *v, struct err *e)
 	} else {
 		add_place(b, "/workspace", 12, "mode=0755", true);
 	}
+	if (b->options->tier.workspace.kind == WORKSPACE_TMPFS)
+		b->places[b->n_places - 1].size = b->options->tier.workspace.size;
 	return 0;
 }
 

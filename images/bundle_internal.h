@@ -5,6 +5,7 @@
 #define CARREL_IMAGES_BUNDLE_INTERNAL_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "images/bundle.h"
 #include "images/image.h"
@@ -17,6 +18,7 @@ struct json;
 struct bundle_place {
 	const char *path;
 	unsigned share;
+	uint64_t size;	     /* bytes; 0: by its share */
 	const char *options; /* besides size, inodes and owner */
 	bool owned; /* by the user; else by the container's root, open to all by its mode */
 };

@@ -124,7 +124,7 @@ static void write_words(struct json_writer *w, const char *options)
 static void write_place(struct json_writer *w, const struct bundle *b,
 			const struct bundle_place *p)
 {
-	uint64_t size = b->options->tier.disk / BUNDLE_SHARES * p->share;
+	uint64_t size = p->size ? p->size : b->options->tier.disk / BUNDLE_SHARES * p->share;
 	char text[64];
 
 	jw_object(w, NULL);

@@ -45,6 +45,8 @@ static const struct json_field fields[] = {
 	{ "disk", decode_bytes, offsetof(struct tier, disk), JSON_REQUIRED },
 	{ "nofile", json_decode_u32, offsetof(struct tier, nofile), JSON_NULL_IS_ABSENT },
 	{ "network", net_mode_decode, offsetof(struct tier, network), JSON_NULL_IS_ABSENT },
+	{ "workspace", workspace_decode, offsetof(struct tier, workspace),
+	  JSON_NULL_IS_ABSENT },
 };
 
 static int check(const struct tier *t, struct err *e)

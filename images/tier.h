@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/netmode.h"
+#include "base/workspace.h"
 
 struct err;
 
@@ -20,6 +21,8 @@ struct tier {
 	uint64_t disk; /* bytes of all writable tmpfs together */
 	uint32_t nofile;
 	enum net_mode network;
+	struct workspace
+		workspace; /* a tmpfs with a size has that instead of its share of disk */
 };
 
 /* For bundles without a tier. */
@@ -29,7 +32,8 @@ struct tier {
 			.swap = 0,                                                             \
 			.pids = 128,                                                           \
 			.disk = 256ULL << 20,                                                  \
-			.nofile = 1024 })
+			.nofile = 1024,                                                        \
+			.workspace = WORKSPACE_DEFAULT })
 
 /* Reads tiers.NAME of a YAML file. cpu, memory, pids and disk have to be there: a misspelt one must not
  * become "unlimited". swap (none), nofile and network (none) have the defaults above. */

@@ -33,6 +33,9 @@ void api_terminal_list(struct request *rq);
 void api_terminal_get(struct request *rq);
 void api_terminal_delete(struct request *rq);
 void api_ticket_create(struct request *rq);
+void api_volume_list(struct request *rq);
+void api_volume_get(struct request *rq);
+void api_volume_delete(struct request *rq);
 void api_terminal(struct request *rq);
 void api_recording_get(struct request *rq);
 

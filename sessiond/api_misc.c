@@ -46,6 +46,19 @@ void api_metrics(struct request *rq)
 	rq->reply.content_type = "text/plain; version=0.0.4";
 }
 
+static void write_workspace(struct json_writer *w, const struct workspace *k)
+{
+	if (k->kind != WORKSPACE_PERSISTENT) {
+		jw_null(w, "volumes");
+		return;
+	}
+	jw_object(w, "volumes");
+	jw_uint(w, "count", k->volumes);
+	jw_uint(w, "size", k->size);
+	jw_str(w, "path", k->path);
+	jw_close(w);
+}
+
 static void write_limits(struct json_writer *w, const struct tier *t)
 {
 	jw_object(w, "limits");
@@ -60,6 +73,7 @@ static void write_limits(struct json_writer *w, const struct tier *t)
 	jw_uint(w, "sandboxes", t->sandboxes);
 	jw_uint(w, "creations_per_hour", t->creations_per_hour);
 	jw_str(w, "network", net_mode_name(t->network));
+	write_workspace(w, &t->workspace);
 	jw_close(w);
 }
 
@@ -69,7 +83,8 @@ void api_me(struct request *rq)
 	struct json_writer *w;
 	struct quota_use use;
 
-	if (quota_read(rq->server->db, rq->who.user, clock_real_ms(), &use, &e) < 0) {
+	if (quota_read(rq->server->db, rq->who.user, clock_real_ms(), &use, &e) < 0 ||
+	    volume_count(rq->server->db, rq->who.user, &use.volumes, &e) < 0) {
 		problem_internal(rq, &e);
 		return;
 	}
@@ -85,6 +100,7 @@ void api_me(struct request *rq)
 	jw_object(w, "use");
 	jw_uint(w, "sandboxes", use.sandboxes);
 	jw_uint(w, "creations_last_hour", use.creations);
+	jw_uint(w, "volumes", use.volumes);
 	jw_close(w);
 	jw_close(w);
 	reply_json_end(rq, w);

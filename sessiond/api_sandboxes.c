@@ -86,6 +86,7 @@ static void write_record(struct json_writer *w, const struct config *c, const st
 	jw_str(w, "tier", r->tier);
 	jw_str(w, "network", r->network);
 	jw_str(w, "image", r->image);
+	jw_str(w, "workspace", r->workspace[0] ? r->workspace : NULL);
 	write_stored(w, "command", r->command);
 	write_stored(w, "labels", r->labels);
 	jw_uint(w, "idle_seconds", r->idle_ms / 1000);
@@ -127,6 +128,8 @@ static void created(void *arg, const struct err *err)
 		problem_reply(rq, PROBLEM_INVALID, "image: %s", err->msg);
 	else if (err && (err->code == EINVAL || err->code == ENOTSUP))
 		problem_reply(rq, PROBLEM_INVALID, "%s", err->msg);
+	else if (err && err->code == EBUSY)
+		problem_retry(rq, PROBLEM_CONFLICT, 5, "workspace: %s", err->msg);
 	else if (err && err->code == ENOSPC)
 		problem_retry(rq, PROBLEM_UNAVAILABLE, 5, "this host has no room for another");
 	else if (err && err->code == ETIMEDOUT)
@@ -161,6 +164,18 @@ static void refuse_quota(struct request *rq, enum quota_result q, const struct t
 			      "tier %s allows %u sandboxes at the same time, and %u exist; "
 			      "delete one or wait for its end",
 			      tier->name, tier->sandboxes, use->sandboxes);
+	else if (q == QUOTA_VOLUMES)
+		problem_retry(
+			rq, PROBLEM_QUOTA, 30,
+			"workspace: tier %s allows %u volumes, and %u exist; delete one or name one "
+			"of them",
+			tier->name, tier->workspace.volumes, use->volumes);
+	else if (q == QUOTA_VOLUME_BUSY)
+		problem_retry(
+			rq, PROBLEM_CONFLICT, 30,
+			"workspace: sandbox %s uses this volume, and one at a time may; end it, name "
+			"another volume, or send null for a workspace in memory",
+			use->sandbox);
 	else
 		problem_retry(
 			rq, PROBLEM_QUOTA, use->retry_ms / 1000 + 1,
@@ -184,9 +199,9 @@ static int print_command(const struct create *c, struct buf *out, struct err *e)
 	return json_writer_end(w, e);
 }
 
-/* 0: the row is there; -1: the reply is set. */
+/* 0: the row is there, volume has the id of its volume or ""; -1: the reply is set. */
 static int reserve(struct request *rq, const struct create *c, const struct tier *tier,
-		   const char *id)
+		   const char *id, char volume[VOLUME_ID_LEN + 1])
 {
 	auto_buf struct buf command = BUF_LIMIT(4 * REQUEST_BODY_MAX),
 			    labels = BUF_LIMIT(4 * REQUEST_BODY_MAX);
@@ -207,7 +222,9 @@ static int reserve(struct request *rq, const struct create *c, const struct tier
 	    str_copy(r.tier, sizeof(r.tier), tier->name, "tier", &e) == 0 &&
 	    str_copy(r.network, sizeof(r.network), net_mode_name(tier->network), "network",
 		     &e) == 0 &&
-	    str_copy(r.image, sizeof(r.image), c->image, "image", &e) == 0) {
+	    str_copy(r.image, sizeof(r.image), c->image, "image", &e) == 0 &&
+	    str_copy(r.workspace, sizeof(r.workspace),
+		     c->workspace.name ? c->workspace.name : "", "workspace", &e) == 0) {
 		r.command = (char *) buf_str(&command);
 		r.labels = (char *) buf_str(&labels);
 		q = quota_reserve(rq->server->db, &r, tier, &use, &e);
@@ -216,6 +233,7 @@ static int reserve(struct request *rq, const struct create *c, const struct tier
 		problem_internal(rq, &e);
 	else if (q != QUOTA_OK)
 		refuse_quota(rq, (enum quota_result) q, tier, &use);
+	memcpy(volume, r.volume, sizeof(r.volume));
 	return q == QUOTA_OK ? 0 : -1;
 }
 
@@ -236,11 +254,18 @@ static void start(struct request *rq, const struct create *c, const struct tier 
 		.detached_ms = tier->detached_ms,
 	};
 	struct err e = ERR_NONE;
-	char id[27];
+	char id[27], volume[VOLUME_ID_LEN + 1];
 
 	random_id(id);
-	if (reserve(rq, c, tier, id) < 0)
+	if (reserve(rq, c, tier, id, volume) < 0)
 		return;
+	if (volume[0])
+		spec.volume = (struct launch_volume){
+			.name = volume,
+			.path = tier->workspace.path,
+			.size = tier->workspace.size,
+			.kind = tier->workspace.volume,
+		};
 	/* The id stands in the request while it waits: this route has no parameter. */
 	(void) snprintf(rq->new_id, sizeof(rq->new_id), "%s", id);
 	rq->param = rq->new_id;

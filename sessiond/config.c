@@ -44,6 +44,7 @@ static const struct json_field fields[] = {
 	{ "run_dir", json_decode_str, offsetof(struct config, run_dir), 0 },
 	{ "state_dir", json_decode_str, offsetof(struct config, state_dir), 0 },
 	{ "store", json_decode_str, offsetof(struct config, store), 0 },
+	{ "volumes", json_decode_str, offsetof(struct config, volumes), 0 },
 	{ "tiers", json_decode_str, offsetof(struct config, tiers), 0 },
 	{ "web", json_decode_str, offsetof(struct config, web), 0 },
 	{ "bin_dir", json_decode_str, offsetof(struct config, bin_dir), 0 },
@@ -76,6 +77,7 @@ static void merge(struct config *c, struct config *file)
 	TAKE(run_dir);
 	TAKE(state_dir);
 	TAKE(store);
+	TAKE(volumes);
 	TAKE(tiers);
 	TAKE(web);
 	TAKE(bin_dir);
@@ -195,15 +197,17 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 	if (!c->bin_dir)
 		c->bin_dir = exe_dir;
 	if (absolute(c, &c->run_dir, e) < 0 || absolute(c, &c->state_dir, e) < 0 ||
-	    absolute(c, &c->store, e) < 0 || absolute(c, &c->tiers, e) < 0 ||
-	    absolute(c, &c->web, e) < 0 || absolute(c, &c->bin_dir, e) < 0 ||
-	    absolute(c, &c->seccomp, e) < 0)
+	    absolute(c, &c->store, e) < 0 || absolute(c, &c->volumes, e) < 0 ||
+	    absolute(c, &c->tiers, e) < 0 || absolute(c, &c->web, e) < 0 ||
+	    absolute(c, &c->bin_dir, e) < 0 || absolute(c, &c->seccomp, e) < 0)
 		return -1;
 	find_beside(c, &c->tiers, exe_dir, tiers);
 	find_beside(c, &c->web, exe_dir, web);
 	find_beside(c, &c->seccomp, exe_dir, seccomp);
 	if (!c->store)
 		c->store = own(c, xasprintf("%s/store", c->state_dir));
+	if (!c->volumes)
+		c->volumes = own(c, xasprintf("%s/volumes", c->state_dir));
 	if (!c->tiers)
 		return err_set(
 			e, ENOENT,

@@ -18,7 +18,8 @@ struct json_doc;
 struct config {
 	const char *file;
 	struct opt_list listen, origins;
-	const char *run_dir, *state_dir, *store, *tiers, *web, *bin_dir, *seccomp, *cgroup;
+	const char *run_dir, *state_dir, *store, *volumes, *tiers, *web, *bin_dir, *seccomp,
+		*cgroup;
 	const char *network; /* of tiers that have one: "10.209.0.0/16" */
 	const char *default_image;
 	const char *log_format, *log_level;

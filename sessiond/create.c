@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/path.h"
 #include "base/util.h"
+#include "base/volume.h"
 #include "sessiond/tiers.h"
 
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -174,6 +175,25 @@ static int decode_output_limit(const struct json *v, const struct json_at *at, v
 	return 0;
 }
 
+static int decode_workspace(const struct json *v, const struct json_at *at, void *out,
+			    struct err *e)
+{
+	struct create_workspace *w = out;
+
+	w->none = v->type == JSON_NULL;
+	if (w->none)
+		return 0;
+	if (json_decode_str(v, at, &w->name, e) < 0)
+		return -1;
+	if (!volume_name_valid(w->name))
+		return json_err(
+			at, e,
+			"is no name of a volume: 1 to %d letters, digits, _ . -, the first a "
+			"letter or digit",
+			VOLUME_NAME_MAX);
+	return 0;
+}
+
 /* clang-format off */
 static const struct json_field exec_fields[] = {
 	{ "command", decode_command, offsetof(struct exec_body, command), JSON_REQUIRED },
@@ -206,6 +226,7 @@ static const struct json_field fields[] = {
 	{ "idle_seconds", decode_seconds, offsetof(struct create, idle_ms), 0 },
 	{ "lifetime_seconds", decode_seconds, offsetof(struct create, lifetime_ms), 0 },
 	{ "labels", decode_labels, offsetof(struct create, labels), 0 },
+	{ "workspace", decode_workspace, offsetof(struct create, workspace), 0 },
 };
 static const struct json_field resize_fields[] = {
 	{ "cols", decode_size, offsetof(struct resize, cols), JSON_REQUIRED },
@@ -226,6 +247,15 @@ static int limit(const char *field, uint64_t tier_ms, uint64_t *ms, struct err *
 
 static int check(struct create *c, const struct tier *tier, struct err *e)
 {
+	const bool persistent = tier->workspace.kind == WORKSPACE_PERSISTENT;
+
+	if (c->workspace.name && !persistent)
+		return err_set(
+			e, EINVAL,
+			"workspace: tier %s has none that lasts; null, or nothing, is a tmpfs",
+			tier->name);
+	if (persistent && !c->workspace.none && !c->workspace.name)
+		c->workspace.name = "default";
 	if (!c->image)
 		return err_set(e, EINVAL, "image: required, but missing");
 	if (limit("lifetime_seconds", tier->lifetime_ms, &c->lifetime_ms, e) < 0 ||

@@ -31,6 +31,11 @@ struct create {
 	const char **command; /* NULL-terminated; NULL: the image's */
 	char **env;	      /* "K=V" */
 	const struct json *labels;
+	/* The volume; name NULL: a tmpfs. */
+	struct create_workspace {
+		const char *name;
+		bool none; /* null was asked for */
+	} workspace;
 	uint32_t cols, rows;
 	uint64_t idle_ms, lifetime_ms;
 };

@@ -12,7 +12,7 @@
 #include "base/fd.h"
 
 enum {
-	SCHEMA_VERSION = 2,
+	SCHEMA_VERSION = 3,
 	STATEMENTS_MAX = 64,
 	BUSY_MS =
 		2000, /* `key add` beside a running daemon holds the lock for less than that */
@@ -48,6 +48,16 @@ static const char schema[] =
 	"CREATE TABLE creations(id TEXT PRIMARY KEY, user TEXT NOT NULL, at_ms INTEGER NOT NULL);"
 	"CREATE INDEX creations_by_user ON creations(user, at_ms);";
 
+/* A user's names are unique but for those of volumes that are being removed. */
+static const char volumes[] =
+	"CREATE TABLE volumes("
+	" seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, user TEXT NOT NULL,"
+	" name TEXT NOT NULL, created_ms INTEGER NOT NULL, condemned INTEGER NOT NULL DEFAULT 0);"
+	"CREATE UNIQUE INDEX volumes_by_name ON volumes(user, name) WHERE condemned = 0;"
+	"ALTER TABLE sandboxes ADD COLUMN workspace TEXT;"
+	"ALTER TABLE sandboxes ADD COLUMN volume TEXT;"
+	"CREATE INDEX sandboxes_by_volume ON sandboxes(volume) WHERE volume IS NOT NULL;";
+
 static int fail(struct db *db, struct err *e, const char *what)
 {
 	int code = sqlite3_extended_errcode(db->sq);
@@ -77,6 +87,7 @@ static int read_version(struct db *db, int64_t *out, struct err *e)
 static const char *const steps[SCHEMA_VERSION] = {
 	schema,
 	"ALTER TABLE sandboxes ADD COLUMN network TEXT NOT NULL DEFAULT 'none'",
+	volumes,
 };
 
 static int take_steps(struct db *db, int64_t from, struct err *e)

@@ -36,6 +36,7 @@ static const struct opt options[] = {
 	{ "run-dir", 0, OPT_STRING, AT(run_dir), "DIR", "live sandboxes (/run/carrel)" },
 	{ "state-dir", 0, OPT_STRING, AT(state_dir), "DIR", "database (/var/lib/carrel)" },
 	{ "store", 0, OPT_STRING, AT(store), "DIR", "image store (STATE-DIR/store)" },
+	{ "volumes", 0, OPT_STRING, AT(volumes), "DIR", "users' volumes (STATE-DIR/volumes)" },
 	{ "tiers", 0, OPT_STRING, AT(tiers), "FILE", "tiers.yaml" },
 	{ "web", 0, OPT_STRING, AT(web), "DIR", "the page's files" },
 	{ "bin-dir", 0, OPT_STRING, AT(bin_dir), "DIR", "where carrel-shim, carrel-runtime, carrel-init and carrel-image lie" },
@@ -238,6 +239,7 @@ static const char program_text[] =
 	"# FILES\n"
 	"- STATE-DIR/carrel.db: keys (as hashes), sandboxes, counters\n"
 	"- STATE-DIR/store: images\n"
+	"- STATE-DIR/volumes: users' volumes\n"
 	"- RUN-DIR/sandboxes: one directory per live sandbox\n"
 	"\n"
 	"# EXIT STATUS\n"

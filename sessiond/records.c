@@ -20,7 +20,7 @@ static const char *const states[] = {
 
 #define COLUMNS                                                                                 \
 	"seq, id, user, tier, state, image, command, labels, idle_ms, lifetime_ms, created_ms," \
-	" ended_ms, reason, exit, network"
+	" ended_ms, reason, exit, network, workspace, volume"
 
 const char *record_state_name(enum record_state s)
 {
@@ -63,28 +63,56 @@ static int insert(struct db *db, const struct record *r, struct err *e)
 {
 	if (db_exec(db, e,
 		    "INSERT INTO sandboxes(id, user, tier, state, image, command, labels, idle_ms,"
-		    " lifetime_ms, created_ms, network) VALUES(?, ?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?)",
-		    "ttttttiiit", r->id, r->user, r->tier, r->image, r->command, r->labels,
+		    " lifetime_ms, created_ms, network, workspace, volume)"
+		    " VALUES(?, ?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''))",
+		    "ttttttiiittt", r->id, r->user, r->tier, r->image, r->command, r->labels,
 		    (int64_t) r->idle_ms, (int64_t) r->lifetime_ms, (int64_t) r->created_ms,
-		    r->network) < 0)
+		    r->network, r->workspace, r->volume) < 0)
 		return -1;
 	return db_exec(db, e, "INSERT INTO creations(id, user, at_ms) VALUES(?, ?, ?)", "tti",
 		       r->id, r->user, (int64_t) r->created_ms);
 }
 
-static int reserve(struct db *db, const struct record *r, const struct tier *tier,
+static int reserve_volume(struct db *db, struct record *r, const struct tier *tier,
+			  struct quota_use *use, struct err *e)
+{
+	struct volume_row v = { 0 };
+	int got;
+
+	if (!r->workspace[0])
+		return QUOTA_OK;
+	got = volume_take(db, r->user, r->workspace, tier->workspace.volumes, r->created_ms, &v,
+			  &use->volumes, e);
+	if (got < 0)
+		return -1;
+	if (got == 0)
+		return QUOTA_VOLUMES;
+	if (v.sandbox[0]) {
+		memcpy(use->sandbox, v.sandbox, sizeof(use->sandbox));
+		return QUOTA_VOLUME_BUSY;
+	}
+	memcpy(r->volume, v.id, sizeof(r->volume));
+	return QUOTA_OK;
+}
+
+static int reserve(struct db *db, struct record *r, const struct tier *tier,
 		   struct quota_use *use, struct err *e)
 {
+	int v;
+
 	if (quota_read(db, r->user, r->created_ms, use, e) < 0)
 		return -1;
 	if (use->sandboxes >= tier->sandboxes)
 		return QUOTA_SANDBOXES;
 	if (use->creations >= tier->creations_per_hour)
 		return QUOTA_CREATIONS;
+	v = reserve_volume(db, r, tier, use, e);
+	if (v != QUOTA_OK)
+		return v;
 	return insert(db, r, e) < 0 ? -1 : QUOTA_OK;
 }
 
-int quota_reserve(struct db *db, const struct record *r, const struct tier *tier,
+int quota_reserve(struct db *db, struct record *r, const struct tier *tier,
 		  struct quota_use *use, struct err *e)
 {
 	int result;
@@ -187,6 +215,8 @@ static void fill(const struct db_rows *rows, struct record *out)
 	copy(out->image, sizeof(out->image), db_text(rows, 5));
 	copy(out->reason, sizeof(out->reason), db_text(rows, 12));
 	copy(out->network, sizeof(out->network), db_text(rows, 14));
+	copy(out->workspace, sizeof(out->workspace), db_text(rows, 15));
+	copy(out->volume, sizeof(out->volume), db_text(rows, 16));
 }
 
 int record_find(struct db *db, const char *id, struct record *out, struct err *e)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "sessiond/identity.h"
+#include "sessiond/volumes.h"
 
 struct db;
 struct err;
@@ -28,7 +29,9 @@ struct record {
 	char network[16]; /* net_mode_name: what the sandbox was started with */
 	enum record_state state;
 	char image[256];
-	char *command, *labels; /* JSON: array or null, object */
+	char workspace[65];		/* its volume's name for the user; "": a tmpfs */
+	char volume[VOLUME_ID_LEN + 1]; /* its volume's id */
+	char *command, *labels;		/* JSON: array or null, object */
 	uint64_t idle_ms, lifetime_ms;
 	uint64_t created_ms, ended_ms; /* ended_ms 0: has not */
 	char reason[16];	       /* "" while it lives */
@@ -40,16 +43,25 @@ void record_fini(struct record *r);
 enum { RECORD_HOUR_MS = 3600 * 1000 };
 
 /* What stands in the way of another sandbox. */
-enum quota_result { QUOTA_OK, QUOTA_SANDBOXES, QUOTA_CREATIONS };
+enum quota_result {
+	QUOTA_OK,
+	QUOTA_SANDBOXES,
+	QUOTA_CREATIONS,
+	QUOTA_VOLUMES,	   /* it would be one volume too many */
+	QUOTA_VOLUME_BUSY, /* another sandbox uses the volume */
+};
 struct quota_use {
 	uint32_t sandboxes, creations; /* live now; made in the last hour */
+	uint32_t volumes;	       /* with QUOTA_VOLUMES */
+	char sandbox[65];	       /* with QUOTA_VOLUME_BUSY: which */
 	uint64_t retry_ms;	       /* until the oldest of the hour's creations leaves it */
 };
 
 int quota_read(struct db *db, const char *user, uint64_t now_ms, struct quota_use *out,
 	       struct err *e);
-/* Counts and inserts `r` (state STARTING; seq is ignored). A quota_result or -1. */
-int quota_reserve(struct db *db, const struct record *r, const struct tier *tier,
+/* Counts and inserts `r` (state STARTING; seq is ignored). With r->workspace the volume of that name is reserved when there is none,
+ * and r->volume set. A quota_result or -1. */
+int quota_reserve(struct db *db, struct record *r, const struct tier *tier,
 		  struct quota_use *use, struct err *e);
 /* A start that failed: the row goes and the creation is not counted. */
 int quota_release(struct db *db, const char *id, struct err *e);

@@ -102,6 +102,7 @@ static int open_launch(struct server *server, struct err *e)
 		.run_dir = c->run_dir,
 		.store = c->store,
 		.tiers = c->tiers,
+		.volumes = c->volumes,
 		.image = image,
 		.shim = shim,
 		.runtime = runtime,

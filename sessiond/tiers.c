@@ -81,6 +81,7 @@ static const struct json_field tier_fields[] = {
 	{ "creations_per_hour", decode_count, offsetof(struct tier, creations_per_hour), JSON_REQUIRED },
 	{ "recording", decode_size, offsetof(struct tier, recording), 0 },
 	{ "network", net_mode_decode, offsetof(struct tier, network), 0 },
+	{ "workspace", workspace_decode, offsetof(struct tier, workspace), 0 },
 };
 /* clang-format on */
 
@@ -111,6 +112,7 @@ static int decode_tiers(const struct json *v, const struct json_at *at, void *ou
 		struct json_at here = { .up = at, .name = m->key };
 		struct tier *tier = &t->v[t->n];
 
+		tier->workspace = WORKSPACE_DEFAULT;
 		if (decode_name(m->key, &here, tier->name, e) < 0 ||
 		    json_decode_object(m, &here, tier_fields, ARRAY_SIZE(tier_fields),
 				       JSON_UNKNOWN_REJECT, tier, e) < 0)

@@ -1,7 +1,7 @@
 /*
  * What a user of each tier gets: config/tiers.yaml as plain numbers.
  *
- * carrel-image reads the same file for the limits that end in a config.json (cpu, memory, pids, disk, network);
+ * carrel-image reads the same file for the limits that end in a config.json (cpu, memory, pids, disk, network, a tmpfs as workspace);
  * here they are only shown to users, and checked so that a mistake is found at start.
  */
 #ifndef CARREL_SESSIOND_TIERS_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/netmode.h"
+#include "base/workspace.h"
 
 struct err;
 struct json_doc;
@@ -26,6 +27,7 @@ struct tier {
 	uint32_t sandboxes, creations_per_hour;
 	enum net_mode network;
 	uint64_t recording; /* bytes of a sandbox's recording at most; 0: none is made */
+	struct workspace workspace;
 };
 
 struct tiers {

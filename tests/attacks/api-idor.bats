@@ -70,6 +70,44 @@ body_of() { # PATH: a body that is good for its owner
 	[ "$(field '.items | length')" = 2 ]
 }
 
+@test "somebody else's volume is as one that never was, by its name and by its id" {
+	sed 's/^tiers:/&\n  keep: { cpu: 1, memory: 512Mi, pids: 64, disk: 16Mi, idle: 15m, lifetime: 2h, sandboxes: 5, creations_per_hour: 99, workspace: { kind: persistent, size: 4Mi } }/' \
+		"$TIERS" > "$WORK/tiers.yaml"
+	daemon_stop
+	TIERS=$WORK/tiers.yaml ADDR=
+	ann=$(key_add ann keep) bob=$(key_add bob keep)
+	daemon_start
+	create "$ann" '{"command": ["true"], "workspace": "secret"}'
+	api "$ann" GET /v1/volumes/secret
+	expect 200
+	id=$(field .id)
+	for method in GET DELETE; do
+		for name in secret "$id"; do
+			api "$bob" $method "/v1/volumes/$name"
+			expect 404
+			stranger=$(jq -c 'del(.request_id)' <<< "$body")
+			api "$bob" $method /v1/volumes/aaaaaaaaaaaaaaaaaaaaaaaaaa
+			[ "$stranger" = "$(jq -c 'del(.request_id)' <<< "$body")" ]
+			api - $method "/v1/volumes/$name"
+			expect 401
+		done
+	done
+	api "$bob" GET /v1/volumes
+	[ "$(field '.items | length')" = 0 ]
+	api "$bob" GET "/v1/volumes?after=$id"
+	expect 400 after
+	# The same name is bob's own volume for bob, and an id is a name like any other.
+	create "$bob" "{\"command\": [\"true\"], \"workspace\": \"$id\"}"
+	api "$bob" GET "/v1/volumes/$id"
+	expect 200
+	[ "$(field .user)" = bob ] && [ "$(field .id)" != "$id" ]
+	# Positive control: it is there, untouched, and its owner and an administrator see it.
+	api "$admin" GET "/v1/volumes/$id"
+	expect 200
+	[ "$(field .user)" = ann ]
+	eventually eval 'api "$ann" DELETE /v1/volumes/secret && [ $code = 204 ]'
+}
+
 @test "keys are for administrators" {
 	for route in "GET /v1/keys" "POST /v1/keys" "DELETE /v1/keys/${ann:4:12}" "GET /metrics"; do
 		read -r method path <<< "$route"

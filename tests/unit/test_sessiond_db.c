@@ -298,6 +298,102 @@ static void quota_race(void **state)
 	assert_int_equal(won, 3);
 }
 
+/* ---- volumes ---- */
+
+static int reserve_with(struct db *db, const char *id, const char *user, const char *workspace,
+			struct quota_use *use, char volume[VOLUME_ID_LEN + 1])
+{
+	char command[] = "null", labels[] = "{}";
+	struct record r = new_record(id, user, 1000);
+	struct tier tier = free_tier;
+	struct err e = ERR_NONE;
+	int q;
+
+	tier.sandboxes = tier.creations_per_hour = 100;
+	tier.workspace.volumes = 2;
+	(void) snprintf(r.workspace, sizeof(r.workspace), "%s", workspace);
+	r.command = command;
+	r.labels = labels;
+	q = quota_reserve(db, &r, &tier, use, &e);
+	if (q < 0)
+		fail_msg("%s", e.msg);
+	if (volume)
+		memcpy(volume, r.volume, sizeof(r.volume));
+	return q;
+}
+
+static void volumes_are_reserved(void **state)
+{
+	char first[VOLUME_ID_LEN + 1], again[VOLUME_ID_LEN + 1];
+	struct launch_exit exited = { .reason = LAUNCH_EXITED };
+	struct db *db = db_of(state);
+	struct quota_use use = { 0 };
+	struct err e = ERR_NONE;
+	uint32_t n;
+
+	assert_int_equal(reserve_with(db, "a1", "ann", "work", &use, first), QUOTA_OK);
+	assert_int_equal(strlen(first), VOLUME_ID_LEN);
+	assert_int_equal(reserve_with(db, "a2", "ann", "work", &use, again), QUOTA_VOLUME_BUSY);
+	assert_string_equal(use.sandbox, "a1");
+	assert_int_equal(reserve_with(db, "a2", "ann", "more", &use, again), QUOTA_OK);
+	assert_string_not_equal(first, again);
+	assert_int_equal(reserve_with(db, "a3", "ann", "third", &use, again), QUOTA_VOLUMES);
+	assert_int_equal(use.volumes, 2);
+	/* Another user's of the same name is another one, and without a volume there is no limit of them. */
+	assert_int_equal(reserve_with(db, "b1", "bob", "work", &use, again), QUOTA_OK);
+	assert_string_not_equal(first, again);
+	assert_int_equal(reserve_with(db, "a4", "ann", "", &use, again), QUOTA_OK);
+	assert_string_equal(again, "");
+	/* The end of the sandbox frees the volume, which stays the same one. */
+	assert_int_equal(record_ended(db, "a1", &exited, 2000, &e), 1);
+	assert_int_equal(reserve_with(db, "a5", "ann", "work", &use, again), QUOTA_OK);
+	assert_string_equal(first, again);
+	/* What was refused left nothing. */
+	assert_int_equal(volume_count(db, "ann", &n, &e), 0);
+	assert_int_equal(n, 2);
+}
+
+static void count_condemned(void *arg, const char *id)
+{
+	(void) id;
+	++*(int *) arg;
+}
+
+static void volumes_are_condemned(void **state)
+{
+	char id[VOLUME_ID_LEN + 1], other[VOLUME_ID_LEN + 1];
+	struct launch_exit exited = { .reason = LAUNCH_EXITED };
+	struct db *db = db_of(state);
+	struct quota_use use;
+	struct volume_row v;
+	struct err e = ERR_NONE;
+	int n = 0;
+
+	assert_int_equal(reserve_with(db, "a1", "ann", "work", &use, id), QUOTA_OK);
+	assert_int_equal(volume_find(db, "ann", "work", &v, &e), 1);
+	assert_string_equal(v.sandbox, "a1");
+	assert_int_equal(volume_find(db, "ann", id, &v, &e), 1);
+	assert_int_equal(volume_find(db, "bob", "work", &v, &e), 0);
+	assert_int_equal(volume_find(db, "bob", id, &v, &e), 0);
+	assert_int_equal(volume_find(db, NULL, id, &v, &e), 1);
+	/* In use it is not; afterwards once. */
+	assert_int_equal(volume_condemn(db, id, &e), 0);
+	assert_int_equal(record_ended(db, "a1", &exited, 2000, &e), 1);
+	assert_int_equal(volume_condemn(db, id, &e), 1);
+	assert_int_equal(volume_condemn(db, id, &e), 0);
+	assert_int_equal(volume_find(db, "ann", "work", &v, &e), 0);
+	assert_int_equal(volume_find(db, NULL, id, &v, &e), 0);
+	/* Its name is free before it is gone. */
+	assert_int_equal(reserve_with(db, "a2", "ann", "work", &use, other), QUOTA_OK);
+	assert_string_not_equal(id, other);
+	assert_int_equal(volume_each_condemned(db, count_condemned, &n, &e), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(volume_forget(db, id, &e), 0);
+	n = 0;
+	assert_int_equal(volume_each_condemned(db, count_condemned, &n, &e), 0);
+	assert_int_equal(n, 0);
+}
+
 static void count_live(void *arg, const char *id)
 {
 	++*(int *) arg;
@@ -386,6 +482,8 @@ int main(void)
 		db_test(sessions),
 		db_test(quota),
 		db_test(quota_race),
+		db_test(volumes_are_reserved),
+		db_test(volumes_are_condemned),
 		db_test(records),
 		db_test(db_newer),
 	};

@@ -229,6 +229,33 @@ static void create_good(void **state)
 	assert_int_equal(c.lifetime_ms, free_tier.lifetime_ms);
 	create_fini(&c);
 	assert_int_equal(decode("{}", &c, &e), 0);
+	assert_int_equal(decode("{\"workspace\":null}", &c, &e), 0);
+}
+
+static void create_workspace(void **state)
+{
+	static const struct {
+		const char *text, *name;
+	} rows[] = { { "{}", "default" },
+		     { "{\"workspace\":\"mine\"}", "mine" },
+		     { "{\"workspace\":null}", NULL } };
+	struct tier tier = free_tier;
+
+	tier.workspace.kind = WORKSPACE_PERSISTENT;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_json struct json_doc *doc = NULL;
+		struct create c = { 0 };
+		struct err e = ERR_NONE;
+
+		assert_int_equal(json_parse(rows[i].text, strlen(rows[i].text), NULL, &doc, &e),
+				 0);
+		assert_int_equal(create_decode(json_root(doc), &tier, "default", &c, &e), 0);
+		if (rows[i].name)
+			assert_string_equal(c.workspace.name, rows[i].name);
+		else
+			assert_null(c.workspace.name);
+		create_fini(&c);
+	}
 }
 
 static void create_bad(void **state)
@@ -241,6 +268,9 @@ static void create_bad(void **state)
 		{ "{\"image\":\"a b\"}", "image" },
 		{ "{\"image\":\"\"}", "image" },
 		{ "{\"image\":7}", "image" },
+		{ "{\"workspace\":\"mine\"}", "workspace: tier free has none that lasts" },
+		{ "{\"workspace\":\"../mine\"}", "workspace: is no name of a volume" },
+		{ "{\"workspace\":7}", "workspace" },
 		{ "{\"cols\":0}", "cols" },
 		{ "{\"cols\":1001}", "cols" },
 		{ "{\"cols\":-1}", "cols" },
@@ -431,13 +461,21 @@ static void orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(targets),	   cmocka_unit_test(target_queries),
-		cmocka_unit_test(target_long),	   cmocka_unit_test(routes),
-		cmocka_unit_test(routes_open),	   cmocka_unit_test(routes_documented),
-		cmocka_unit_test(cookies),	   cmocka_unit_test(create_good),
-		cmocka_unit_test(create_bad),	   cmocka_unit_test(handshake),
-		cmocka_unit_test(handshake_query), cmocka_unit_test(handshake_protocols),
-		cmocka_unit_test(close_frames),	   cmocka_unit_test(orders),
+		cmocka_unit_test(targets),
+		cmocka_unit_test(target_queries),
+		cmocka_unit_test(target_long),
+		cmocka_unit_test(routes),
+		cmocka_unit_test(routes_open),
+		cmocka_unit_test(routes_documented),
+		cmocka_unit_test(cookies),
+		cmocka_unit_test(create_good),
+		cmocka_unit_test(create_workspace),
+		cmocka_unit_test(create_bad),
+		cmocka_unit_test(handshake),
+		cmocka_unit_test(handshake_query),
+		cmocka_unit_test(handshake_protocols),
+		cmocka_unit_test(close_frames),
+		cmocka_unit_test(orders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
