@@ -16,7 +16,6 @@
 #include "sessiond/recordings.h"
 #include "sessiond/records.h"
 #include "sessiond/server.h"
-#include "sessiond/volumes.h"
 
 enum {
 	BUCKETS = 256,
@@ -426,51 +425,11 @@ static int end_lost(struct sandboxes *s, struct err *e)
 	return r;
 }
 
-/* ---- volumes that were to be removed ---- */
-
-struct condemned {
-	struct sandboxes *owner;
-	char id[65];
-};
-
-static void on_removed(void *arg, const struct err *err)
-{
-	struct condemned *x = arg;
-	struct err e = ERR_NONE;
-
-	if (err && err->code != ENOENT)
-		log_error("volume %s is still to be removed: %s", x->id, err->msg);
-	else if (volume_forget(x->owner->server->db, x->id, &e) < 0)
-		log_error("volume %s: %s", x->id, e.msg);
-	free(x);
-}
-
-/* What the last daemon had begun. */
-static int remove_condemned(struct sandboxes *s, struct err *e)
-{
-	struct names names = { .room = 65536 };
-	int r;
-
-	names.v = xalloc(names.room * sizeof(*names.v));
-	r = volume_each_condemned(s->server->db, add_name, &names, e);
-	for (size_t i = 0; r == 0 && i < names.n; i++) {
-		struct condemned *x = xalloc(sizeof(*x));
-		struct err why = ERR_NONE;
-
-		x->owner = s;
-		memcpy(x->id, names.v[i], sizeof(x->id));
-		if (launch_volume_remove(s->server->launch, x->id, on_removed, x, &why) < 0)
-			on_removed(x, &why);
-	}
-	free(names.v);
-	return r;
-}
-
 int sandboxes_recover(struct sandboxes *s, struct err *e)
 {
 	if (launch_scan(s->server->launch, on_found, s, e) < 0)
 		return err_wrap(e, "find sandboxes again");
-	return end_lost(s, e) < 0 ? -1 : remove_condemned(s, e);
+	return end_lost(s, e);
 }
 
 /* ---- the whole ---- */

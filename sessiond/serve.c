@@ -35,6 +35,7 @@
 #include "sessiond/server.h"
 #include "sessiond/static.h"
 #include "sessiond/tickets.h"
+#include "sessiond/volume_sweep.h"
 
 enum {
 	LISTEN_MAX = 8,
@@ -182,7 +183,8 @@ static int build(struct serve *s, struct err *e)
 		return -1;
 	server->tickets = tickets_new();
 	server->sandboxes = sandboxes_new(server);
-	if (sandboxes_recover(server->sandboxes, e) < 0 || listen_all(s, e) < 0)
+	if (sandboxes_recover(server->sandboxes, e) < 0 || volume_sweep(server, e) < 0 ||
+	    listen_all(s, e) < 0)
 		return -1;
 	server->ready = true;
 	return 0;

@@ -163,13 +163,13 @@ int volume_forget(struct db *db, const char *id, struct err *e)
 	return db_exec(db, e, "DELETE FROM volumes WHERE id = ?", "t", id) < 0 ? -1 : 0;
 }
 
-int volume_each_condemned(struct db *db, void (*fn)(void *arg, const char *id), void *arg,
-			  struct err *e)
+int volume_condemned(struct db *db, char (*v)[VOLUME_ID_LEN + 1], size_t max, size_t *n,
+		     struct err *e)
 {
 	auto_rows struct db_rows rows = { 0 };
 	int r = db_query(db, &rows, e, "SELECT id FROM volumes WHERE condemned = 1", "");
 
-	for (; r > 0; r = db_next(&rows, e))
-		fn(arg, db_text(&rows, 0));
-	return r;
+	for (*n = 0; r > 0 && *n < max; r = db_next(&rows, e))
+		copy(v[(*n)++], sizeof(v[0]), db_text(&rows, 0));
+	return r < 0 ? -1 : 0;
 }

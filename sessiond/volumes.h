@@ -50,8 +50,8 @@ int volume_condemn(struct db *db, const char *id, struct err *e);
 int volume_pardon(struct db *db, const char *id, struct err *e);
 /* Its removal is done. */
 int volume_forget(struct db *db, const char *id, struct err *e);
-/* For the next daemon. The callback may not use the database. */
-int volume_each_condemned(struct db *db, void (*fn)(void *arg, const char *id), void *arg,
-			  struct err *e);
+/* Up to `max` of them, for the next daemon: their ids into v. */
+int volume_condemned(struct db *db, char (*v)[VOLUME_ID_LEN + 1], size_t max, size_t *n,
+		     struct err *e);
 
 #endif

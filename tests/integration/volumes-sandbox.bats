@@ -47,7 +47,7 @@ left_nothing() {
 	[ "$(stat -c %u "/proc/$pid/root/workspace/mine")" = $((base + 1000)) ]
 	grep ' /workspace ' "/proc/$pid/mountinfo" | grep -q 'nosuid,nodev.* - ext4 '
 	# Only sandbox and shim have it.
-	! grep -q /workspace /proc/self/mountinfo
+	! grep -q /workspace /proc/self/mountinfo || return 1
 	car rm box
 	left_nothing
 }

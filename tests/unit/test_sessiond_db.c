@@ -353,12 +353,6 @@ static void volumes_are_reserved(void **state)
 	assert_int_equal(n, 2);
 }
 
-static void count_condemned(void *arg, const char *id)
-{
-	(void) id;
-	++*(int *) arg;
-}
-
 static void volumes_are_condemned(void **state)
 {
 	char id[VOLUME_ID_LEN + 1], other[VOLUME_ID_LEN + 1];
@@ -367,7 +361,8 @@ static void volumes_are_condemned(void **state)
 	struct quota_use use;
 	struct volume_row v;
 	struct err e = ERR_NONE;
-	int n = 0;
+	char condemned[4][VOLUME_ID_LEN + 1];
+	size_t n;
 
 	assert_int_equal(reserve_with(db, "a1", "ann", "work", &use, id), QUOTA_OK);
 	assert_int_equal(volume_find(db, "ann", "work", &v, &e), 1);
@@ -386,11 +381,11 @@ static void volumes_are_condemned(void **state)
 	/* Its name is free before it is gone. */
 	assert_int_equal(reserve_with(db, "a2", "ann", "work", &use, other), QUOTA_OK);
 	assert_string_not_equal(id, other);
-	assert_int_equal(volume_each_condemned(db, count_condemned, &n, &e), 0);
+	assert_int_equal(volume_condemned(db, condemned, 4, &n, &e), 0);
 	assert_int_equal(n, 1);
+	assert_string_equal(condemned[0], id);
 	assert_int_equal(volume_forget(db, id, &e), 0);
-	n = 0;
-	assert_int_equal(volume_each_condemned(db, count_condemned, &n, &e), 0);
+	assert_int_equal(volume_condemned(db, condemned, 4, &n, &e), 0);
 	assert_int_equal(n, 0);
 }
 
