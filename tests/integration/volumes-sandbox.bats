@@ -9,11 +9,10 @@ setup_file() { sessiond_store; }
 setup() {
 	sessiond_setup
 	VOLUMES=$WORK/volumes
-	loops=$(devices)
+	nap=1000$$ # which nobody else sleeps
 }
 teardown() { carrel_teardown; }
 
-devices() { cat /sys/block/loop*/loop/backing_file 2> /dev/null | grep -c "$WORK" || true; }
 with() { # VOLUME[:DIR] OPTIONS... -- COMMAND...
 	local volume=$1
 	shift
@@ -39,8 +38,9 @@ left_nothing() {
 
 @test "the ids that a host's process sees are the sandbox's range" {
 	vol create --size 8Mi v
-	with v --detach --name box --user user default -- /bin/sh -c 'touch /workspace/mine && sleep 100'
-	pid=$(pgrep -f '^sleep 100' | tail -n 1)
+	with v --detach --name box --user user default -- /bin/sh -c "touch /workspace/mine && sleep $nap"
+	eventually pgrep -f "^sleep $nap"
+	pid=$(pgrep -f "^sleep $nap")
 	wait_for '[ -e /proc/$pid/root/workspace/mine ]'
 	base=$(awk '{ print $2 }' "/proc/$pid/uid_map")
 	[ "$base" -ge 524288 ]
@@ -90,8 +90,9 @@ left_nothing() {
 
 @test "killed shims keep the lock as long as anything of the sandbox lives, and then leave nothing" {
 	vol create --size 4Mi v
-	with v --detach --name box default -- /bin/sh -c 'trap "" HUP; echo before > /workspace/x; sleep 100'
-	pid=$(pgrep -f '^sleep 100' | tail -n 1)
+	with v --detach --name box default -- /bin/sh -c "trap '' HUP; echo before > /workspace/x; sleep $nap"
+	eventually pgrep -f "^sleep $nap"
+	pid=$(pgrep -f "^sleep $nap")
 	# Both halves, at once: the sandbox's processes live on, until somebody sweeps.
 	wait_for '[ -s /proc/$pid/root/workspace/x ]'
 	shims=$(pgrep -f "carrel-shim --dir $RUN/sandboxes/box")
