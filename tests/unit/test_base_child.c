@@ -214,5 +214,5 @@ int main(void)
 		cmocka_unit_test(test_clone_without_clone3),
 	};
 
-	cmocka_run_group_tests_name("base/child", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("base/child", tests, NULL, NULL);
 }

@@ -363,5 +363,5 @@ int main(void)
 		cmocka_unit_test(a_table_may_take_the_built_in_names),
 	};
 
-	cmocka_run_group_tests_name("base: opt", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("base: opt", tests, NULL, NULL);
 }

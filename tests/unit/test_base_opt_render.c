@@ -199,5 +199,5 @@ int main(void)
 		cmocka_unit_test(man_pages_say_everything),
 	};
 
-	cmocka_run_group_tests_name("base: opt", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("base: opt", tests, NULL, NULL);
 }

@@ -369,5 +369,5 @@ int main(void)
 		cmocka_unit_test(environments),
 	};
 
-	cmocka_run_group_tests_name("images", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("images", tests, NULL, NULL);
 }

@@ -99,5 +99,5 @@ int main(void)
 		cmocka_unit_test(sources_of_apt),
 	};
 
-	cmocka_run_group_tests_name("images", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("images", tests, NULL, NULL);
 }

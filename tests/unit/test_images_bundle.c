@@ -120,5 +120,5 @@ int main(void)
 		cmocka_unit_test(tiers),
 	};
 
-	cmocka_run_group_tests_name("images", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("images", tests, NULL, NULL);
 }

@@ -242,5 +242,5 @@ int main(void)
 		T(test_watch),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

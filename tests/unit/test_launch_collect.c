@@ -253,5 +253,5 @@ int main(void)
 		T(test_collect_state),	cmocka_unit_test(test_reasons),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -317,5 +317,5 @@ int main(void)
 		cmocka_unit_test(test_weight),	 cmocka_unit_test(test_lists),
 	};
 
-	cmocka_run_group_tests_name("runtime/cgroup", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("runtime/cgroup", tests, NULL, NULL);
 }

@@ -275,5 +275,5 @@ int main(void)
 		cmocka_unit_test(test_device_forms),
 	};
 
-	cmocka_run_group_tests_name("runtime/cgroup", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("runtime/cgroup", tests, NULL, NULL);
 }

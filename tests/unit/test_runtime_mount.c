@@ -205,5 +205,5 @@ int main(void)
 		cmocka_unit_test(test_propagation_names),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

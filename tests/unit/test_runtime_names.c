@@ -173,5 +173,5 @@ int main(void)
 		cmocka_unit_test(test_names),	    cmocka_unit_test(test_clone_flags),
 	};
 
-	cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
