@@ -67,11 +67,10 @@ static int greet(struct client *c, const struct client_spec *spec, struct err *e
 
 	if (c->dialect->greet && c->dialect->greet(&g, &out, e) < 0)
 		return -1;
-	if (!spec->has_since)
-		from = ring_cut(r, r->oldest);
-	else if (from < r->oldest) {
-		from = ring_cut(r, r->oldest);
-		client_queue_gap(c, spec->since, from);
+	if (!spec->has_since || from < r->oldest) {
+		from = client_take_screen(c, r->oldest, false);
+		if (spec->has_since)
+			client_queue_gap(c, spec->since, from);
 	}
 	if (c->dialect->replay_begin)
 		c->dialect->replay_begin(&out, from, r->next);
@@ -100,6 +99,7 @@ int client_new(const struct client_spec *spec, struct client **out, struct err *
 			      .window = spec->window,
 			      .ctl = BUF_LIMIT(CTL_LIMIT),
 			      .spill = BUF_LIMIT(CLIENT_SPILL_BYTES),
+			      .screen.bytes = BUF_LIMIT(CLIENT_SCREEN_BYTES),
 			      .pending = BUF_LIMIT(PENDING_LIMIT),
 			      .cols = spec->cols,
 			      .rows = spec->rows,
@@ -130,6 +130,7 @@ void client_free(struct client *c)
 	buf_fini(&c->pending);
 	buf_fini(&c->ctl);
 	buf_fini(&c->spill);
+	buf_fini(&c->screen.bytes);
 	dialect_state_fini(&c->speech);
 	free(c);
 }

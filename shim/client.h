@@ -36,6 +36,13 @@ enum client_state {
 	CLIENT_GONE,	/* the socket is of no more use; the session removes the client */
 };
 
+/* Bytes that bring a terminal to what it shows at one place in the output. */
+struct client_screen {
+	struct buf bytes;
+	uint64_t offset;
+	uint16_t cols, rows;
+};
+
 /* What a client asks of the session. Called from client_read alone. */
 struct client_hooks {
 	void *arg;
@@ -45,6 +52,9 @@ struct client_hooks {
 	void (*input_end)(void *arg, struct client *c);
 	void (*resize)(void *arg, struct client *c); /* a writer's want_cols, want_rows */
 	void (*take)(void *arg, struct client *c, bool take); /* the pen, or to give it back */
+	/* Fills in what the terminal shows: at the end of the output, or as early as the history has the rest. NULL, or false:
+	 * there is nothing but the history. */
+	bool (*screen)(void *arg, bool newest, struct client_screen *out);
 };
 
 struct client_spec {
@@ -86,9 +96,10 @@ struct client {
 	bool output_paused; /* the client has asked for that */
 	bool peer_closed;   /* its close has come: there is nothing to wait for */
 
-	struct buf ctl;	  /* small framed messages, sent before the next frame of output */
-	struct buf spill; /* the rest of a frame that the socket took in part */
-	uint64_t cursor;  /* the next output byte to send */
+	struct buf ctl; /* small framed messages, sent before the next frame of output */
+	struct client_screen screen; /* to be sent after ctl, before more output */
+	struct buf spill;	     /* the rest of a frame that the socket took in part */
+	uint64_t cursor;	     /* the next output byte to send */
 	uint64_t acked;
 	uint64_t skipped,
 		skipped_to; /* bytes in gaps that are not acknowledged yet, and where the last ends */

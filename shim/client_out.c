@@ -193,11 +193,12 @@ static size_t sendable(const struct client *c, enum dialect_stream *stream)
  * was lost meanwhile. */
 static void queue_gap(struct client *c)
 {
-	uint64_t to = ring_cut(c->ring, c->ring->oldest);
+	uint64_t to;
 
 	if (c->cursor >= c->ring->oldest || buf_len(&c->ctl) > 0 || window_left(c) == 0 ||
-	    c->output_paused)
+	    c->output_paused || buf_len(&c->screen.bytes) > 0)
 		return;
+	to = client_take_screen(c, c->ring->oldest, true);
 	log_debug("client %u: lost %llu bytes of output", c->number,
 		  (unsigned long long) (to - c->cursor));
 	client_queue_gap(c, c->cursor, to);
@@ -229,6 +230,8 @@ static void queue_due(struct client *c, uint64_t now_ms)
 	if (c->state != CLIENT_OPEN)
 		return;
 	queue_gap(c);
+	if (buf_len(&c->screen.bytes) > 0)
+		return; /* what comes after it waits */
 	if (c->in_replay && c->cursor >= c->replay_to) {
 		c->in_replay = false;
 		if (d->replay_end)
@@ -350,6 +353,50 @@ static bool encode_output(struct client *c, enum dialect_stream stream, size_t n
 	return send_buf(c, &c->spill, now_ms);
 }
 
+/* The next piece of a screen, as one message; it goes from spill, which is empty here. */
+static bool send_screen(struct client *c, uint64_t now_ms)
+{
+	const struct dialect *d = c->dialect;
+	struct client_screen *sc = &c->screen;
+	size_t n = MIN(buf_len(&sc->bytes),
+		       (size_t) (d->encode ? DIALECT_ENCODE : CLIENT_FRAME_BYTES));
+	auto_buf struct buf message = BUF_LIMIT(DIALECT_ENCODED);
+	const struct iovec v = { .iov_base = sc->bytes.data + sc->bytes.head, .iov_len = n };
+	uint8_t head[WS_HEADER_MAX], before[DIALECT_SCREEN];
+	struct err e = ERR_NONE;
+	int r = 0;
+
+	if (d->encode && !d->screen)
+		r = d->encode(&c->speech, DIALECT_STDOUT, &v, 1, &message, &e);
+	else if (buf_append(&message, before,
+			    d->screen ? d->screen(before, sc->offset, sc->cols, sc->rows)
+				      : d->head(before, DIALECT_STDOUT, sc->offset),
+			    &e) < 0 ||
+		 buf_append(&message, v.iov_base, n, &e) < 0)
+		r = -1;
+	if (r < 0 ||
+	    (buf_len(&message) > 0 &&
+	     (buf_append(&c->spill, head, frame_head(c, head, buf_len(&message)), &e) < 0 ||
+	      buf_append(&c->spill, buf_bytes(&message), buf_len(&message), &e) < 0))) {
+		log_warn("client %u: %s", c->number, e.msg);
+		client_drop(c);
+		return false;
+	}
+	buf_consume(&sc->bytes, n);
+	if (buf_len(&sc->bytes) == 0)
+		buf_fini(&sc->bytes);
+	c->progress_ms = now_ms;
+	return send_buf(c, &c->spill, now_ms);
+}
+
+uint64_t client_take_screen(struct client *c, uint64_t oldest, bool newest)
+{
+	if (oldest > 0 && c->hooks->screen &&
+	    c->hooks->screen(c->hooks->arg, newest, &c->screen))
+		return c->screen.offset;
+	return ring_cut(c->ring, oldest);
+}
+
 void client_write(struct client *c, size_t budget, uint64_t now_ms)
 {
 	while (c->state == CLIENT_OPEN || c->state == CLIENT_CLOSING) {
@@ -368,6 +415,11 @@ void client_write(struct client *c, size_t budget, uint64_t now_ms)
 			client_set_state(c, c->peer_closed ? CLIENT_GONE : CLIENT_LINGER,
 					 now_ms);
 			return;
+		}
+		if (buf_len(&c->screen.bytes) > 0) {
+			if (c->output_paused || !send_screen(c, now_ms))
+				return;
+			continue;
 		}
 		n = c->cursor < c->ring->oldest ? 0 : MIN(sendable(c, &stream), budget);
 		if (n == 0)
@@ -388,6 +440,7 @@ uint32_t client_wants(const struct client *c)
 	if (!open || (buf_len(&c->pending) == 0 && !c->input_paused))
 		events |= EPOLLIN;
 	if (buf_len(&c->spill) > 0 || buf_len(&c->ctl) > 0 || c->state == CLIENT_CLOSING ||
+	    (open && buf_len(&c->screen.bytes) > 0 && !c->output_paused) ||
 	    (open && (c->size_due || c->role_due || c->pong_due || sendable(c, &stream) > 0)))
 		events |= EPOLLOUT;
 	return events;

@@ -22,6 +22,7 @@ struct json_doc;
 
 enum {
 	DIALECT_HEAD = 9,      /* the most bytes that `head` writes */
+	DIALECT_SCREEN = 13,   /* ... and `screen` */
 	DIALECT_ENCODE = 8192, /* the most bytes that `encode` is given ... */
 	DIALECT_ENCODED =
 		49408 /* ... and what becomes of them at most: 6 for 1, and a few around */
@@ -104,6 +105,10 @@ struct dialect {
 
 	/* Output was lost. NULL: the terminal is reset by `head` or `encode` of dialect_reset. */
 	void (*gap)(const struct dialect_out *out, uint64_t from, uint64_t to);
+	/* What goes before bytes that bring the terminal, whatever it shows, to what it shows at this place in the
+	 * output. NULL: they go as output. */
+	size_t (*screen)(uint8_t out[DIALECT_SCREEN], uint64_t offset, uint16_t cols,
+			 uint16_t rows);
 	void (*replay_begin)(const struct dialect_out *out, uint64_t from, uint64_t to);
 	void (*replay_end)(const struct dialect_out *out, uint64_t at);
 	void (*size)(const struct dialect_out *out, uint16_t cols, uint16_t rows);

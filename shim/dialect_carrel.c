@@ -135,6 +135,7 @@ const struct dialect dialect_carrel = {
 	.decode = decode,
 	.head = head,
 	.gap = gap,
+	.screen = proto_screen,
 	.replay_begin = replay_begin,
 	.replay_end = replay_end,
 	.size = size,

@@ -96,6 +96,16 @@ size_t proto_size(uint8_t out[PROTO_MAX_SMALL], uint16_t cols, uint16_t rows)
 	return 5;
 }
 
+size_t proto_screen(uint8_t out[PROTO_SCREEN_HEAD], uint64_t offset, uint16_t cols,
+		    uint16_t rows)
+{
+	out[0] = PROTO_SCREEN;
+	put_be(out + 1, offset, 8);
+	put_be(out + 9, cols, 2);
+	put_be(out + 11, rows, 2);
+	return PROTO_SCREEN_HEAD;
+}
+
 size_t proto_pong(uint8_t out[PROTO_MAX_SMALL], const uint8_t *p, size_t n)
 {
 	out[0] = PROTO_PONG;

@@ -22,6 +22,7 @@ enum proto_type {
 	PROTO_GAP = 0x09,
 	PROTO_ERRORS = 0x0a,
 	PROTO_ROLE = 0x0b,
+	PROTO_SCREEN = 0x0c,
 
 	PROTO_INPUT = 0x10,
 	PROTO_RESIZE = 0x11,
@@ -55,6 +56,10 @@ size_t proto_offset(uint8_t out[PROTO_OUTPUT_HEAD], enum proto_type type, uint64
 size_t proto_range(uint8_t out[PROTO_MAX_SMALL], enum proto_type type, uint64_t from,
 		   uint64_t to);
 size_t proto_size(uint8_t out[PROTO_MAX_SMALL], uint16_t cols, uint16_t rows);
+/* The head of a SCREEN message; the bytes follow. */
+enum { PROTO_SCREEN_HEAD = 13 };
+size_t proto_screen(uint8_t out[PROTO_SCREEN_HEAD], uint64_t offset, uint16_t cols,
+		    uint16_t rows);
 size_t proto_pong(uint8_t out[PROTO_MAX_SMALL], const uint8_t *p, size_t n);
 
 struct proto_hello {

@@ -163,6 +163,7 @@ int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *
 	/* The kernel sends SIGWINCH to the terminal's foreground. */
 	if (ioctl(s->out_fd, TIOCSWINSZ, &size) < 0)
 		return err_sys(e, "resize to %u columns and %u rows", cols, rows);
+	session_screen_resized(s, (uint16_t) cols, (uint16_t) rows);
 	s->cols = (uint16_t) cols;
 	s->rows = (uint16_t) rows;
 	recording_size(&s->recording, s->cols, s->rows, clock_mono_ms());
@@ -314,6 +315,7 @@ void session_free(struct session *s)
 	fd_close(&s->peer_fd);
 	loop_timer_del(&s->due);
 	recording_fini(&s->recording);
+	session_screen_fini(&s->screen);
 	ring_fini(&s->ring);
 	free(s);
 }

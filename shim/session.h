@@ -24,6 +24,7 @@
 #include "shim/exitinfo.h"
 #include "shim/recording.h"
 #include "shim/ring.h"
+#include "shim/session_screen.h"
 
 struct err;
 struct table;
@@ -47,7 +48,8 @@ struct session {
 	struct loop_io out_io, in_io, err_io;
 	bool in_ends; /* a client said that no more input comes */
 	struct ring ring;
-	struct recording recording; /* zeroed: this one is not recorded */
+	struct session_screen screen; /* with a terminal */
+	struct recording recording;   /* zeroed: this one is not recorded */
 	struct buf input;
 	uint64_t input_bytes;
 	uint16_t cols, rows;

@@ -94,8 +94,12 @@ struct source {
 static bool read_some(struct session *s, const struct source *from, size_t *budget)
 {
 	uint8_t *p;
-	size_t want = ring_reserve(&s->ring, MIN((size_t) OUT_READ, *budget), &p);
-	ssize_t n = read(*from->fd, p, want);
+	size_t want = MIN((size_t) OUT_READ, *budget);
+	ssize_t n;
+
+	session_screen_keep(s, want);
+	want = ring_reserve(&s->ring, want, &p);
+	n = read(*from->fd, p, want);
 
 	if (n > 0) {
 		ring_turn(&s->ring, from->stream);
@@ -291,6 +295,7 @@ void session_io_hooks(struct session *s)
 					  .input = client_input,
 					  .input_end = client_input_end,
 					  .resize = client_resize,
+					  .screen = session_screen_take,
 					  .take = client_take };
 }
 

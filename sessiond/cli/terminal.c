@@ -25,6 +25,7 @@ enum message {
 	NOTICE = 0x07,
 	GAP = 0x09,
 	ERRORS = 0x0a,
+	SCREEN = 0x0c,
 	INPUT = 0x10,
 	RESIZE = 0x11,
 	ACK = 0x12,
@@ -145,6 +146,20 @@ static void on_writable(void *arg, uint32_t events)
 	flush_out(t);
 }
 
+/* What the terminal shows at this place in the output, as bytes that reset it first. */
+static void take_screen(struct terminal *t, const uint8_t *p, size_t n)
+{
+	const size_t head = sizeof(uint64_t) + 2 * sizeof(uint16_t);
+	struct err e = ERR_NONE;
+
+	if (n < head)
+		return;
+	if (buf_append(&t->out, p + head, n - head, &e) < 0)
+		fail(t, &e);
+	else
+		flush_out(t);
+}
+
 static void take_output(struct terminal *t, const uint8_t *p, size_t n)
 {
 	uint64_t offset;
@@ -252,6 +267,9 @@ static void on_message(void *arg, const uint8_t *p, size_t n)
 		break;
 	case NOTICE:
 		take_notice(t, p + 1, n - 1);
+		break;
+	case SCREEN:
+		take_screen(t, p + 1, n - 1);
 		break;
 	case GAP:
 		take_gap(t, p + 1, n - 1);

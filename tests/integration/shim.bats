@@ -5,6 +5,10 @@ load shim.bash
 
 check() { case_of shim_cases.py "$1"; }
 
+@test 'shim: a screen instead of output that is lost: modes, title, lines, joined with the rest' {
+	check screen_instead_of_lost_output
+}
+
 @test 'shim: a life: prompt, size, resize, info, wait, exit code, exit.json, nothing left' {
 	check life
 }

@@ -20,7 +20,7 @@ import subprocess
 import time
 
 OUTPUT, HELLO, REPLAY_BEGIN, REPLAY_END, SIZE, EXIT, NOTICE, PONG, GAP = range(1, 10)
-ERRORS, ROLE, CLOSE = 0x0A, 0x0B, 0x0F
+ERRORS, ROLE, SCREEN, CLOSE = 0x0A, 0x0B, 0x0C, 0x0F
 INPUT, RESIZE, ACK, PING, INPUT_END, PEN = range(0x10, 0x16)
 
 RUNTIME = os.environ.get("CARREL_RUNTIME") or shutil.which("crun")
@@ -242,6 +242,7 @@ class Client:
         self.acked = 0
         self.messages = []     # everything but OUTPUT
         self.gaps = []
+        self.screens = []
         self.auto_ack = True
         self.closed = None
         self.backlog = None    # bytes that a browser would hold in its send buffer
@@ -321,6 +322,9 @@ class Client:
             if self.auto_ack and self.next - self.acked > 32768:
                 self.ack()
             return kind, data
+        if kind == SCREEN:
+            offset, cols, rows = struct.unpack(">QHH", body[:12])
+            self.screens.append((offset, cols, rows, body[12:]))
         if kind == GAP:
             gap = struct.unpack(">QQ", body)
             self.gaps.append(gap)

@@ -31,7 +31,8 @@ export type ServerMessage =
 	| { type: "exit"; exit: Exit }
 	| { type: "notice"; kind: string; secondsLeft: number }
 	| { type: "pong"; data: Uint8Array }
-	| { type: "gap"; from: number; to: number };
+	| { type: "gap"; from: number; to: number }
+	| { type: "screen"; offset: number; cols: number; rows: number; data: Uint8Array };
 
 /* Offsets are 64 bits on the wire; 2^53 bytes of terminal output are out of reach of a session. */
 function offset(view: DataView, at: number): number {
@@ -70,6 +71,8 @@ export function parse(buffer: ArrayBuffer): ServerMessage | null {
 		return { type: "pong", data: body };
 	case 0x09:
 		return { type: "gap", from: offset(view, 1), to: offset(view, 9) };
+	case 0x0c:
+		return { type: "screen", offset: offset(view, 1), cols: view.getUint16(9), rows: view.getUint16(11), data: new Uint8Array(buffer, 13) };
 	default:
 		return null;
 	}

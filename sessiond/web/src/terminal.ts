@@ -185,6 +185,14 @@ export class TerminalView {
 			this.acked = m.to;
 			this.xterm.write(`\r\n\x1b[0;7m ${m.to - m.from} bytes of output were skipped \x1b[0m\r\n`);
 			break;
+		case "screen":
+			/* The bytes reset the terminal themselves, in their place among the others. */
+			this.next = m.offset;
+			this.acked = m.offset;
+			if (m.cols !== this.xterm.cols || m.rows !== this.xterm.rows)
+				this.xterm.resize(m.cols, m.rows);
+			this.xterm.write(m.data);
+			break;
 		case "size":
 			this.following = true;
 			this.xterm.resize(m.cols, m.rows);

@@ -1,0 +1,133 @@
+#include "shim/session_screen.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "shim/client.h"
+#include "shim/ring.h"
+#include "shim/screen.h"
+#include "shim/session.h"
+
+/* A character's first bytes are kept in the history while the rest is not there: so many are fed ahead. */
+enum { AHEAD = 4, LOOK_BACK = 4096 };
+
+void session_screen_fini(struct session_screen *sc)
+{
+	screen_free(sc->model);
+	*sc = (struct session_screen){ 0 };
+}
+
+static bool have_model(struct session *s)
+{
+	struct session_screen *sc = &s->screen;
+	struct screen_limits limits = SCREEN_LIMITS;
+
+	if (sc->model || sc->failed)
+		return sc->model != NULL;
+	sc->model = screen_new(sc->first_cols ? sc->first_cols : s->cols,
+			       sc->first_rows ? sc->first_rows : s->rows, &limits);
+	sc->failed = !sc->model;
+	if (sc->failed)
+		log_warn(
+			"no memory for a model of the terminal: late clients get the history alone");
+	return !sc->failed;
+}
+
+static void feed(struct session *s, uint64_t to)
+{
+	struct session_screen *sc = &s->screen;
+	struct iovec v[2];
+	int n_v;
+
+	if (to <= sc->at)
+		return;
+	n_v = ring_peek(&s->ring, sc->at, (size_t) (to - sc->at), v);
+	for (int i = 0; i < n_v; i++)
+		screen_feed_bulk(sc->model, v[i].iov_base, v[i].iov_len);
+	sc->at = to;
+}
+
+/* Up to `to`, with the sizes that were in force. */
+static void advance(struct session *s, uint64_t to)
+{
+	struct session_screen *sc = &s->screen;
+
+	if (!have_model(s))
+		return;
+	while (sc->n_resizes > 0 && sc->resizes[0].at <= to) {
+		feed(s, sc->resizes[0].at);
+		screen_resize(sc->model, sc->resizes[0].cols, sc->resizes[0].rows);
+		memmove(sc->resizes, sc->resizes + 1, --sc->n_resizes * sizeof(sc->resizes[0]));
+	}
+	feed(s, to);
+}
+
+void session_screen_resized(struct session *s, uint16_t cols, uint16_t rows)
+{
+	struct session_screen *sc = &s->screen;
+	size_t n;
+
+	if (!sc->model && !sc->first_cols) {
+		sc->first_cols = s->cols;
+		sc->first_rows = s->rows;
+	}
+	if (sc->n_resizes == SESSION_SCREEN_RESIZES)
+		advance(s, s->ring.next);
+	n = sc->n_resizes;
+	/* Two at one place are one; so are any without a model to tell them to. */
+	if (n > 0 && (sc->resizes[n - 1].at == s->ring.next || n == SESSION_SCREEN_RESIZES))
+		n--;
+	sc->resizes[n].at = s->ring.next;
+	sc->resizes[n].cols = cols;
+	sc->resizes[n].rows = rows;
+	sc->n_resizes = n + 1;
+}
+
+/* Back from `to` to where a line begins, where one does so near. */
+static uint64_t line_start(const struct ring *r, uint64_t to, uint64_t least)
+{
+	uint64_t end = to > least + LOOK_BACK ? to - LOOK_BACK : least;
+
+	for (uint64_t i = to; i > end; i--)
+		if (r->data[(i - 1) % r->size] == '\n')
+			return i;
+	return to;
+}
+
+void session_screen_keep(struct session *s, size_t n)
+{
+	const struct ring *r = &s->ring;
+	uint64_t lost;
+
+	if (!s->terminal || r->next + n <= r->size)
+		return;
+	lost = r->next + n - r->size + AHEAD;
+	/* Much at once: of long plain text the most need not be drawn. */
+	if (s->screen.at < lost)
+		advance(s, line_start(r, MIN(r->next, lost + r->size / 4), MIN(r->next, lost)));
+}
+
+bool session_screen_take(void *arg, bool newest, struct client_screen *out)
+{
+	struct session *s = arg;
+	struct err e = ERR_NONE;
+
+	if (!s->terminal)
+		return false;
+	/* A client has one size: what was printed for another cannot be replayed to it. */
+	newest = newest || s->screen.n_resizes > 0;
+	advance(s, newest ? s->ring.next : MAX(s->screen.at, s->ring.oldest));
+	if (!s->screen.model)
+		return false;
+	buf_clear(&out->bytes);
+	if (screen_snapshot(s->screen.model, &out->bytes, &e) < 0) {
+		log_warn("%s", e.msg);
+		return false;
+	}
+	out->cols = s->cols;
+	out->rows = s->rows;
+	out->offset = MAX(s->screen.at - screen_partial(s->screen.model), s->ring.oldest);
+	return true;
+}
