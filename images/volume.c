@@ -40,6 +40,43 @@ static void discard(int tmp_fd, const char *name)
 	workdir_discard(tmp_fd, name);
 }
 
+/* What killed writers of volume.json and user left in a volume: nobody writes while its lock can be had alone. */
+static void sweep_volume(int dir_fd, const char *name)
+{
+	auto_close int fd =
+		openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *d = NULL;
+	struct dirent *ent;
+
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+		d = fdopendir(fd);
+	if (!d)
+		return;
+	(void) take_fd(&fd);
+	while ((ent = readdir(d))) {
+		if (str_has_prefix(ent->d_name, ".tmp."))
+			(void) unlinkat(dirfd(d), ent->d_name, 0); /* else the next time */
+	}
+	closedir(d);
+}
+
+static void sweep(const struct volumes *vs)
+{
+	auto_close int fd = openat(vs->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *ent;
+
+	workdir_sweep(vs->tmp_fd, discard);
+	if (!d)
+		return;
+	(void) take_fd(&fd);
+	while ((ent = readdir(d))) {
+		if (volume_name_valid(ent->d_name))
+			sweep_volume(vs->dir_fd, ent->d_name);
+	}
+	closedir(d);
+}
+
 static int check_owner(int fd, struct err *e)
 {
 	struct stat st;
@@ -80,7 +117,7 @@ int volumes_open(const char *path, struct volumes *out, struct err *e)
 		volumes_close(&vs);
 		return err_wrap(e, "volumes %s", path);
 	}
-	workdir_sweep(vs.tmp_fd, discard);
+	sweep(&vs);
 	*out = vs;
 	return 0;
 }

@@ -210,6 +210,12 @@ sweep() { # OPTION... : `create`, `resize` and `rm`, each broken at random calls
 	[ -d "$VOLUMES/.tmp/left" ] # its owner lives
 	vol gc
 	[ -z "$(residue)" ]
+	# What a killed writer leaves in a volume itself; not while somebody may be writing.
+	: > "$VOLUMES/v/.tmp.0123456789abcdef"
+	flock "$VOLUMES/v" "$IMAGE" volume --volumes "$VOLUMES" gc
+	[ -n "$(residue)" ]
+	vol gc
+	[ -z "$(residue)" ]
 	mkdir "$VOLUMES/stray"
 	run ! valid
 }
