@@ -1,6 +1,6 @@
 /*
- * The front of the control groups: which layout the host has, which path a container gets, and the
- * state text. What the files are called is the back ends' business (cgroup_v1.c, cgroup_v2.c).
+ * The front of the control groups: which layout the host has and which path a container gets. What the files are called
+ * is the back ends' business (cgroup_v1.c, cgroup_v2.c), the state text cgroup_text.c's.
  */
 #include "runtime/cgroup_impl.h"
 
@@ -187,7 +187,7 @@ static int choose_path(const struct cgroup_spec *s, struct unit_names *names, ch
 	return 0;
 }
 
-static void set_backend(struct cgroup *cg, enum cgroup_mode mode)
+void cgroup_set_backend(struct cgroup *cg, enum cgroup_mode mode)
 {
 	static const struct cgroup_backend *const rows[] = {
 		[CGROUP_V1] = &cgroup_v1,
@@ -201,14 +201,14 @@ static void set_backend(struct cgroup *cg, enum cgroup_mode mode)
 
 void cgroup_disable(struct cgroup *cg)
 {
-	set_backend(cg, CGROUP_DISABLED);
+	cgroup_set_backend(cg, CGROUP_DISABLED);
 }
 
 struct cgroup *cgroup_new(enum cgroup_mode mode)
 {
 	struct cgroup *cg = xalloc(sizeof(*cg));
 
-	set_backend(cg, mode);
+	cgroup_set_backend(cg, mode);
 	for (size_t i = 0; i < CTRL_COUNT; i++)
 		cg->h[i].dir_fd = cg->h[i].tasks_fd = FD_NONE;
 	return cg;
@@ -420,88 +420,4 @@ int cgroup_clone_fd(const struct cgroup *cg, int *fd, struct err *e)
 enum cgroup_mode cgroup_mode(const struct cgroup *cg)
 {
 	return cg->mode;
-}
-
-int cgroup_save(const struct cgroup *cg, struct buf *out, struct err *e)
-{
-	if (cg->mode == CGROUP_DISABLED || cg->n == 0)
-		return buf_puts(out, "disabled\n", e);
-	for (size_t i = 0; i < cg->n; i++)
-		if (buf_printf(out, e, "%s %s\n", cg->h[i].name, cg->h[i].path) < 0)
-			return -1;
-	return cg->unit ? buf_printf(out, e, "unit %s %s\n", cg->unit->user ? "user" : "system",
-				     cg->unit->name)
-			: 0;
-}
-
-unsigned cgroup_ctrls_of(const char *names)
-{
-	unsigned mask = 0;
-
-	for (size_t c = 0; c < CTRL_COUNT; c++) {
-		size_t n = strlen(cgroup_ctrl_names[c]);
-
-		for (const char *p = names; p; p = strchr(p, ',')) {
-			p += *p == ',';
-			if (strncmp(p, cgroup_ctrl_names[c], n) == 0 &&
-			    (p[n] == ',' || p[n] == '\0'))
-				mask |= 1u << c;
-		}
-	}
-	return mask;
-}
-
-/* One line of the state text; the whole of it was checked to be below /sys/fs/cgroup/. */
-static int load_line(char *line, struct cgroup *cg, struct err *e)
-{
-	char *path = strchr(line, ' ');
-
-	if (str_has_prefix(line, "unit ") && !cg->unit)
-		return cgroup_unit_load(line, &cg->unit, e);
-	if (!path || cg->n == CTRL_COUNT)
-		return err_set(e, EINVAL, "cgroup state: \"%s\" is not \"NAME PATH\"", line);
-	*path++ = '\0';
-	if (!str_has_prefix(path, CGROUP_ROOT "/") || !path_is_clean_absolute(path))
-		return err_set(e, EINVAL, "cgroup state: %s is not below %s", path,
-			       CGROUP_ROOT);
-	cg->h[cg->n].name = xstrdup(line);
-	cg->h[cg->n].path = xstrdup(path);
-	cg->h[cg->n].ctrls = cgroup_ctrls_of(line);
-	cg->n++;
-	return 0;
-}
-
-/* A line "unified" alone is v2; beside others it is the v2 mount of a hybrid host. */
-static int tell_mode(struct cgroup *cg, struct err *e)
-{
-	const struct cgroup_hier *unified = cgroup_hier_of(cg, CTRL_UNIFIED);
-
-	if (unified && cg->n == 1) {
-		set_backend(cg, CGROUP_V2);
-		cg->h[0].ctrls = 0;
-	} else if (unified && !str_has_prefix(unified->path, CGROUP_ROOT "/unified/")) {
-		return err_set(e, EINVAL, "cgroup state: %s and v1 hierarchies together",
-			       unified->path);
-	}
-	return 0;
-}
-
-int cgroup_load(const char *text, struct cgroup **out, struct err *e)
-{
-	auto_cleanup(cgroup_free_ptr) struct cgroup *cg = cgroup_new(CGROUP_V1);
-	auto_free char *copy = xstrdup(text);
-	char *save = NULL;
-
-	if (strcmp(text, "disabled\n") == 0 || !*text) {
-		cgroup_disable(cg);
-		*out = take_ptr(&cg);
-		return 0;
-	}
-	for (char *line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (load_line(line, cg, e) < 0)
-			return -1;
-	if (tell_mode(cg, e) < 0)
-		return -1;
-	*out = take_ptr(&cg);
-	return 0;
 }

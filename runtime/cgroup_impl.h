@@ -59,6 +59,8 @@ extern const char *const cgroup_ctrl_names[CTRL_COUNT];
 
 /* ---- cgroup.c ---- */
 
+/* The functions behind it: those of v1, v2 or none. */
+void cgroup_set_backend(struct cgroup *cg, enum cgroup_mode mode);
 /* An empty one with its back end; cgroup_disable takes the back end away. */
 struct cgroup *cgroup_new(enum cgroup_mode mode);
 /* One hierarchy less. */

@@ -1,5 +1,5 @@
 LIBS += runtime
-runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_devices_update.c runtime/cgroup_file.c \
+runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime/cgroup_devices.c runtime/cgroup_devices_bpf.c runtime/cgroup_devices_update.c runtime/cgroup_file.c runtime/cgroup_text.c \
 	runtime/cgroup_kill.c runtime/cgroup_oom.c runtime/cgroup_perdev.c \
 	runtime/cgroup_stats.c runtime/cgroup_stats_text.c runtime/cgroup_stats_v1.c runtime/cgroup_stats_v2.c runtime/cgroup_sub.c runtime/cgroup_systemd.c runtime/cgroup_systemd_name.c \
 	runtime/cgroup_systemd_props.c runtime/cgroup_tree.c runtime/cgroup_v1.c runtime/cgroup_v1_limits.c \
@@ -13,7 +13,7 @@ runtime_SRC := runtime/caps.c runtime/cgroup.c runtime/cgroup_delegate.c runtime
 	runtime/seccomp_compile.c runtime/seccomp_names.c runtime/seccomp_rules.c runtime/seccomp_syscalls.c \
 	runtime/spec.c runtime/spec_add.c runtime/spec_annotations.c runtime/spec_linux.c runtime/spec_mounts.c runtime/spec_process.c runtime/spec_resources.c \
 	runtime/spec_perdev.c runtime/spec_seccomp.c runtime/spec_template.c runtime/start.c runtime/startup.c \
-	runtime/state.c runtime/state_filter.c runtime/sync.c \
+	runtime/state.c runtime/state_render.c runtime/state_filter.c runtime/sync.c \
 	runtime/sysctl.c runtime/systemd/request.c runtime/update.c runtime/user.c
 runtime_SRC += runtime/checkpoint.c runtime/criu.c runtime/criu_log.c runtime/criu_outside.c runtime/criu_request.c \
 	runtime/criu_wire.c runtime/restore.c runtime/restore_tree.c

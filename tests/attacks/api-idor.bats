@@ -6,6 +6,9 @@ load ../integration/sessiond.bash
 setup_file() { sessiond_store; }
 setup() {
 	sessiond_setup
+	# Recorded, so that there is a recording to ask for.
+	sed 's/^    creations_per_hour: .*/&\n    recording: 1Mi/' "$TOP/config/tiers.yaml" > "$WORK/recorded.yaml"
+	TIERS=$WORK/recorded.yaml
 	ann=$(key_add ann free) bob=$(key_add bob free) admin=$(key_add root pro --admin)
 	daemon_start
 }
@@ -13,8 +16,11 @@ teardown() { sessiond_teardown; }
 
 sandbox_routes() { sed -nE 's|.*\{ "([A-Z]+)", *"(/v1/sandboxes/\{id\}[^"]*)".*|\1 \2|p' "$TOP/sessiond/routes.c"; }
 
-body_of() { # PATH: a body that is good for its owner
-	case $1 in */resize) echo '{"cols":80,"rows":24}' ;; *) echo '' ;; esac
+body_of() { # "METHOD PATH": a body that is good for its owner
+	case $1 in
+	POST*/resize) echo '{"cols":80,"rows":24}' ;;
+	POST*/exec | POST*/terminals) echo '{"command":["true"]}' ;;
+	esac
 }
 
 @test "every route answers for a stranger's sandbox as for one that never was" {
@@ -22,20 +28,22 @@ body_of() { # PATH: a body that is good for its owner
 	[ "$(sandbox_routes | wc -l)" -ge 5 ]
 	while read -r method path; do
 		if [[ $path == */terminal ]]; then continue; fi
+		path=${path/\{n\}/1}
 		theirs=${path/\{id\}/$box} none=${path/\{id\}/aaaaaaaaaaaaaaaaaaaaaaaaaa}
-		api "$bob" "$method" "$theirs" "$(body_of "$path")"
+		api "$bob" "$method" "$theirs" "$(body_of "$method $path")"
 		expect 404 || { echo "$method $path" && return 1; }
 		stranger=$(jq -c 'del(.request_id)' <<< "$body")
-		api "$bob" "$method" "$none" "$(body_of "$path")"
+		api "$bob" "$method" "$none" "$(body_of "$method $path")"
 		expect 404
 		[ "$stranger" = "$(jq -c 'del(.request_id)' <<< "$body")" ]
-		api - "$method" "$theirs" "$(body_of "$path")"
+		api - "$method" "$theirs" "$(body_of "$method $path")"
 		expect 401
 	done < <(sandbox_routes)
 	# Positive control: it is there, untouched, and its owner may do all of this.
 	while read -r method path; do
 		if [[ $path == */terminal || $method == DELETE ]]; then continue; fi
-		api "$ann" "$method" "${path/\{id\}/$box}" "$(body_of "$path")"
+		path=${path/\{n\}/1}
+		api "$ann" "$method" "${path/\{id\}/$box}" "$(body_of "$method $path")"
 		[[ $code == 20* ]] || { echo "$method $path: $code $body" && return 1; }
 	done < <(sandbox_routes)
 	api "$ann" DELETE "/v1/sandboxes/$box"

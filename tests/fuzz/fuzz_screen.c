@@ -62,8 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	screen_resize(s, data[1] % 140U + 1, data[2] % 50U + 1);
 	screen_feed_bulk(s, data + 3, n - 3);
 	buf_clear(&again);
-	if (screen_snapshot(s, &again, &e) < 0 ||
-	    screen_memory(s) > MOST_MEMORY)
+	if (screen_snapshot(s, &again, &e) < 0 || screen_memory(s) > MOST_MEMORY)
 		abort();
 	screen_free(s);
 	return 0;
