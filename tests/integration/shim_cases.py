@@ -381,7 +381,7 @@ def stalled_writer_holds_for_seconds_only():
             assert time.monotonic() < end, b.ask("info")
             time.sleep(0.2)
         # What it lost is there as the screen, and it has everything after that.
-        while not (c.next >= 3000001 and c.screens and c.screens[-1][0] == c.gaps[-1][1]):
+        while not ((c.next or 0) >= 3000001 and c.screens and c.screens[-1][0] == c.gaps[-1][1]):
             c.take(20)
 
 
