@@ -305,8 +305,7 @@ static void fill_with_e(struct screen *s)
 static void designate(struct screen *s, uint8_t group, uint8_t name)
 {
 	static const struct {
-		char group;
-		uint8_t g;
+		uint8_t group, g;
 	} groups[] = { { '(', 0 }, { ')', 1 }, { '-', 1 }, { '*', 2 }, { '.', 2 }, { '+', 3 } };
 	enum charset set = name == '0'	 ? CHARSET_GRAPHICS
 			   : name == 'A' ? CHARSET_UK

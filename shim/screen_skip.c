@@ -171,7 +171,8 @@ static void keep_line(struct screen *s, const uint8_t *p, size_t n, bool sgr)
 	const void *bytes = p;
 
 	r.n = r.cols;
-	if (sgr || memcmp(&s->pen, &none, sizeof(none)) != 0) {
+	if (sgr || s->pen.fg != none.fg || s->pen.bg != none.bg || s->pen.ul != none.ul ||
+	    s->pen.link != none.link) {
 		out_pen(&o, s, &s->pen);
 		out_put(&o, p, n);
 		feed_sgr(s, p, n);

@@ -131,6 +131,7 @@ size_t vt_unfinished(const struct vt *v, uint8_t out[VT_TAIL])
 		[VT_STRING] = "\033X",
 	};
 	const char *text;
+	size_t n;
 
 	if (v->state == VT_GROUND)
 		return 0;
@@ -140,8 +141,9 @@ size_t vt_unfinished(const struct vt *v, uint8_t out[VT_TAIL])
 	}
 	text = v->state < ARRAY_SIZE(instead) && instead[v->state] ? instead[v->state]
 								   : "\033[0?";
-	memcpy(out, text, strlen(text));
-	return strlen(text);
+	for (n = 0; text[n]; n++)
+		out[n] = (uint8_t) text[n];
+	return n;
 }
 
 /* ---- states ---- */
