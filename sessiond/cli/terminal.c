@@ -49,8 +49,7 @@ struct terminal {
 	int out_fd; /* a description of our own, non-blocking; or standard output itself */
 	bool out_blocking; /* a file, or something that cannot be opened again */
 	struct loop_io out_io, in_io;
-	struct loop_timer
-		in_timer; /* for what epoll does not take: files and /dev/null are always ready */
+	struct loop_timer in_timer; /* for what epoll does not take: files, /dev/null */
 	struct loop_defer end;
 	struct buf out;
 
