@@ -37,6 +37,7 @@ void screen_free(struct screen *s)
 	free(s->icon);
 	free(s->palette);
 	free(s->scrollback.data);
+	buf_fini(&s->scratch);
 	free(s);
 }
 
@@ -47,8 +48,8 @@ size_t screen_partial(const struct screen *s)
 
 size_t screen_memory(const struct screen *s)
 {
-	return sizeof(*s) + s->cell_bytes + s->scrollback.size + s->link_bytes +
-	       s->cap_clusters * sizeof(*s->clusters) +
+	return sizeof(*s) + s->scratch.cap + s->cell_bytes + s->scrollback.size +
+	       s->link_bytes + s->cap_clusters * sizeof(*s->clusters) +
 	       (size_t) s->rows * sizeof(struct line) * (s->alt.rows ? 2 : 1) +
 	       (s->palette ? (size_t) 256 * SCREEN_COLOUR_BYTES : 0) +
 	       (s->title ? strlen(s->title) : 0) + (s->icon ? strlen(s->icon) : 0);

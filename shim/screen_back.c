@@ -10,7 +10,7 @@
  * the first line and grows by doubling, up to the limit.
  */
 
-enum { LEAST_BYTES = 1024 };
+enum { LEAST_BYTES = 1024, SCRATCH_KEPT = 4096 };
 
 static void copy_in(struct scrollback *b, size_t at, const void *p, size_t n)
 {
@@ -67,6 +67,15 @@ static bool grow(struct screen *s, size_t need)
 	free(b->data);
 	*b = (struct scrollback){ .data = data, .size = size, .used = b->used };
 	return true;
+}
+
+struct buf *back_scratch(struct screen *s)
+{
+	if (s->scratch.cap > SCRATCH_KEPT)
+		buf_fini(&s->scratch);
+	s->scratch.limit = UINT16_MAX;
+	buf_clear(&s->scratch);
+	return &s->scratch;
 }
 
 void back_push(struct screen *s, const struct record *r, const void *text)

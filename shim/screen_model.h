@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "shim/screen.h"
 #include "shim/vt.h"
 
@@ -161,6 +162,7 @@ struct screen {
 	char (*palette)[SCREEN_COLOUR_BYTES]; /* 256 */
 	char special[3][SCREEN_COLOUR_BYTES]; /* text, background, cursor */
 	struct scrollback scrollback;
+	struct buf scratch; /* the text of one record while it is made */
 };
 
 /* screen_lines.c */
@@ -193,6 +195,8 @@ void cluster_add(struct screen *s, struct cell *c, uint32_t code);
 uint8_t link_number(struct screen *s, const char *link);
 
 /* screen_back.c */
+/* s->scratch, empty: one allocation for all lines. */
+struct buf *back_scratch(struct screen *s);
 void back_push(struct screen *s, const struct record *r, const void *text);
 /* The oldest record from `at` (0 at first); false when there is none. text takes what two pieces hold. */
 bool back_next(const struct screen *s, size_t *at, struct record *r, const uint8_t *piece[2],
@@ -230,7 +234,6 @@ void pen_extended(struct pen *pen);
 void screen_osc(void *arg, const uint8_t *p, size_t n);
 
 /* screen_row.c */
-struct buf;
 struct out {
 	struct buf *b;
 	struct pen pen;

@@ -334,8 +334,8 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 
 void back_push_line(struct screen *s, const struct line *l, const struct line *next)
 {
-	auto_buf struct buf text = BUF_LIMIT(UINT16_MAX);
-	struct out o = { .b = &text };
+	struct buf *text = back_scratch(s);
+	struct out o = { .b = text };
 	struct pen none = { 0 };
 	struct record r = { .cols = (uint16_t) s->cols };
 
@@ -343,7 +343,7 @@ void back_push_line(struct screen *s, const struct line *l, const struct line *n
 
 	if (s->limits.scrollback_bytes == 0)
 		return;
-	o.failed = buf_reserve(&text, (size_t) l->n + 32, &e) < 0;
+	o.failed = buf_reserve(text, (size_t) l->n + 32, &e) < 0;
 	if (l->wrapped)
 		r.flags |= RECORD_WRAPPED;
 	if (begins_wide(l))
@@ -351,7 +351,7 @@ void back_push_line(struct screen *s, const struct line *l, const struct line *n
 	r.end = (uint8_t) out_line(&o, s, l, next);
 	out_pen(&o, s, &none);
 	if (o.failed) /* more than 64 KiB of colours in one line */
-		buf_clear(&text);
-	r.n = (uint16_t) buf_len(&text);
-	back_push(s, &r, buf_bytes(&text));
+		buf_clear(text);
+	r.n = (uint16_t) buf_len(text);
+	back_push(s, &r, buf_bytes(text));
 }

@@ -165,8 +165,8 @@ static void feed_sgr(struct screen *s, const uint8_t *p, size_t n)
 static void keep_line(struct screen *s, const uint8_t *p, size_t n, bool sgr)
 {
 	static const struct pen none;
-	auto_buf struct buf text = BUF_LIMIT(UINT16_MAX);
-	struct out o = { .b = &text };
+	struct buf *text = back_scratch(s);
+	struct out o = { .b = text };
 	struct record r = { .cols = (uint16_t) MIN(n, (size_t) UINT16_MAX) };
 	const void *bytes = p;
 
@@ -178,8 +178,8 @@ static void keep_line(struct screen *s, const uint8_t *p, size_t n, bool sgr)
 		feed_sgr(s, p, n);
 		o.pen = s->pen;
 		out_pen(&o, s, &none);
-		r.n = (uint16_t) (o.failed ? 0 : buf_len(&text));
-		bytes = buf_bytes(&text);
+		r.n = (uint16_t) (o.failed ? 0 : buf_len(text));
+		bytes = buf_bytes(text);
 	} else if (n > UINT16_MAX)
 		r.n = 0; /* longer than all that is kept */
 	back_push(s, &r, bytes);
