@@ -187,6 +187,8 @@ ROWS
 			run timeout 60 "$FORBID" "$call=$error" -- "$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID"
 			if [ "$status" = 0 ]; then
 				good=$((good + 1))
+				# Where no device can be made, the host's own are bound, as in a user namespace.
+				[ "$call" != mknodat ] || output=$(grep -vE '^/(null|zero|full|random|urandom|tty) /dev/(null|zero|full|random|urandom|tty) .* devtmpfs ' <<< "$output")
 				diff <(echo "$whole") <(echo "$output") || { echo "$call=$error: another container" && return 1; }
 			else
 				bad=$((bad + 1))
