@@ -174,13 +174,10 @@ def tty_pause():
             got = b""
         eq(got, b"")
         paused.send(b"3")
-        text = paused.gather(b"\nhalf", tty_output)
-        # 168,894 bytes went through a history of 65,536: a reset, then whole lines in a row to the end.
+        text = paused.gather(b"half", tty_output)
+        # 168,894 bytes went through a history of 65,536: a reset, then the screen of the present, not the history.
         assert text.startswith(RESET), text[:40]
-        lines = text[len(RESET):].split(b"\n")
-        first = next(i for i, line in enumerate(lines) if line)
-        numbers = [int(x) for x in lines[first:] if x.isdigit()]
-        eq(numbers, list(range(numbers[0], 30001)))
+        assert b"30000" in text and b"29990" in text and b"25000" not in text, text[:200]
         # Resumed, it is served as all are.
         other.input("\n")
         paused.gather(b"\nfull", tty_output)
@@ -194,7 +191,7 @@ def tty_pause():
             assert time.monotonic() < end, b.ask("info")
             time.sleep(0.2)
         alone.send(b"3")
-        alone.gather(b"\n30000\n", tty_output)
+        alone.gather(b"C30000\r\n", tty_output)
 
 
 # ---- Kubernetes ----
