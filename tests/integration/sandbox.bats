@@ -18,16 +18,16 @@ setup_file() {
 	export SANDBOX_ADDR=$ADDR SANDBOX_DAEMON=$DAEMON
 	key_add me pro > "$WORK/key"
 	key_add small free > "$WORK/small"
-	# Both live at the same time: the numbers of ended namespaces are used again.
+	# All three live at the same time: the numbers of ended namespaces are used again.
 	probe root '"user":"0"'
 	root=$box
 	probe user '"cols":100'
-	end
-	box=$root
-	end
 	PROBE_HOST=1 PROBE_PORT=${ADDR##*:} timeout 60 unshare --mount --propagation private \
 		"$PYTHON" "$BATS_TEST_DIRNAME/sandbox_probe.py" \
 		identity files network sockets namespaces abi calls > "$WORK/host"
+	end
+	box=$root
+	end
 }
 
 teardown_file() {
