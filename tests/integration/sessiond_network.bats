@@ -13,7 +13,7 @@ setup() {
 		echo 1 > /proc/sys/net/ipv4/ip_forward'
 	in_world sh -c 'ip link set lo up; ip link set up0 up; ip address add 203.0.113.5/24 dev up0
 		for a in 10.1.2.3 169.254.169.254 172.16.5.5 192.168.7.7 100.64.3.3; do ip address add $a/32 dev lo; done'
-	in_world socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:'echo here' > /dev/null 2>&1 3>&- &
+	nsenter --net="$WORLD" socat TCP-LISTEN:80,fork,reuseaddr SYSTEM:'echo here' > /dev/null 2>&1 3>&- &
 	SERVERS+=($!)
 	eventually in_world sh -c 'ss -Hltn sport = :80 | grep -q .'
 	sed 's/^    creations_per_hour: .*/&\n    network: egress/' "$TOP/config/tiers.yaml" > "$WORK/tiers.yaml"
