@@ -35,6 +35,8 @@ struct play {
 
 static int flush(struct play *p, struct err *e)
 {
+	if (buf_len(&p->out) == 0)
+		return 0;
 	if (fwrite(buf_bytes(&p->out), 1, buf_len(&p->out), stdout) != buf_len(&p->out) ||
 	    fflush(stdout) != 0)
 		return err_sys(e, "write");
