@@ -67,8 +67,8 @@ def floods(size):
     n = size << 20
     return {
         "log": "cat %s/log",
-        "seq": "seq 1 %d" % (n // 8),
-        "yes": "yes | head -c %d" % (n // 8),
+        "seq": "seq 1 %d" % (n // 64),
+        "yes": "yes | head -c %d" % (n // 32),
         "raw": "stty raw; cat %s/raw; stty sane",
     }
 
