@@ -282,11 +282,11 @@ def signals():
         eq(b.ask("info")["state"], "running")
 
 
-def until(true, timeout=30):
+def until(true, timeout=30, step=0.02):
     end = time.monotonic() + timeout
     while not true():
         assert time.monotonic() < end, "it did not come to be"
-        time.sleep(0.02)
+        time.sleep(step)
 
 
 def oom():
@@ -555,7 +555,8 @@ def kill_runtime():
         started(b)
         for i in range(30):
             s = ask_later(b, "/bin/sleep", "1000")
-            until(lambda: runtimes(b) or shim_cases.select.select([s], [], [], 0)[0])
+            # An exec takes two milliseconds: looked for without a pause.
+            until(lambda: runtimes(b) or shim_cases.select.select([s], [], [], 0)[0], step=0)
             time.sleep(i * 0.0002)
             for p in runtimes(b):
                 try:
