@@ -175,6 +175,8 @@ int json_decode_i64(const struct json *v, const struct json_at *at, void *out,
 		    struct err *e); /* int64_t */
 int json_decode_u64(const struct json *v, const struct json_at *at, void *out,
 		    struct err *e); /* uint64_t */
+/* A count of bytes as a number or with a unit ("512Mi"), above 0; out: uint64_t. Its range is the caller's to check. */
+int json_decode_size(const struct json *v, const struct json_at *at, void *out, struct err *e);
 int json_decode_str(const struct json *v, const struct json_at *at, void *out,
 		    struct err *e); /* const char * */
 /* `const char **`, NULL-terminated, malloc'ed array of borrowed strings; the caller frees the array. */

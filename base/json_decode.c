@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/str.h"
 
 enum { LIST_MAX = 65536, PATH_MAX_BYTES = 200 };
 
@@ -237,6 +238,19 @@ int json_decode_u64(const struct json *v, const struct json_at *at, void *out, s
 	if (signed_in(v, at, 0, INT64_MAX, &i, e) < 0)
 		return -1;
 	*(uint64_t *) out = (uint64_t) i;
+	return 0;
+}
+
+int json_decode_size(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+	struct err why = ERR_NONE;
+	uint64_t n = 0;
+
+	if (v->type == JSON_INT && v->i > 0)
+		n = (uint64_t) v->i;
+	else if (v->type != JSON_STRING || str_to_bytes(v->str.s, "value", &n, &why) < 0)
+		return json_err(at, e, "is not a size, such as 512Mi");
+	*(uint64_t *) out = n;
 	return 0;
 }
 

@@ -28,13 +28,10 @@ static int decode_kind(const struct json *v, const struct json_at *at, void *out
 
 static int decode_size(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
-	struct err why = ERR_NONE;
 	uint64_t n = 0;
 
-	if (v->type == JSON_INT && v->i > 0)
-		n = (uint64_t) v->i;
-	else if (v->type != JSON_STRING || str_to_bytes(v->str.s, "value", &n, &why) < 0)
-		return json_err(at, e, "is not a size, such as 512Mi");
+	if (json_decode_size(v, at, &n, e) < 0)
+		return -1;
 	if (n < VOLUME_SIZE_MIN || n > VOLUME_SIZE_MAX || n % VOLUME_BLOCK)
 		return json_err(at, e, "is not between 4Mi and 16384Gi in steps of 4Ki");
 	*(uint64_t *) out = n;

@@ -5,6 +5,7 @@
 #define CARREL_SESSIOND_API_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct record;
 struct request;
@@ -42,5 +43,12 @@ void api_recording_get(struct request *rq);
 /* The row of rq->param when rq->who may see it; else the reply is set: somebody else's sandbox is as
  * absent as one that never was. *out is the caller's (auto_record). */
 bool api_find_own(struct request *rq, struct record *out);
+
+/* What a list is asked for: ?limit= and ?after=. False: the reply is set. */
+struct page {
+	const char *after; /* NULL: from the first; lives as long as the request */
+	uint64_t limit;
+};
+bool api_page(struct request *rq, struct page *out);
 
 #endif

@@ -10,6 +10,8 @@
 #include "sessiond/sandboxes.h"
 #include "sessiond/server.h"
 
+enum { LIST_DEFAULT = 50, LIST_MAX = 200 };
+
 void api_healthz(struct request *rq)
 {
 	static const char text[] = "ok\n";
@@ -104,4 +106,18 @@ void api_me(struct request *rq)
 	jw_close(w);
 	jw_close(w);
 	reply_json_end(rq, w);
+}
+
+bool api_page(struct request *rq, struct page *out)
+{
+	static const char *const names[] = { "limit", "after", NULL };
+	struct err e = ERR_NONE;
+
+	*out = (struct page){ .after = target_query(&rq->target, "after"),
+			      .limit = LIST_DEFAULT };
+	if (target_query_only(&rq->target, names, &e) >= 0 &&
+	    target_query_u64(&rq->target, "limit", 1, LIST_MAX, &out->limit, &e) >= 0)
+		return true;
+	problem_reply(rq, PROBLEM_INVALID, "%s", e.msg);
+	return false;
 }

@@ -19,8 +19,6 @@
 #include "sessiond/server.h"
 #include "sessiond/volumes.h"
 
-enum { LIST_DEFAULT = 50, LIST_MAX = 200 };
-
 /* The row of rq->param when rq->who may see it; else the reply is set. */
 static bool find_own(struct request *rq, struct volume_row *out)
 {
@@ -72,22 +70,17 @@ static void write_row(struct json_writer *w, const struct request *rq,
 
 void api_volume_list(struct request *rq)
 {
-	static const char *const names[] = { "limit", "after", NULL };
-	const char *after = target_query(&rq->target, "after");
 	auto_free struct volume_row *v = NULL;
-	uint64_t limit = LIST_DEFAULT;
+	struct page page;
 	struct err e = ERR_NONE;
 	struct json_writer *w;
 	size_t n;
 
-	if (target_query_only(&rq->target, names, &e) < 0 ||
-	    target_query_u64(&rq->target, "limit", 1, LIST_MAX, &limit, &e) < 0) {
-		problem_reply(rq, PROBLEM_INVALID, "%s", e.msg);
+	if (!api_page(rq, &page))
 		return;
-	}
 	/* One more than asked tells whether there is a next page. */
-	if (volume_list(rq->server->db, rq->who.admin ? NULL : rq->who.user, after, limit + 1,
-			&v, &n, &e) < 0) {
+	if (volume_list(rq->server->db, rq->who.admin ? NULL : rq->who.user, page.after,
+			page.limit + 1, &v, &n, &e) < 0) {
 		if (e.code == ENOENT)
 			problem_reply(rq, PROBLEM_INVALID, "%s; begin again", e.msg);
 		else
@@ -97,10 +90,10 @@ void api_volume_list(struct request *rq)
 	w = reply_json(rq, 200);
 	jw_object(w, NULL);
 	jw_array(w, "items");
-	for (size_t i = 0; i < n && i < limit; i++)
+	for (size_t i = 0; i < n && i < page.limit; i++)
 		write_row(w, rq, &v[i]);
 	jw_close(w);
-	jw_str(w, "next", n > limit ? v[limit - 1].id : NULL);
+	jw_str(w, "next", n > page.limit ? v[page.limit - 1].id : NULL);
 	jw_close(w);
 	reply_json_end(rq, w);
 }

@@ -91,7 +91,8 @@ struct source {
 };
 
 /* One read; false when there is nothing more for now. */
-static bool read_some(struct session *s, const struct source *from, size_t *budget)
+static bool read_some(struct session *s, const struct source *from, size_t *budget,
+		      uint64_t now_ms)
 {
 	uint8_t *p;
 	size_t want = MIN((size_t) OUT_READ, *budget);
@@ -104,7 +105,7 @@ static bool read_some(struct session *s, const struct source *from, size_t *budg
 	if (n > 0) {
 		ring_turn(&s->ring, from->stream);
 		ring_commit(&s->ring, (size_t) n);
-		recording_output(&s->recording, p, (size_t) n, clock_mono_ms());
+		recording_output(&s->recording, p, (size_t) n, now_ms);
 		*budget -= (size_t) n;
 		return (size_t) n == want || n >= OUT_FEW;
 	}
@@ -127,7 +128,7 @@ static void read_output(struct session *s, const struct source *from)
 	size_t budget = MIN(out_room(s, now), (size_t) OUT_PER_TURN);
 
 	note_caught_up(s, now);
-	while (*from->fd >= 0 && budget > 0 && read_some(s, from, &budget))
+	while (*from->fd >= 0 && budget > 0 && read_some(s, from, &budget, now))
 		;
 	if (s->ring.next != before)
 		timers_activity(&s->table->timers, now);
