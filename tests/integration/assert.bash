@@ -51,7 +51,9 @@ eventually() {
 	wait_for "$(printf '%q ' "$@") > /dev/null 2>&1"
 }
 
-# Whoever inherited it may not have reaped it yet.
+# Whoever inherited it may not have reaped it yet. One reading: it may go while we look.
 gone() {
-	[ ! -e "/proc/$1/stat" ] || grep -q '^State:.*Z' "/proc/$1/status"
+	local state
+	state=$(grep -s '^State:' "/proc/$1/status") || return 0
+	[[ $state == *[ZX]\ \(* ]]
 }
