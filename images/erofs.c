@@ -153,7 +153,7 @@ static int make_file(struct erofs *w, struct tar *t, const struct tar_entry *en,
 		return -1;
 	w->stats.files++;
 	i.size = en->size;
-	if (erofs_xattrs(w, t, &xattrs, &i.n_xattrs, e) < 0)
+	if (erofs_xattrs(w, t, EROFS_HAS_ALL, &xattrs, &i.n_xattrs, e) < 0)
 		return -1;
 	i.xattrs = xattrs;
 	return set_node(w, node, add_file(w, t, &i, e), &i);
@@ -205,6 +205,7 @@ static int make_symlink(struct erofs *w, struct tar *t, const struct tar_entry *
 			struct err *e)
 {
 	struct inode i = inode_of(en, S_IFLNK);
+	auto_free uint8_t *xattrs = NULL;
 	const int64_t node = put(w, en->path, NODE_SYMLINK, en->link, e);
 
 	if (node < 0)
@@ -212,7 +213,7 @@ static int make_symlink(struct erofs *w, struct tar *t, const struct tar_entry *
 	w->stats.links++;
 	i.mode = S_IFLNK | 0777;
 	i.size = strlen(en->link);
-	if (erofs_drop_xattrs(w, t, e) < 0)
+	if (erofs_xattrs(w, t, EROFS_HAS_NONE, &xattrs, &i.n_xattrs, e) < 0)
 		return -1;
 	return set_node(w, node, inode_add(w, &i, en->link, e), &i);
 }
@@ -220,10 +221,12 @@ static int make_symlink(struct erofs *w, struct tar *t, const struct tar_entry *
 static int make_fifo(struct erofs *w, struct tar *t, const struct tar_entry *en, struct err *e)
 {
 	struct inode i = inode_of(en, S_IFIFO);
+	auto_free uint8_t *xattrs = NULL;
 	const int64_t node = put(w, en->path, NODE_FIFO, NULL, e);
 
-	if (node < 0 || erofs_drop_xattrs(w, t, e) < 0)
+	if (node < 0 || erofs_xattrs(w, t, EROFS_HAS_ACLS, &xattrs, &i.n_xattrs, e) < 0)
 		return -1;
+	i.xattrs = xattrs;
 	return set_node(w, node, inode_add(w, &i, NULL, e), &i);
 }
 
@@ -268,7 +271,7 @@ static int make_dir(struct erofs *w, struct tar *t, const struct tar_entry *en, 
 	uint32_t n = 0;
 	struct erofs_dir *d;
 
-	if (node < 0 || erofs_xattrs(w, t, &xattrs, &n, e) < 0)
+	if (node < 0 || erofs_xattrs(w, t, EROFS_HAS_ALL, &xattrs, &n, e) < 0)
 		return -1;
 	w->stats.dirs++;
 	d = erofs_dir(&w->tree, node);

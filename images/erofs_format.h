@@ -71,7 +71,13 @@ struct erofs_xattr {
 	uint16_t value_size;
 } __attribute__((packed));
 
-enum { EROFS_XATTR_USER = 1, EROFS_XATTR_TRUSTED = 4, EROFS_XATTR_SECURITY = 6 };
+enum {
+	EROFS_XATTR_USER = 1,
+	EROFS_XATTR_ACL_ACCESS, /* these two have no name behind the prefix */
+	EROFS_XATTR_ACL_DEFAULT,
+	EROFS_XATTR_TRUSTED,
+	EROFS_XATTR_SECURITY = 6,
+};
 
 /* A block of a directory: these, sorted by name, then the names. */
 struct erofs_dirent {

@@ -50,10 +50,12 @@ uint64_t inode_room(struct erofs *w, size_t n, uint8_t **p, struct err *e);
 uint64_t inode_add(struct erofs *w, struct inode *i, const void *content, struct err *e);
 int inode_close_block(struct erofs *w, struct err *e);
 
+/* What an inode may have of what is kept; the rest is counted as dropped, as a kernel has it for directories. */
+enum erofs_has { EROFS_HAS_ALL, EROFS_HAS_ACLS, EROFS_HAS_NONE };
+
 /* The current entry's attributes as they stand on the disk; *out is malloc'ed, NULL for none. */
-int erofs_xattrs(struct erofs *w, struct tar *t, uint8_t **out, uint32_t *n, struct err *e);
-/* Counts those that would be kept as dropped: symlinks and FIFOs have none. */
-int erofs_drop_xattrs(struct erofs *w, struct tar *t, struct err *e);
+int erofs_xattrs(struct erofs *w, struct tar *t, enum erofs_has has, uint8_t **out, uint32_t *n,
+		 struct err *e);
 /* The opaque mark is added to what p has. */
 int erofs_mark_opaque(uint8_t **p, uint32_t *n, struct err *e);
 

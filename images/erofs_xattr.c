@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "images/acl.h"
 #include "images/erofs_internal.h"
 #include "images/tar.h"
 #include "images/xattr.h"
@@ -13,10 +14,13 @@ enum { NAME_LIMIT = 255, ALL_LIMIT = 4 * UINT16_MAX - 4 };
 static const struct {
 	const char *prefix;
 	uint8_t index;
+	bool whole; /* nothing comes behind it; else something has to */
 } prefixes[] = {
-	{ "user.", EROFS_XATTR_USER },
-	{ "trusted.", EROFS_XATTR_TRUSTED },
-	{ "security.", EROFS_XATTR_SECURITY },
+	{ "user.", EROFS_XATTR_USER, false },
+	{ "trusted.", EROFS_XATTR_TRUSTED, false },
+	{ "security.", EROFS_XATTR_SECURITY, false },
+	{ ACL_ACCESS, EROFS_XATTR_ACL_ACCESS, true },
+	{ ACL_DEFAULT, EROFS_XATTR_ACL_DEFAULT, true },
 };
 
 /* What setxattr would have refused. */
@@ -62,11 +66,12 @@ static int append(struct buf *b, const char *name, const void *value, size_t n, 
 	static const uint8_t zeros[4];
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
-		const char *rest = name + strlen(prefixes[i].prefix);
+		const bool fits = str_has_prefix(name, prefixes[i].prefix);
+		const char *rest = fits ? name + strlen(prefixes[i].prefix) : "";
 		struct erofs_xattr x = { .prefix = prefixes[i].index,
 					 .value_size = htole16((uint16_t) n) };
 
-		if (!str_has_prefix(name, prefixes[i].prefix) || !*rest)
+		if (!fits || !*rest != prefixes[i].whole)
 			continue;
 		x.name_len = (uint8_t) strlen(rest);
 		if (buf_len(b) == 0 && buf_append(b, &head, sizeof(head), e) < 0)
@@ -86,7 +91,13 @@ static uint8_t *give_away(struct buf *b, uint32_t *n)
 	return take_ptr(&b->data); /* nothing was consumed: it begins there */
 }
 
-int erofs_xattrs(struct erofs *w, struct tar *t, uint8_t **out, uint32_t *n, struct err *e)
+static bool may_have(enum erofs_has has, const char *name)
+{
+	return has == EROFS_HAS_ALL || (has == EROFS_HAS_ACLS && acl_is_name(name));
+}
+
+int erofs_xattrs(struct erofs *w, struct tar *t, enum erofs_has has, uint8_t **out, uint32_t *n,
+		 struct err *e)
 {
 	auto_buf struct buf b = BUF_LIMIT(ALL_LIMIT);
 	const char *name;
@@ -98,7 +109,7 @@ int erofs_xattrs(struct erofs *w, struct tar *t, uint8_t **out, uint32_t *n, str
 		r = xattr_judge(name, e);
 		if (r < 0)
 			return -1;
-		if (r == XATTR_DROP) {
+		if (r == XATTR_DROP || !may_have(has, name)) {
 			w->stats.dropped_xattrs++;
 			continue;
 		}
@@ -112,21 +123,6 @@ int erofs_xattrs(struct erofs *w, struct tar *t, uint8_t **out, uint32_t *n, str
 	*n = 0;
 	*out = buf_len(&b) ? give_away(&b, n) : NULL;
 	return 0;
-}
-
-int erofs_drop_xattrs(struct erofs *w, struct tar *t, struct err *e)
-{
-	const char *name;
-	const void *value;
-	size_t len;
-	int r;
-
-	while ((r = tar_xattr(t, &name, &value, &len, e)) == 1) {
-		if (xattr_judge(name, e) < 0)
-			return -1;
-		w->stats.dropped_xattrs++;
-	}
-	return r;
 }
 
 int erofs_mark_opaque(uint8_t **p, uint32_t *n, struct err *e)

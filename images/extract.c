@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -28,7 +29,8 @@ struct late_dir {
 	struct dir_id id;
 	struct timespec mtime;
 	mode_t mode;
-	uint32_t path_len; /* with its NUL; the path follows */
+	uint32_t path_len;	    /* with its NUL; the path follows */
+	uint32_t acl_len[DIR_ACLS]; /* then these */
 };
 
 struct extract *extract_new(int root_fd, const struct extract_policy *policy)
@@ -112,15 +114,20 @@ static bool same_dir(const struct dir_id *a, const struct dir_id *b)
 	       a->born.tv_nsec == b->born.tv_nsec;
 }
 
-int extract_finish_later(struct extract *x, const struct tar_entry *en, int fd, struct err *e)
+int extract_finish_later(struct extract *x, const struct tar_entry *en, int fd,
+			 const struct dir_acl acls[DIR_ACLS], struct err *e)
 {
 	struct late_dir d = { .mtime = en->mtime,
 			      .mode = en->mode,
-			      .path_len = (uint32_t) strlen(en->path) + 1 };
+			      .path_len = (uint32_t) strlen(en->path) + 1,
+			      .acl_len = { (uint32_t) acls[0].n, (uint32_t) acls[1].n } };
 
-	if (identify(fd, &d.id, e) < 0 || buf_append(&x->late, &d, sizeof(d), e) < 0)
+	x->acls = x->acls || acls[0].n || acls[1].n;
+	if (identify(fd, &d.id, e) < 0 || buf_append(&x->late, &d, sizeof(d), e) < 0 ||
+	    buf_append(&x->late, en->path, d.path_len, e) < 0 ||
+	    buf_append(&x->late, acls[0].value, acls[0].n, e) < 0)
 		return -1;
-	return buf_append(&x->late, en->path, d.path_len, e);
+	return buf_append(&x->late, acls[1].value, acls[1].n, e);
 }
 
 static int (*const makers[])(struct extract *, struct tar *, const struct tar_entry *,
@@ -162,7 +169,7 @@ int extract_entry(struct extract *x, struct tar *t, const struct tar_entry *en, 
 	return 0;
 }
 
-/* ---- the end: modes and times of directories ---- */
+/* ---- the end: modes, times and ACLs of directories ---- */
 
 /* The record at `at`, which moves behind it; false at the end. */
 static bool next_late(const struct extract *x, size_t *at, struct late_dir *d,
@@ -172,14 +179,33 @@ static bool next_late(const struct extract *x, size_t *at, struct late_dir *d,
 		return false;
 	memcpy(d, buf_bytes(&x->late) + *at, sizeof(*d));
 	*path = (const char *) buf_bytes(&x->late) + *at + sizeof(*d);
-	*at += sizeof(*d) + d->path_len;
+	*at += sizeof(*d) + d->path_len + d->acl_len[0] + d->acl_len[1];
 	return true;
 }
 
-static int set_late(int fd, const struct late_dir *d, const char *path, struct err *e)
+/* A directory that comes twice has what came last. */
+static int set_acls(int fd, const struct late_dir *d, const char *values, struct err *e)
+{
+	static const char *const names[DIR_ACLS] = { ACL_ACCESS, ACL_DEFAULT };
+
+	for (size_t i = 0; i < DIR_ACLS; i++) {
+		const size_t n = d->acl_len[i];
+
+		if (n ? fsetxattr(fd, names[i], values, n, 0) < 0
+		      : fremovexattr(fd, names[i]) < 0 && errno != ENODATA)
+			return err_sys(e, "%s", names[i]);
+		values += n;
+	}
+	return 0;
+}
+
+static int set_late(const struct extract *x, int fd, const struct late_dir *d, const char *path,
+		    struct err *e)
 {
 	const struct timespec times[2] = { d->mtime, d->mtime };
 
+	if (x->acls && set_acls(fd, d, path + d->path_len, e) < 0)
+		return err_wrap(e, "directory %.200s", path);
 	if (fchmod(fd, d->mode) < 0 || futimens(fd, times) < 0)
 		return err_sys(e, "directory %.200s: mode and time", path);
 	return 0;
@@ -199,7 +225,7 @@ static int finish_dir(struct extract *x, const struct late_dir *d, const char *p
 		return 1;
 	if (fd < 0 || identify(fd, &id, e) < 0)
 		return err_sys(e, "directory %.200s", path);
-	return same_dir(&id, &d->id) ? set_late(fd, d, path, e) : 1;
+	return same_dir(&id, &d->id) ? set_late(x, fd, d, path, e) : 1;
 }
 
 /* Where the last record of each directory is. */
@@ -246,7 +272,7 @@ static int finish_found(struct lasts *l, int fd, struct err *e)
 		return 0;
 	at = place;
 	return next_late(l->x, &at, &d, &path) && same_dir(&d.id, &id)
-		       ? set_late(fd, &d, path, e)
+		       ? set_late(l->x, fd, &d, path, e)
 		       : 0;
 }
 

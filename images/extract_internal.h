@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "images/acl.h"
 #include "images/extract.h"
 
 struct extract {
@@ -17,9 +18,16 @@ struct extract {
 	/* The last entry's parent: most entries have the same one as the entry before. */
 	char *parent_path;
 	int parent_fd;
-	struct buf
-		late; /* directories to finish: struct late_dir and a path, again and again */
+	struct buf late; /* directories to finish: see extract.c */
+	bool acls;	 /* one of them has an ACL */
 };
+
+/* A directory's ACLs, access and default: values as the kernel has them, n 0 for none. */
+struct dir_acl {
+	size_t n;
+	uint8_t value[ACL_BYTES_MAX];
+};
+enum { DIR_ACLS = 2 };
 
 /* Where an entry goes: a directory and a plain name in it. */
 struct place {
@@ -51,7 +59,9 @@ int extract_opaque(struct extract *x, const char *path, struct err *e);
  * was one. */
 int extract_open_whiteouts(struct extract *x, const char *path, struct err *e);
 
-/* Notes a directory's final mode and time. fd is borrowed. */
-int extract_finish_later(struct extract *x, const struct tar_entry *en, int fd, struct err *e);
+/* Notes a directory's final mode, time and ACLs: what is made in it until then would inherit the default one. fd is
+ * borrowed. */
+int extract_finish_later(struct extract *x, const struct tar_entry *en, int fd,
+			 const struct dir_acl acls[DIR_ACLS], struct err *e);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/limits.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -15,6 +16,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/str.h"
 #include "images/tar.h"
 #include "images/xattr.h"
 
@@ -51,7 +53,29 @@ static int set_owner(struct extract *x, const struct place *at, const struct tar
 	return 0;
 }
 
-static int set_xattrs(struct extract *x, struct tar *t, int fd, struct err *e)
+static int set_xattr(int fd, const char *name, const void *value, size_t n, struct err *e)
+{
+	if (fsetxattr(fd, name, value, n, 0) == 0)
+		return 0;
+	if (errno == EOPNOTSUPP && acl_is_name(name))
+		return err_set(e, EOPNOTSUPP,
+			       "an ACL, which the store's file system keeps none of; put the "
+			       "store on one that does (mount option acl)");
+	return err_sys(e, "extended attribute %.100s", name);
+}
+
+static void keep_for_later(struct dir_acl acls[DIR_ACLS], const char *name, const void *value,
+			   size_t n)
+{
+	struct dir_acl *a = &acls[strcmp(name, ACL_DEFAULT) == 0];
+
+	a->n = n;
+	memcpy(a->value, value, n); /* as tar_acl.c has made it: at most ACL_BYTES_MAX */
+}
+
+/* acls: of a directory, which gets them at the end; else NULL. */
+static int set_xattrs(struct extract *x, struct tar *t, int fd, struct dir_acl *acls,
+		      struct err *e)
 {
 	const char *name;
 	const void *value;
@@ -64,8 +88,36 @@ static int set_xattrs(struct extract *x, struct tar *t, int fd, struct err *e)
 			return -1;
 		if (r == XATTR_DROP || fd < 0)
 			x->stats.dropped_xattrs++;
-		else if (fsetxattr(fd, name, value, n, 0) < 0)
-			return err_sys(e, "extended attribute %.100s", name);
+		else if (acls && acl_is_name(name))
+			keep_for_later(acls, name, value, n);
+		else if (set_xattr(fd, name, value, n, e) < 0)
+			return -1;
+	}
+	return r;
+}
+
+/* The kernel lets a FIFO have an ACL and nothing else. There is no writer that the open could wake. */
+static int set_fifo_xattrs(struct extract *x, struct tar *t, const struct place *at,
+			   struct err *e)
+{
+	const char *name;
+	const void *value;
+	size_t n;
+	int r;
+
+	while ((r = tar_xattr(t, &name, &value, &n, e)) == 1) {
+		if (xattr_judge(name, e) < 0)
+			return -1;
+		if (!acl_is_name(name)) {
+			x->stats.dropped_xattrs++;
+			continue;
+		}
+		auto_close int fd = openat(at->dir_fd, at->name,
+					   O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			return err_sys(e, "open the FIFO");
+		if (set_xattr(fd, name, value, n, e) < 0)
+			return -1;
 	}
 	return r;
 }
@@ -127,7 +179,7 @@ static int dress_file(struct extract *x, struct tar *t, int fd, const struct tar
 		return 0;
 	if (!made_right(en) && fchown(fd, en->uid, en->gid) < 0)
 		return err_sys(e, "owner %u:%u", en->uid, en->gid);
-	if (set_xattrs(x, t, fd, e) < 0)
+	if (set_xattrs(x, t, fd, NULL, e) < 0)
 		return -1;
 	if (!made_right(en) && fchmod(fd, en->mode) < 0)
 		return err_sys(e, "mode %o", en->mode);
@@ -172,28 +224,49 @@ static int stands(struct extract *x, const struct place *at, bool *was_whiteout,
 	return make_room(x, at, e);
 }
 
+/* A directory that comes again has what comes last. (ACLs see set_acls in extract.c.) */
+static int forget_xattrs(int fd, struct err *e)
+{
+	auto_free char *names = xalloc(XATTR_LIST_MAX);
+	const ssize_t n = flistxattr(fd, names, XATTR_LIST_MAX);
+
+	for (const char *p = names; n > 0 && p < names + n; p += strlen(p) + 1) {
+		if (str_has_prefix(p, "user.") && fremovexattr(fd, p) < 0)
+			return err_sys(e, "extended attribute %.100s", p);
+	}
+	return 0;
+}
+
+/* What is to be known of the directory that an entry names. */
+struct made_dir {
+	bool stood;  /* it was there */
+	bool opaque; /* it was a whiteout */
+};
+
 static int dress_dir(struct extract *x, struct tar *t, const struct place *at,
-		     const struct tar_entry *en, bool opaque, struct err *e)
+		     const struct tar_entry *en, struct made_dir made, struct err *e)
 {
 	auto_close int fd =
 		openat(at->dir_fd, at->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct dir_acl acls[DIR_ACLS];
 
+	acls[0].n = acls[1].n = 0;
 	if (fd < 0)
 		return err_sys(e, "open the directory");
 	if (fchown(fd, en->uid, en->gid) < 0)
 		return err_sys(e, "owner %u:%u", en->uid, en->gid);
-	if (set_xattrs(x, t, fd, e) < 0)
+	if ((made.stood && forget_xattrs(fd, e) < 0) || set_xattrs(x, t, fd, acls, e) < 0)
 		return -1;
-	if (opaque && x->policy.mark_opaque(x->policy.arg, fd, e) < 0)
+	if (made.opaque && x->policy.mark_opaque(x->policy.arg, fd, e) < 0)
 		return -1;
-	return extract_finish_later(x, en, fd, e);
+	return extract_finish_later(x, en, fd, acls, e);
 }
 
 int extract_make_dir(struct extract *x, struct tar *t, const struct tar_entry *en,
 		     struct err *e)
 {
 	struct place at = { .dir_fd = x->root_fd, .name = "." };
-	bool opaque = false;
+	struct made_dir made = { .stood = true };
 	int r;
 
 	x->stats.dirs++;
@@ -201,19 +274,21 @@ int extract_make_dir(struct extract *x, struct tar *t, const struct tar_entry *e
 		if (extract_find_place(x, en->path, &at, e) < 0)
 			return -1;
 		r = mkdirat(at.dir_fd, at.name, 0700);
+		made.stood = r < 0;
 		if (r < 0 && errno != EEXIST)
 			return err_sys(e, "make the directory");
 		if (r < 0) {
-			r = stands(x, &at, &opaque, e);
+			r = stands(x, &at, &made.opaque, e);
 			if (r < 0)
 				return -1;
+			made.stood = r == 1;
 			if (r == 0 && mkdirat(at.dir_fd, at.name, 0700) < 0)
 				return err_sys(e, "make the directory");
 		}
 	}
 	if (!x->policy.layer)
 		return 0;
-	return dress_dir(x, t, &at, en, opaque, e);
+	return dress_dir(x, t, &at, en, made, e);
 }
 
 static int set_times(const struct place *at, const struct tar_entry *en, struct err *e)
@@ -245,7 +320,7 @@ int extract_make_symlink(struct extract *x, struct tar *t, const struct tar_entr
 	if (!x->policy.layer)
 		return 0;
 	/* The kernel keeps none of the accepted attributes on a symlink; they are only counted. */
-	if (set_owner(x, &at, en, e) < 0 || set_xattrs(x, t, -1, e) < 0)
+	if (set_owner(x, &at, en, e) < 0 || set_xattrs(x, t, -1, NULL, e) < 0)
 		return -1;
 	return set_times(&at, en, e);
 }
@@ -305,7 +380,7 @@ int extract_make_fifo(struct extract *x, struct tar *t, const struct tar_entry *
 	}
 	if (r < 0)
 		return err_sys(e, "make the FIFO");
-	if (set_owner(x, &at, en, e) < 0 || set_xattrs(x, t, -1, e) < 0)
+	if (set_owner(x, &at, en, e) < 0 || set_fifo_xattrs(x, t, &at, e) < 0)
 		return -1;
 	/* Nothing else writes here, so the name still is the FIFO that was made. */
 	if (fchmodat(at.dir_fd, at.name, en->mode, 0) < 0)

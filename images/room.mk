@@ -1,6 +1,6 @@
 LIBS += images
 images_SRC := images/digest.c images/store.c images/store_work.c images/workdir.c images/blob.c images/media.c \
-	images/manifest.c images/imageconfig.c images/image.c images/index.c images/inflate.c images/inflate_zlib.c images/inflate_zstd.c images/ring.c images/tar.c \
+	images/manifest.c images/imageconfig.c images/image.c images/index.c images/inflate.c images/inflate_zlib.c images/inflate_zstd.c images/ring.c images/tar.c images/tar_acl.c images/acl.c \
 	images/xattr.c images/whiteout.c images/extract.c images/extract_make.c images/extract_whiteout.c \
 	images/confine.c images/confine_landlock.c images/confine_filter.c images/unpack.c \
 	images/unpack_child.c images/unpack_inflate.c images/unpack_job.c images/layer.c images/erofs.c \
@@ -43,8 +43,8 @@ carrel-registry_SRC := images/registry/main.c images/registry/harden.c images/re
 carrel-registry_LINK := images base
 carrel-registry_LIBS := -lcurl -lcrypto -lseccomp -lyajl
 
-images_UNIT := test_images test_images_parts test_images_bundle test_images_build test_images_tar test_registry
-images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar fuzz_erofs \
+images_UNIT := test_images test_images_parts test_images_bundle test_images_build test_images_tar test_images_acl test_registry
+images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar fuzz_erofs fuzz_acl \
 	fuzz_reference fuzz_challenge fuzz_credentials fuzz_registry
 UNIT += $(images_UNIT)
 FUZZ += $(images_FUZZ)

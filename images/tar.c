@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "images/limits.h"
+#include "images/tar_acl.h"
 
 enum { MAX_XATTRS = 64, MAX_XATTR_BYTES = 65536 };
 
@@ -23,6 +24,8 @@ struct tar {
 	char *path, *link; /* of the current entry */
 	uint64_t size;
 	unsigned xattrs;
+	struct tar_acls acls;
+	size_t next_acl;
 };
 
 static la_ssize_t feed(struct archive *a, void *arg, const void **p)
@@ -204,6 +207,18 @@ static int take_size(struct tar *t, struct tar_entry *out, struct err *e)
 	return 0;
 }
 
+static int take_attributes(struct tar *t, struct tar_entry *out, struct err *e)
+{
+	t->xattrs = 0;
+	t->next_acl = 0;
+	out->mode = archive_entry_perm(t->entry) & 07777;
+	if (tar_acls_take(t->entry, out->kind == TAR_DIR, out->kind != TAR_SYMLINK, &t->acls,
+			  &out->mode, e) < 0)
+		return -1;
+	archive_entry_xattr_reset(t->entry);
+	return 0;
+}
+
 static int take_entry(struct tar *t, struct tar_entry *out, struct err *e)
 {
 	struct tar_entry en = { 0 };
@@ -215,17 +230,22 @@ static int take_entry(struct tar *t, struct tar_entry *out, struct err *e)
 		return -1;
 	if (take_id(archive_entry_uid(t->entry), "owner", &en.uid, e) < 0 ||
 	    take_id(archive_entry_gid(t->entry), "group", &en.gid, e) < 0 ||
-	    take_size(t, &en, e) < 0)
+	    take_size(t, &en, e) < 0 || take_attributes(t, &en, e) < 0)
 		return err_wrap(e, "entry %.200s", t->path);
-	en.mode = archive_entry_perm(t->entry) & 07777;
 	en.mtime.tv_sec = archive_entry_mtime(t->entry);
 	en.mtime.tv_nsec = archive_entry_mtime_nsec(t->entry);
 	if (en.mtime.tv_nsec < 0 || en.mtime.tv_nsec > 999999999)
 		en.mtime.tv_nsec = 0;
-	t->xattrs = 0;
-	archive_entry_xattr_reset(t->entry);
 	*out = en;
 	return 0;
+}
+
+/* An entry whose ACL it could not read in part is fine for libarchive, and what it could not read is missing. */
+static bool lost_acl(const struct tar *t)
+{
+	const char *s = archive_error_string(t->a);
+
+	return s && strstr(s, "SCHILY.acl.") != NULL;
 }
 
 int tar_next(struct tar *t, struct tar_entry *out, struct err *e)
@@ -238,6 +258,8 @@ int tar_next(struct tar *t, struct tar_entry *out, struct err *e)
 	 * they are what is wanted. */
 	if (r != ARCHIVE_OK && !(r == ARCHIVE_WARN && archive_errno(t->a) == EILSEQ))
 		return archive_err(t, t->stats.entries ? "tar: next entry" : "tar", e);
+	if (lost_acl(t))
+		return archive_err(t, "tar: next entry", e);
 	return take_entry(t, out, e) < 0 ? -1 : 1;
 }
 
@@ -257,10 +279,25 @@ int tar_data(struct tar *t, const void **p, size_t *n, uint64_t *offset, struct 
 	return 1;
 }
 
+static int next_acl(struct tar *t, const char **name, const void **value, size_t *n)
+{
+	const struct tar_acl *a = &t->acls.v[t->next_acl];
+
+	if (t->next_acl == t->acls.n)
+		return 0;
+	t->next_acl++;
+	*name = a->name;
+	*value = a->value;
+	*n = a->n;
+	return 1;
+}
+
 int tar_xattr(struct tar *t, const char **name, const void **value, size_t *n, struct err *e)
 {
-	if (archive_entry_xattr_next(t->entry, name, value, n) != ARCHIVE_OK)
-		return 0;
+	do {
+		if (archive_entry_xattr_next(t->entry, name, value, n) != ARCHIVE_OK)
+			return next_acl(t, name, value, n);
+	} while (acl_is_name(*name));
 	if (++t->xattrs > MAX_XATTRS || *n > MAX_XATTR_BYTES)
 		return err_set(e, EFBIG,
 			       "entry %.200s: more than %d extended attributes, or one of more "

@@ -58,7 +58,8 @@ void tar_free_ptr(struct tar **t);
 int tar_next(struct tar *t, struct tar_entry *out, struct err *e);
 /* The next stretch of the current file's content: 1, or 0 at its end. Between stretches lie holes. */
 int tar_data(struct tar *t, const void **p, size_t *n, uint64_t *offset, struct err *e);
-/* The current entry's extended attributes, one a call: 1, or 0 after the last. */
+/* The current entry's extended attributes, one a call: 1, or 0 after the last. ACLs are among them as the kernel's, checked,
+ * and the mode is what the access ACL says; one that cannot be kept goes by a name that nobody keeps (xattr_judge). */
 int tar_xattr(struct tar *t, const char **name, const void **value, size_t *n, struct err *e);
 
 struct tar_stats tar_stats(const struct tar *t);

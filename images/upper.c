@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "images/acl.h"
 #include "images/dirlist.h"
 #include "images/inodes.h"
 #include "images/tar.h"
@@ -86,6 +87,18 @@ static int refuse_odd(const struct upper *u, const struct item *it, struct err *
 	return 0;
 }
 
+/* The value in u->chunk, as the container has it. */
+static ssize_t shift_acl(struct upper *u, size_t n, struct err *e)
+{
+	const struct upper_options *o = u->options;
+	struct acl a;
+
+	if (acl_decode(u->chunk, n, &a, e) < 0 ||
+	    (o->uid_count && acl_shift(&a, o->uid_base, o->uid_count, e) < 0))
+		return -1;
+	return (ssize_t) acl_encode(&a, (uint8_t *) u->chunk);
+}
+
 /* What a layer may keep, by the same rules as on the way in; overlayfs' own marks have been read. */
 static int add_xattrs(struct upper *u, const struct item *it, int fd, struct err *e)
 {
@@ -102,6 +115,8 @@ static int add_xattrs(struct upper *u, const struct item *it, int fd, struct err
 		n = fgetxattr(fd, p, u->chunk, XATTR_SIZE_MAX);
 		if (n < 0)
 			return err_sys(e, "extended attribute %.200s", p);
+		if (acl_is_name(p) && (n = shift_acl(u, (size_t) n, e)) < 0)
+			return err_wrap(e, "%s", p);
 		tar_writer_xattr(u->tar, p, u->chunk, (size_t) n);
 	}
 	return 0;
@@ -304,10 +319,13 @@ static int put_symlink(struct upper *u, const struct item *it, struct err *e)
 	return put(u, &en, e);
 }
 
+/* It is not opened, which might wake somebody who waits to write: so an ACL is left out. */
 static int put_fifo(struct upper *u, const struct item *it, struct err *e)
 {
 	struct tar_entry en = entry_of(u, it, TAR_FIFO);
 
+	for (const char *p = it->x.names; p && *p; p += strlen(p) + 1)
+		u->stats.dropped_xattrs++;
 	return put(u, &en, e);
 }
 

@@ -155,6 +155,10 @@ static inline bool erofs_next_xattr(const struct erofs_image *m, const struct er
 				    size_t *n)
 {
 	static const char *const prefixes[] = { [EROFS_XATTR_USER] = "user.",
+						[EROFS_XATTR_ACL_ACCESS] =
+							"system.posix_acl_access",
+						[EROFS_XATTR_ACL_DEFAULT] =
+							"system.posix_acl_default",
 						[EROFS_XATTR_TRUSTED] = "trusted.",
 						[EROFS_XATTR_SECURITY] = "security." };
 	const size_t end = i->xattrs + i->n_xattrs;

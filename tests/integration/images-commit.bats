@@ -148,3 +148,31 @@ PY
 	says '3 extended attributes left out'
 	[ -f "$(img inspect y | jq -r '.layers[1].root')/etc/old" ]
 }
+
+@test "ACLs go with what they are of, and with the container's ids" {
+	python3 - << 'PY'
+import os, struct
+def acl(*entries): return struct.pack('<I', 2) + b''.join(struct.pack('<HHI', *en) for en in entries)
+NO = 0xffffffff
+os.chdir('rw/upper')
+os.mkdir('d')
+open('f', 'w').close()
+for uid, name, kinds in ((101005, 'd', ('access', 'default')), (101005, 'f', ('access',))):
+    for kind in kinds:
+        os.setxattr(name, 'system.posix_acl_' + kind, acl((1, 7, NO), (2, 6, uid), (4, 5, NO), (16, 7, NO), (32, 0, NO)))
+for name in '.', 'd', 'f':
+    os.chown(name, 100000, 100000)
+PY
+	run img commit --upper rw/upper --base base --uid-base 100000 --uid-count 65536 new
+	ok
+	run python3 - "$(img inspect new | jq -r '.layers[1].root')" << 'PY'
+import os, struct, sys
+os.chdir(sys.argv[1])
+for name, kind in ('d', 'access'), ('d', 'default'), ('f', 'access'):
+    value = os.getxattr(name, 'system.posix_acl_' + kind)
+    assert struct.unpack('<HHI', value[12:20]) == (2, 6, 1005), (name, kind, value)
+PY
+	ok
+	[ "$(img verify | tail -1 | grep -c ': 0 broken')" = 1 ]
+	fails_with 'its ACL is for 101005, which is none' img commit --upper rw/upper --base base --uid-base 100000 --uid-count 1000 other
+}

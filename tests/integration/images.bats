@@ -394,3 +394,30 @@ PY
 	run img --log-format json inspect nosuch
 	jq -e '.level == "error" and (.msg | contains("nosuch"))' <<< "$output"
 }
+
+@test "ACLs in text: by number they are kept, by name only they are counted, the mode is right in both cases" {
+	mk << 'PY'
+text = 'user::rw-,user:joe:r--:1000,user:2000:rwx,group::---,group:staff:rwx:50,mask::rw-,other::---'
+write('r.tar', layer([
+    f('kept', '', mode=0o660, pax={'SCHILY.acl.access': text}),
+    d('dir', mode=0o750, pax={'SCHILY.acl.default': 'user::rwx,group::r-x,other::---'}), f('dir/in', '', mode=0o666),
+    f('names', '', mode=0o660, pax={'SCHILY.acl.access': 'user::rw-,user:joe:rwx,group::---,mask::rw-,other::---'}),
+    f('file-default', '', pax={'SCHILY.acl.default': 'user::rwx,group::r-x,other::---'}),
+    f('trivial', '', mode=0o600, pax={'SCHILY.acl.access': 'user::rwx,group::r-x,other::--x'}),
+    s('link', 'kept', pax={'SCHILY.acl.access': text})]))
+write('want', acl(('owner', 6), ('user', 4, 1000), ('user', 7, 2000), ('group_owner', 0), ('group', 7, 50), ('mask', 6), ('other', 0)).encode('utf-8', 'surrogateescape'))
+PY
+	both import --as rootfs r.tar
+	root=$(only_layer)
+	[ "$(stat -c %a "$root"/{kept,names,trivial,dir/in} | tr '\n' ' ')" = '660 600 751 666 ' ]
+	python3 - "$root" << 'PY'
+import os, sys
+want = open('want', 'rb').read()
+os.chdir(sys.argv[1])
+assert os.getxattr('kept', 'system.posix_acl_access') == want
+assert os.listxattr('dir') == ['system.posix_acl_default'] and os.listxattr('dir/in') == []
+for name in 'names', 'file-default', 'trivial', 'link':
+    assert os.listxattr(name, follow_symlinks=False) == [], name
+PY
+	for s in "$STORE" "$STORE.erofs"; do [ "$(jq .dropped_xattrs "$s"/layers/*/layer.json)" = 3 ]; done
+}

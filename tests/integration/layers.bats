@@ -71,6 +71,30 @@ left() {
 	clean
 }
 
+@test "ACLs hold in a sandbox, for its own ids, in both formats" {
+	local format
+	PYTHONPATH=$TOP/tests/integration PYTHONDONTWRITEBYTECODE=1 python3 - "$BATS_FILE_TMPDIR/rootfs.tar" "$WORK/acl.tar" << 'PY'
+import shutil, sys, tarfile
+from mkimage import acl, f
+shutil.copyfile(*sys.argv[1:])
+for uid in range(0, 65536, 1000), (1,):
+    name = 'others' if uid == (1,) else 'mine'
+    info, _ = f(name, mode=0o640, uid=5, gid=5, xattrs={'system.posix_acl_access': acl(('owner', 6), *(('user', 4, u) for u in uid), ('group_owner', 0), ('mask', 4), ('other', 0))})
+    with tarfile.open(sys.argv[2], 'a', format=tarfile.PAX_FORMAT) as t:
+        t.addfile(info)
+PY
+	for format in dir erofs; do
+		"$CARREL_BIN/carrel-image" --store "$WORK/acl.$format" import --format $format --name default --as rootfs "$WORK/acl.tar" > /dev/null
+		STORE=$WORK/acl.$format
+		run boxed default -- /bin/sh -c 'id -u; cat /mine && echo "mine is read"; cat /others || echo "others is not"' < /dev/null
+		[ "$status" = 0 ] || { echo "$output" && return 1; }
+		says 'mine is read'
+		says 'others is not'
+	done
+	left 0
+	clean
+}
+
 @test "sandboxes of one EROFS image share its device, hence its page cache; the last one frees it" {
 	local loop i
 	erofs_store

@@ -28,7 +28,9 @@ def _entry(name, kind, data=b'', link='', **attrs):
     info.size = len(data)
     for key, value in attrs.items():
         if key == 'xattrs':
-            info.pax_headers = {'SCHILY.xattr.' + k: v for k, v in value.items()}
+            info.pax_headers.update({'SCHILY.xattr.' + k: v for k, v in value.items()})
+        elif key == 'pax':
+            info.pax_headers.update(value)
         else:
             setattr(info, key, value)
     return info, data
@@ -60,6 +62,16 @@ def b(name, major, minor, **a):
 
 def p(name, **a):
     return _entry(name, tarfile.FIFOTYPE, **a)
+
+
+def acl(*entries):
+    """The kernel's form, as a string for xattrs: ('owner', 7), ('user', 4, 1000), ..., in this order or, to be refused, in another."""
+    tags = {'owner': 1, 'user': 2, 'group_owner': 4, 'group': 8, 'mask': 16, 'other': 32}
+    value = struct.pack('<I', 2)
+    for tag, perm, *id in entries:
+        value += struct.pack('<HHI', tags.get(tag, tag), perm, id[0] if id else 0xffffffff)
+    # A pax header is UTF-8, and so these bytes have to pass it: tarfile takes surrogates for what is none.
+    return value.decode('utf-8', 'surrogateescape')
 
 
 def layer(entries, format=tarfile.PAX_FORMAT):

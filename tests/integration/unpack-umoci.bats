@@ -125,6 +125,21 @@ PY
 	same
 }
 
+@test "ACLs: of files, directories, FIFOs; defaults that nobody may inherit; said twice, and taken away" {
+	mk << 'PY'
+rich = acl(('owner', 7), ('user', 4, 1000), ('user', 7, 2000), ('group_owner', 0), ('group', 5, 300), ('mask', 7), ('other', 1))
+plain = acl(('owner', 6), ('group_owner', 4), ('other', 0))
+def a(access=None, default=None, **more):
+    return {'xattrs': {**({'system.posix_acl_access': access} if access else {}), **({'system.posix_acl_default': default} if default else {}), **more}}
+oci('l', [(layer([d('', mode=0o755), d('late', mode=0o770, **a(rich, rich)), f('late/in', 'x', mode=0o640), d('late/sub', mode=0o700),
+    f('late/sub/in', 'x' * 5000, mode=0o604), s('late/link', 'in'), p('late/pipe', mode=0o674, **a(rich)), f('file', 'x', mode=0o4771, uid=3, gid=4, **a(rich)),
+    f('both', 'y' * 9000, mode=0o771, **a(rich, **{'user.note': 'n' * 3000})), f('plain', '', mode=0o640, **a(plain)), f('empty', '', mode=0o604, **a(acl())),
+    d('twice', mode=0o770, **a(rich, rich)), f('twice/in', ''), d('twice', mode=0o750), d('only', mode=0o2755, gid=9, **a(None, rich)), f('only/in', '', mode=0o666)]), 'gzip')], name='x')
+PY
+	same
+	getfacl -np "$WORK"/store.dir/layers/*/root/late | grep -qx 'default:user:2000:rwx'
+}
+
 @test "names: longest, deepest, no UTF-8, before and after the dots" {
 	mk << 'PY'
 names = ['!', '+', '-', '.a', '..a', '...', '0', 'z', '~', 'n' * 255, 'caf\u00e9', 'sp ace', 'new\nline', 'back\\slash', '\u65e5\u672c']
