@@ -161,7 +161,7 @@ fuzz: fuzz-build
 			-artifact_prefix=build-fuzz/ -print_final_stats=1 build-fuzz/corpus/$$f $$c 2>&1 | \
 			grep -E 'ERROR|SUMMARY|stat::number_of_executed|Test unit' ; done
 
-.PHONY: deps lint check conformance check-quick check-san check-clients check-vm check-fresh image run
+.PHONY: deps lint check conformance check-quick check-san check-clients check-vm check-quota check-fresh image run
 deps:
 	$(Q)tests/tools/need config/packages/build
 ## lint           the house rules, clang-format, clang-tidy, cppcheck
@@ -187,6 +187,9 @@ check-clients:
 check-vm:
 	$(Q)tests/tools/need config/packages/build config/packages/run config/packages/check
 	$(Q)VM_ALL=$(VM_ALL) VM_SECONDS=$(or $(VM_SECONDS),$(if $(VM_ALL),5400,1500)) tests/tools/check build cgroup2 systemd rootless
+## check-quota    volumes of the kind quota in a guest, whose kernel has project quotas
+check-quota: all
+	$(Q)CARREL_BIN=$(abspath $(O))/bin tests/vm/run cgroup2 tests/integration/volumes-quota.bats
 ## check-fresh    `make run` and `make check` in a fresh minimal Debian 12 root
 check-fresh:
 	$(Q)tests/tools/need config/packages/run

@@ -46,7 +46,10 @@ static int check_quota(const struct volume *v, struct err *e)
 	    prjquota_of(v->content_fd, &project, e) < 0 ||
 	    prjquota_get(v->content_fd, v->info.project, &q, e) < 0)
 		return -1;
-	if (project != v->info.project || q.bytes != v->info.size || q.inodes != v->info.inodes)
+	/* Of the limit, a block and an inode are for the volume's own directory (volume_limit_quota). */
+	if (project != v->info.project || q.bytes < v->info.size ||
+	    q.bytes - v->info.size > VOLUME_BLOCK || q.inodes < v->info.inodes ||
+	    q.inodes - v->info.inodes > 1)
 		return err_set(
 			e, EINVAL,
 			"its limit is not in force (project %u, %llu bytes, %llu inodes); set it "

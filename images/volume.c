@@ -200,9 +200,9 @@ static int make_quota(const struct volumes *vs, int dir_fd, struct volume_info *
 	data = openat(dir_fd, VOLUME_DATA, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (data < 0)
 		return err_sys(e, "%s", VOLUME_DATA);
-	if (prjquota_limit(data, v->project, v->size, v->inodes, e) < 0)
+	if (prjquota_join(data, v->project, e) < 0)
 		return -1;
-	return prjquota_join(data, v->project, e);
+	return volume_limit_quota(data, v, e);
 }
 
 static int fill(const struct volumes *vs, const struct volume_spec *spec, int dir_fd,
@@ -315,8 +315,9 @@ static int measure_quota(const struct volume *v, struct volume_state *out, struc
 
 	if (prjquota_get(v->dir_fd, v->info.project, &q, e) < 0)
 		return -1;
-	out->used_bytes = q.used_bytes;
-	out->used_inodes = q.used_inodes;
+	/* What the limit has more than the size is the volume's own directory, which is not for users. */
+	out->used_bytes = q.used_bytes - MIN(q.used_bytes, q.bytes - v->info.size);
+	out->used_inodes = q.used_inodes - MIN(q.used_inodes, q.inodes - v->info.inodes);
 	out->measured = true;
 	return 0;
 }

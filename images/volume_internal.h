@@ -14,6 +14,9 @@ struct err;
 /* volume.json into the volume's directory, durable. */
 int volume_write_info(int dir_fd, const struct volume_info *v, struct err *e);
 
+/* Kind quota: the limit, with room for the volume's own directory, which is in the project already. */
+int volume_limit_quota(int data_fd, const struct volume_info *v, struct err *e);
+
 /* ---- kind loop: the image (volume_disk.c) ---- */
 
 /* Makes disk.img in dir_fd; v has size and the inodes wanted, and gets those that there are. */

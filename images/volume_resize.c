@@ -1,6 +1,7 @@
 /* Growing: marked in volume.json before it begins, so that a volume between two sizes is never used. */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/err.h"
 #include "base/fd.h"
@@ -22,6 +23,18 @@ static int check(const struct volume_info *v, uint64_t size, struct err *e)
 	return 0;
 }
 
+int volume_limit_quota(int data_fd, const struct volume_info *v, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(data_fd, &st) < 0)
+		return err_sys(e, "%s", VOLUME_DATA);
+	return prjquota_limit(data_fd, v->project,
+			      v->size + MIN((uint64_t) st.st_blocks * 512,
+					    (uint64_t) VOLUME_BLOCK),
+			      v->inodes + 1, e);
+}
+
 static int grow_quota(struct volume *v, uint64_t size, struct err *e)
 {
 	struct volume_info *info = &v->info;
@@ -32,7 +45,7 @@ static int grow_quota(struct volume *v, uint64_t size, struct err *e)
 	if (prjquota_check(v->content_fd, e) < 0 ||
 	    prjquota_join(v->content_fd, info->project, e) < 0)
 		return -1;
-	return prjquota_limit(v->content_fd, info->project, info->size, info->inodes, e);
+	return volume_limit_quota(v->content_fd, info, e);
 }
 
 static int grow(struct volume *v, uint64_t size, struct err *e)

@@ -42,8 +42,9 @@ no_devices() {
 
 project_quotas() {
 	local image=$WORK/quota.img
+	[ "$(uname -n)" != uml ] || modprobe loop # where no udev does it
 	truncate -s 64M "$image"
-	mkfs.ext4 -q -O quota,project -E quotatype=prjquota "$image"
+	mkfs.ext4 -q -b 4096 -O quota,project -E quotatype=prjquota "$image"
 	mkdir -p "$WORK/quota"
 	unshare -m mount -o loop,prjquota "$image" "$WORK/quota" 2> /dev/null ||
 		skip "this kernel mounts no ext4 with project quotas (CONFIG_QFMT_V2)"

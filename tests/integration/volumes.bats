@@ -230,36 +230,3 @@ sweep() { # OPTION... : `create`, `resize` and `rm`, each broken at random calls
 	[ "$(vol_field v '"\(.growing) \(.used)"')" = 'false 0' ]
 	[ "$(in_shell v 'fill "$M"')" = 4194304 ]
 }
-
-@test "quota: filled to the byte, bounded in inodes, grown; no limit left behind" {
-	project_quotas
-	unshare -m --propagation private bash -ec '
-		mount -o loop,prjquota "$1/quota.img" "$1/quota"
-		mount --bind "$1/quota" /mnt
-		VOLUMES=/mnt/volumes
-		vol create --size 4Mi --inodes 40 v
-		[ "$(vol_field v .kind)" = quota ]
-		data=$(vol_field v .content)
-		chmod 1777 "$data"
-		project=$(vol_field v .project)
-		fill "$data" > /dev/null
-		sync
-		[ "$(vol_field v .used)" = 4194304 ]
-		[ "$(du -s --block-size=1 "$data" | cut -f 1)" = 4194304 ]
-		rm "$data/full"
-		as_user sh -c "i=0; while true > $data/\$i; do i=\$((i + 1)); done 2> /dev/null" || true
-		[ "$(vol_field v .used_inodes)" = 40 ]
-		rm "$data"/*
-		# Nobody gets a file out of its project by renaming.
-		vol create --size 4Mi w
-		other=$(vol_field w .content)
-		chmod 1777 "$other"
-		vol resize --size 8Mi v
-		fill "$data" > /dev/null
-		sync
-		[ "$(vol_field v .used)" = 8388608 ]
-		vol rm v
-		vol rm w
-		[ -z "$(ls "$VOLUMES")" ]
-	' - "$WORK"
-}
