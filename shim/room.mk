@@ -1,7 +1,7 @@
 # shim/: carrel-shim and carrel-init, and what their tests link.
 
 LIBS += shim
-shim_SRC := shim/orders.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/launch_io.c shim/launch_exec.c shim/exec_order.c \
+shim_SRC := shim/orders.c shim/pace.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/launch_io.c shim/launch_exec.c shim/exec_order.c \
 	shim/procs.c shim/freezer.c shim/janitor.c shim/sweep.c shim/cgkill.c \
 	shim/cgmount.c shim/exitinfo.c shim/talk.c shim/ring.c shim/recording.c shim/ws.c shim/packet.c shim/proto.c shim/dialect.c \
 	shim/dialect_carrel.c shim/dialect_tty.c shim/dialect_k8s.c shim/dialect_terminado.c shim/dialect_raw.c shim/client.c \
@@ -10,7 +10,7 @@ shim_SRC := shim/orders.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/laun
 	shim/isolate.c shim/front.c
 
 # The model of a terminal's screen.
-shim_SRC += shim/vt.c shim/width.c shim/screen.c shim/screen_lines.c shim/screen_back.c shim/screen_clusters.c \
+shim_SRC += shim/vt.c shim/vt_glyphs.c shim/width.c shim/screen.c shim/screen_lines.c shim/screen_back.c shim/screen_clusters.c \
 	shim/screen_print.c shim/screen_csi.c shim/screen_mode.c shim/screen_sgr.c shim/screen_osc.c shim/screen_row.c \
 	shim/screen_render.c shim/screen_resize.c shim/screen_skip.c shim/session_screen.c
 shim_SRC += shim/idmap.c shim/workspace.c
@@ -42,7 +42,7 @@ $(O)/bin/carrel-init: shim/init/main.c
 
 shim_UNIT := test_shim_ring test_shim_recording test_shim_ws test_shim_ws_cases test_shim_proto test_shim_dialect test_shim_client test_shim_client_out test_shim_files test_shim_table
 shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_tty fuzz_k8s fuzz_terminado fuzz_raw fuzz_shimctl fuzz_orders
-shim_UNIT += test_shim_screen
+shim_UNIT += test_shim_screen test_shim_pace
 shim_FUZZ += fuzz_screen
 UNIT += $(shim_UNIT)
 FUZZ += $(shim_FUZZ)

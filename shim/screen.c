@@ -377,6 +377,7 @@ static void escape(void *arg, uint32_t id)
 const struct vt_calls screen_calls = {
 	.text = screen_text,
 	.glyph = screen_glyph,
+	.glyphs = screen_glyphs,
 	.control = control,
 	.escape = escape,
 	.csi = screen_csi,

@@ -223,6 +223,7 @@ extern const struct vt_calls screen_calls;
 /* screen_print.c */
 void screen_text(void *arg, const uint8_t *p, size_t n);
 void screen_glyph(void *arg, uint32_t code);
+void screen_glyphs(void *arg, const uint32_t *codes, size_t n);
 uint32_t charset_map(enum charset set, uint32_t code);
 
 /* screen_csi.c, screen_mode.c, screen_sgr.c, screen_osc.c */

@@ -192,3 +192,58 @@ void screen_text(void *arg, const uint8_t *p, size_t n)
 	s->join = 1;
 	break_right(s);
 }
+
+/* Room for the cells [0, n), of which most are there: a line grows by what is printed. */
+static bool reach(struct screen *s, struct line *l, int n)
+{
+	if (n > l->cap)
+		return line_room(s, l, n);
+	for (; l->n < n; l->n++)
+		l->v[l->n] = l->rest;
+	return true;
+}
+
+/* Characters that stand where they are put, on the cursor's line from there on; those that join others end the run. How many. */
+static size_t put_glyphs(struct screen *s, const uint32_t *codes, size_t n)
+{
+	const struct cell c = pen_cell(s, 0, 1), half = pen_cell(s, 0, 0);
+	struct line *l = screen_row(s, s->at->y);
+	int x = s->at->x;
+	size_t i = 0;
+
+	for (; i < n; i++) {
+		unsigned width = width_of(codes[i]);
+
+		if (width == 0 || x + (int) width > s->cols || !reach(s, l, x + (int) width))
+			break;
+		l->v[x] = c;
+		l->v[x++].ch |= codes[i];
+		s->join = 1;
+		if (width == 2) {
+			l->v[x - 1].ch = codes[i] | (half.ch | CELL_WIDTH(2));
+			l->v[x++] = half;
+			s->join = 2;
+		}
+	}
+	s->at->x = x;
+	return i;
+}
+
+void screen_glyphs(void *arg, const uint32_t *codes, size_t n)
+{
+	struct screen *s = arg;
+	bool plain = (s->modes & (MODE_INSERT | MODE_WRAP)) == MODE_WRAP;
+	size_t i = 0;
+
+	while (i < n) {
+		size_t put = 0;
+
+		/* The first, whatever it meets; then those that follow it. */
+		screen_glyph(s, codes[i++]);
+		if (plain && i < n)
+			put = put_glyphs(s, codes + i, n - i);
+		i += put;
+		if (put > 0)
+			break_right(s);
+	}
+}

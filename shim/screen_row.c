@@ -276,27 +276,53 @@ static int put_cell(struct out *o, const struct screen *s, const struct line *l,
 	return 1;
 }
 
-/* The usual case: ASCII in the pen that is there already. Returns how many cells. */
-static int put_run(struct out *o, const struct line *l, int x, int end)
+/* What a cell of the usual kind holds, a character with its own width; 0: it is of another kind. text has room for a cluster. */
+static size_t usual_content(const struct screen *s, const struct cell *c, uint8_t *text)
+{
+	uint32_t content = c->ch & CELL_CONTENT;
+
+	if (content - 1 < 0x7f - 1) {
+		*text = (uint8_t) content;
+		return 1;
+	}
+	if (content & CELL_CLUSTER) {
+		const struct cluster *cl = &s->clusters[content & CELL_CODE];
+
+		memcpy(text, cl->text, sizeof(cl->text));
+		return cl->n;
+	}
+	return content ? vt_utf8(content, text) : 0;
+}
+
+/* The usual case: characters in the pen that is there already. Returns how many cells. */
+static int put_run(struct out *o, const struct screen *s, const struct line *l, int x, int end)
 {
 	uint8_t text[256];
-	int n = 0;
+	int begin = x;
+	size_t n = 0, k;
 
-	if (x == 0 && l->wrapped && o->pen.bg & COLOUR_ANY) /* see clear_rest */
+	if (o->pen.link ||
+	    (x == 0 && l->wrapped && o->pen.bg & COLOUR_ANY)) /* see clear_rest */
 		return 0;
-	end = MIN(MIN(end, (int) l->n), x + (int) sizeof(text));
-	for (; x + n < end; n++) {
-		const struct cell *c = &l->v[x + n];
+	end = MIN(end, (int) l->n);
+	for (; x < end && n <= sizeof(text) - SCREEN_CLUSTER_BYTES; n += k) {
+		const struct cell *c = &l->v[x];
+		unsigned width = c->ch >> 22; /* and link, none */
 
-		if (c->ch <= CELL_WIDTH(1) || c->ch >= (CELL_WIDTH(1) | 0x7f) ||
-		    c->fg != o->pen.fg || c->bg != o->pen.bg || c->ul != o->pen.ul ||
-		    o->pen.link)
+		if (c->fg != o->pen.fg || c->bg != o->pen.bg || c->ul != o->pen.ul ||
+		    width - 1 > 1)
 			break;
-		text[n] = (uint8_t) c->ch;
+		if (width == 2 &&
+		    (x + 1 >= end || cell_width(c + 1) != 0 || c[1].ch & CELL_CONTENT))
+			break;
+		k = usual_content(s, c, text + n);
+		if (k == 0)
+			break;
+		x += (int) width;
 	}
 	if (n > 0)
-		out_put(o, text, (size_t) n);
-	return n;
+		out_put(o, text, n);
+	return x - begin;
 }
 
 enum line_end out_line(struct out *o, const struct screen *s, const struct line *l,
@@ -310,7 +336,7 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 		wrap_into(o, s);
 	while (x < end) {
 		struct cell c = line_get(l, x);
-		int n = put_run(o, l, x, end);
+		int n = put_run(o, s, l, x, end);
 
 		x += n;
 		if (n > 0)

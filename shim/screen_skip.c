@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/util.h"
+#include "shim/scan.h"
 
 /*
  * A short cut for long plain text, with the result of the long way.
@@ -61,19 +62,6 @@ static bool is_c1(const uint8_t *p, size_t n)
 	return n >= 2 && p[0] == 0xc2 && p[1] < 0xa0;
 }
 
-/* Eight bytes at once: none of them is a control, DEL or 0xc2 (with which C1 controls begin). */
-static bool eight_plain(const uint8_t *p)
-{
-	const uint64_t ones = 0x0101010101010101, high = 0x8080808080808080;
-	uint64_t v, del, c2;
-
-	memcpy(&v, p, sizeof(v));
-	del = v ^ ones * 0x7f;
-	c2 = v ^ ones * 0xc2;
-	return (((v - ones * 0x20) & ~v & high) | ((del - ones) & ~del & high) |
-		((c2 - ones) & ~c2 & high)) == 0;
-}
-
 /* One line with its CR LF; 0: it is not a plain one, or not whole. *sgr says whether it has colours. */
 static size_t plain_line(const uint8_t *p, size_t n, bool *sgr)
 {
@@ -83,10 +71,7 @@ static size_t plain_line(const uint8_t *p, size_t n, bool *sgr)
 	for (;;) {
 		size_t k;
 
-		while (i + 8 <= n && eight_plain(p + i))
-			i += 8;
-		while (i < n && p[i] >= 0x20 && p[i] != 0x7f && p[i] != 0xc2)
-			i++;
+		i += scan_plain(p + i, n - i);
 		if (i >= n)
 			return 0;
 		if (p[i] == '\r')

@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "shim/client.h"
 #include "shim/exitinfo.h"
+#include "shim/pace.h"
 #include "shim/recording.h"
 #include "shim/ring.h"
 #include "shim/session_screen.h"
@@ -46,7 +47,8 @@ struct session {
 	int err_fd;	   /* standard error, when it is apart; else -1 */
 	int peer_fd; /* the terminal's other side, held open so that it never hangs up before the end */
 	struct loop_io out_io, in_io, err_io;
-	bool in_ends; /* a client said that no more input comes */
+	bool in_ends;	  /* a client said that no more input comes */
+	struct pace pace; /* of reading it */
 	struct ring ring;
 	struct session_screen screen; /* with a terminal */
 	struct recording recording;   /* zeroed: this one is not recorded */

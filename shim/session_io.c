@@ -27,6 +27,7 @@ enum {
 };
 
 static void out_ready(void *arg, uint32_t events);
+static void rest_over(void *arg);
 static void err_ready(void *arg, uint32_t events);
 static void in_ready(void *arg, uint32_t events);
 static void refresh(void *arg);
@@ -79,6 +80,7 @@ static void close_stream(struct loop_io *io, int *fd)
 void session_out_close(struct session *s)
 {
 	loop_timer_del(&s->hold);
+	pace_stop(&s->pace);
 	close_stream(&s->out_io, &s->out_fd);
 	close_stream(&s->err_io, &s->err_fd);
 }
@@ -132,6 +134,10 @@ static void read_output(struct session *s, const struct source *from)
 		;
 	if (s->ring.next != before)
 		timers_activity(&s->table->timers, now);
+	/* Pipes are read at once: the order of two of them is what a reader sees. */
+	if (s->terminal && s->out_fd >= 0)
+		pace_read(&s->pace, s->table->loop, budget > 0, s->ring.next - before, now,
+			  rest_over, s);
 	session_refresh(s);
 }
 
@@ -149,6 +155,17 @@ static void err_ready(void *arg, uint32_t events)
 	const struct source from = { &s->err_fd, &s->err_io, RING_ERRORS };
 
 	read_output(s, &from);
+}
+
+/* A stream that goes on is read without asking whether there is something. */
+static void rest_over(void *arg)
+{
+	struct session *s = arg;
+
+	if (s->out_fd >= 0 && out_room(s, clock_mono_ms()) >= OUT_READ)
+		out_ready(s, EPOLLIN);
+	else
+		session_refresh(s);
 }
 
 static void hold_fired(void *arg)
@@ -172,11 +189,12 @@ static void watch(struct session *s, struct loop_io *io, int fd, bool want, loop
 static void watch_out(struct session *s, uint64_t now_ms)
 {
 	bool open = s->out_fd >= 0 || s->err_fd >= 0;
-	bool want = open && out_room(s, now_ms) >= OUT_READ;
+	bool room = open && out_room(s, now_ms) >= OUT_READ;
+	bool want = room && !pace_rests(&s->pace);
 
-	if (open && !want && s->hold.due_ns == 0)
+	if (open && !room && s->hold.due_ns == 0)
 		loop_timer_set(s->table->loop, &s->hold, HOLD_STALL_MS, hold_fired, s);
-	if (want && s->hold.due_ns != 0)
+	if (room && s->hold.due_ns != 0)
 		loop_timer_del(&s->hold);
 	watch(s, &s->out_io, s->out_fd, want, out_ready);
 	watch(s, &s->err_io, s->err_fd, want, err_ready);
@@ -240,6 +258,8 @@ static void in_ready(void *arg, uint32_t events)
 
 int session_input(struct session *s, const void *p, size_t n, struct err *e)
 {
+	uint64_t now = clock_mono_ms();
+
 	if (s->in_fd < 0 || s->in_ends)
 		return err_set(e, EPIPE, "the program takes no more input");
 	if (buf_len(&s->input) + n > INPUT_LIMIT)
@@ -249,7 +269,9 @@ int session_input(struct session *s, const void *p, size_t n, struct err *e)
 	if (buf_append(&s->input, p, n, e) < 0)
 		return -1;
 	s->input_bytes += n;
-	timers_activity(&s->table->timers, clock_mono_ms());
+	timers_activity(&s->table->timers, now);
+	if (pace_typed(&s->pace, now))
+		session_refresh(s);
 	push_input(s);
 	return 0;
 }

@@ -89,10 +89,15 @@ void session_screen_resized(struct session *s, uint16_t cols, uint16_t rows)
 static uint64_t line_start(const struct ring *r, uint64_t to, uint64_t least)
 {
 	uint64_t end = to > least + LOOK_BACK ? to - LOOK_BACK : least;
+	struct iovec v[2];
 
-	for (uint64_t i = to; i > end; i--)
-		if (r->data[(i - 1) % r->size] == '\n')
-			return i;
+	for (int i = ring_peek(r, end, (size_t) (to - end), v) - 1; i >= 0; i--) {
+		const uint8_t *feed = memrchr(v[i].iov_base, '\n', v[i].iov_len);
+
+		if (feed)
+			return end + (i > 0 ? v[0].iov_len : 0) +
+			       (size_t) (feed + 1 - (uint8_t *) v[i].iov_base);
+	}
 	return to;
 }
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "shim/scan.h"
 
 /*
  * Controls inside an escape or control sequence are executed at once and leave it as it is; inside strings they are
@@ -371,7 +372,6 @@ static size_t length_of(uint8_t first)
 /* The character is complete; an invalid one counts as nothing. */
 static void character(struct feed *f)
 {
-	static const uint32_t least[] = { [2] = 0x80, [3] = 0x800, [4] = 0x10000 };
 	struct vt *v = f->v;
 	size_t n = v->n_partial;
 	uint32_t c = v->partial[0] & (0xffU >> (n + 1));
@@ -379,8 +379,7 @@ static void character(struct feed *f)
 	for (size_t i = 1; i < n; i++)
 		c = c << 6 | (v->partial[i] & 0x3f);
 	v->n_partial = 0;
-	if (c >= least[n] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) &&
-	    (c != 0xfeff || n != 3))
+	if (vt_is_character(c, n))
 		take(f, c);
 }
 
@@ -400,22 +399,38 @@ static void take_byte(struct feed *f, uint8_t b)
 		v->partial[v->n_partial++] = b;
 }
 
+/* In the ground state, with nothing begun. Returns how many bytes were taken. */
+static size_t plain(const struct feed *f, const uint8_t *p, size_t n)
+{
+	uint32_t codes[VT_GLYPHS];
+	size_t n_codes, took;
+
+	if (*p < 0x80) {
+		took = scan_text(p, n);
+		if (took > 0)
+			f->calls->text(f->arg, p, took);
+		return took;
+	}
+	if (!f->calls->glyphs)
+		return 0;
+	took = vt_glyphs(p, n, codes, &n_codes);
+	if (n_codes > 0)
+		f->calls->glyphs(f->arg, codes, n_codes);
+	return took;
+}
+
 void vt_feed(struct vt *v, const uint8_t *p, size_t n, const struct vt_calls *calls, void *arg)
 {
 	struct feed f = { .v = v, .calls = calls, .arg = arg };
 	size_t i = 0;
 
 	while (i < n) {
-		size_t from = i;
+		size_t took = 0;
 
-		if (v->state == VT_GROUND && v->n_partial == 0) {
-			while (i < n && p[i] >= 0x20 && p[i] < DEL)
-				i++;
-			if (i > from) {
-				calls->text(arg, p + from, i - from);
-				continue;
-			}
-		}
-		take_byte(&f, p[i++]);
+		if (v->state == VT_GROUND && v->n_partial == 0)
+			took = plain(&f, p + i, n - i);
+		if (took == 0)
+			take_byte(&f, p[i++]);
+		i += took;
 	}
 }

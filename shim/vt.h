@@ -16,6 +16,7 @@
 enum {
 	VT_PARAMS = 32, /* xterm.js's limit; more are ignored */
 	VT_TAIL = 2048,
+	VT_GLYPHS = 128, /* characters given at once */
 };
 
 enum vt_state {
@@ -63,7 +64,9 @@ struct vt {
 struct vt_calls {
 	void (*text)(void *arg, const uint8_t *p, size_t n); /* 0x20 to 0x7e */
 	void (*glyph)(void *arg, uint32_t code);	     /* 0xa0 and above */
-	void (*control)(void *arg, uint8_t c);		     /* C0 and C1 */
+	/* The same for several, one after another; NULL: `glyph` for each. */
+	void (*glyphs)(void *arg, const uint32_t *codes, size_t n);
+	void (*control)(void *arg, uint8_t c); /* C0 and C1 */
 	void (*escape)(void *arg, uint32_t id);
 	void (*csi)(void *arg, uint32_t id, const struct vt_params *p);
 	void (*osc)(void *arg, const uint8_t *p,
@@ -77,6 +80,12 @@ int32_t vt_param(const struct vt_params *p, size_t i, int32_t or);
 
 /* Bytes that bring a parser in its ground state to where this one is, but for an unfinished character; at most VT_TAIL. */
 size_t vt_unfinished(const struct vt *v, uint8_t out[VT_TAIL]);
+
+/* Takes characters of 0xa0 and above from the beginning of p, and passes over what is none. Stops at an ASCII character, a C1 control, what is
+ * not whole, or when codes is full. Returns how many bytes it took. */
+size_t vt_glyphs(const uint8_t *p, size_t n, uint32_t codes[VT_GLYPHS], size_t *n_codes);
+/* Whether n bytes may spell this one; n 2 to 4. */
+bool vt_is_character(uint32_t code, size_t n);
 
 /* The bytes of a character. Returns how many, at most 4. */
 size_t vt_utf8(uint32_t code, uint8_t out[4]);

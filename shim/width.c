@@ -141,7 +141,41 @@ static const struct range two[] = {
 	{ 0x1fa78, 0x1fa7a }, { 0x1fa80, 0x1fa82 }, { 0x1fa90, 0x1fa95 },
 	{ 0x20000, 0x2fffd }, { 0x30000, 0x3fffd },
 };
+
+/* Made of the above. A bit for each character below 0x800, of which none is wide: it takes no column. */
+const uint64_t width_none_below_800[32] = {
+	0x0, 0x0, 0x0, 0x0,
+	0x0, 0x0, 0x0, 0x0,
+	0x0, 0x0, 0x0, 0x0,
+	0xffffffffffffffff, 0xffffffffffff, 0x0, 0x0,
+	0x0, 0x0, 0x3f8, 0x0,
+	0x0, 0x0, 0xbffffffffffe0000, 0xb6,
+	0x17ff003f, 0x10000fffff800, 0x0, 0x3d9fbfc00000,
+	0xffff000000028000, 0x7ff, 0x1ffc000000000, 0x200ff80000000000,
+};
+
+/* Two bits for each 64 characters below 0x20000: the width of all of them, MIXED. */
+static const uint64_t blocks[64] = {
+	0xffdff5755c555555, 0xffffdfffffffffdf, 0xff5555555d550e7f, 0x5555d5d7ff7f5777,
+	0x7fffd555d75555df, 0xeaf5ddd55f555555, 0xaaaaaaaaaaaffbbf, 0xaaaaaaaaaaaaaaaa,
+	0xaaaaaaaaaaaaaaaa, 0xaaaa6aaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa,
+	0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa,
+	0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa,
+	0x55fd55faaaaaaaaa, 0xaaaaaaaad5ffffd7, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa,
+	0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa, 0x7aaaaaaaaaaaaaaa, 0x5555555555555555,
+	0x5555555555555555, 0x5555555555555555, 0x5555555555555555, 0xdfdf555557aaaa55,
+	0x555555555dd5d555, 0x5d55575555d75555, 0x577ff5ff5fd7ffff, 0x55d57f77557fd557,
+	0x5555555555555555, 0x5555555555555555, 0x5555555755555555, 0x5555555555555555,
+	0x5555555555555555, 0x5555555555555555, 0x5555555555555555, 0x5555555555555555,
+	0x5555555555555555, 0xfd55555557d55555, 0xaaaaaaaaaaaaaaaa, 0xaaaaaaaaaaaaaaaa,
+	0xeaaaaaaaaaaaaaaa, 0x5555555555eaaaaa, 0x5555555555555555, 0x5555555555555555,
+	0x5555555555555555, 0x5555555555555555, 0x5555555555eaafaa, 0x5555557555555555,
+	0x5555555555555555, 0x5555555555555555, 0x55555555555d7d55, 0x55555555557f5555,
+	0x5555555555d55757, 0x5555555555555dd5, 0xd5eeffefff5f75d7, 0x55555555557dff55,
+};
 /* clang-format on */
+
+enum { MIXED = 3 };
 
 static bool is_in(const struct range *r, size_t n, uint32_t c)
 {
@@ -160,10 +194,14 @@ static bool is_in(const struct range *r, size_t n, uint32_t c)
 	return false;
 }
 
-unsigned width_of(uint32_t c)
+unsigned width_of_far(uint32_t c)
 {
-	if (c < none[0].first)
-		return 1;
+	unsigned width = MIXED;
+
+	if (c < 0x20000)
+		width = blocks[c / 2048] >> (c / 64 % 32 * 2) & 3;
+	if (width != MIXED)
+		return width;
 	if (c >= two[0].first && is_in(two, ARRAY_SIZE(two), c))
 		return 2;
 	return is_in(none, ARRAY_SIZE(none), c) ? 0 : 1;

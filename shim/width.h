@@ -9,7 +9,13 @@
 
 #include <stdint.h>
 
+extern const uint64_t width_none_below_800[32];
+unsigned width_of_far(uint32_t c); /* c >= 0x800 */
+
 /* c >= 0xa0. */
-unsigned width_of(uint32_t c);
+static inline unsigned width_of(uint32_t c)
+{
+	return c < 0x800 ? !(width_none_below_800[c / 64] >> (c % 64) & 1) : width_of_far(c);
+}
 
 #endif

@@ -225,6 +225,71 @@ static void test_bulk_is_the_same(void **state)
 	}
 }
 
+/* Anything: characters of every length, whole and broken, sequences, logs, long runs of each. */
+static size_t make_soup(uint8_t *to, size_t room, unsigned seed)
+{
+	static const char *const parts[] = {
+		"\r\n",		"\033[31m", "\033[2J\033[H", "\302\205", "\302\2331m",
+		"\033]2;t\007", "\033[?7l", "\033[?7h",	     "\033[4h",	 "\033[4l",
+		"\033[3;5r",	"\033[r",   "\033(0",	     "\033(B",	 "\033[?1049h",
+		"\033[?1049l",	"\t",	    "e\xcc\x81",     "漢",	 "😀",
+		"\033[44m",	"\033[m",   "\033[5;70H",    "\033[3b",
+	};
+	size_t n = 0;
+
+	while (n + 400 < room) {
+		unsigned what = seed >> 28, many = (seed >> 16) % 300;
+
+		if (what < 5)
+			n += (size_t) sprintf((char *) to + n, "%s",
+					      parts[(seed >> 8) % ARRAY_SIZE(parts)]);
+		for (; what >= 5 && many > 0; many--) {
+			seed = seed * 1664525 + 1013904223;
+			/* Of all high bytes; of two-byte characters; of CJK; of text. */
+			if (what < 8)
+				to[n++] = (uint8_t) (0x80 | seed >> 25);
+			else if (what < 11)
+				to[n++] = (uint8_t) (many % 2 ? 0x80 | (seed >> 24 & 0x3f)
+							      : 0xc0 | (seed >> 24 & 0x1f));
+			else if (what < 13)
+				to[n++] = (uint8_t) (many % 3 == 0 ? 0xe0 | (seed >> 24 & 15)
+								   : 0x80 | (seed >> 24 & 63));
+			else
+				to[n++] = (uint8_t) (0x20 + (seed >> 24) % 95);
+		}
+		seed = seed * 1664525 + 1013904223;
+	}
+	return n;
+}
+
+/* The quick ways, which look at many bytes at once, beside one byte at a time. */
+static void test_any_cut_is_the_same(void **state)
+{
+	static uint8_t text[20000];
+
+	for (unsigned seed = 1; seed <= 60; seed++) {
+		struct screen_limits limits = { .cell_bytes = 1 << 20,
+						.scrollback_bytes = 1U << (seed % 8 + 10) };
+		unsigned cols = (const unsigned[]){ 80, 20, 3, 132 }[seed % 4];
+		unsigned rows = seed % 24 + 1;
+		struct screen *bytes = screen_new(cols, rows, &limits);
+		struct screen *whole = screen_new(cols, rows, &limits);
+		size_t n = make_soup(text, sizeof(text), seed * 2654435761U);
+
+		for (size_t i = 0; i < n; i++)
+			screen_feed(bytes, text + i, 1);
+		for (size_t at = 0, k = 0; at < n; at += k) {
+			k = MIN(n - at, (size_t) seed * 61);
+			screen_feed(whole, text + at, k);
+		}
+		auto_free char *a = xstrdup(snapshot_of(bytes));
+		assert_string_equal(a, snapshot_of(whole));
+		assert_int_equal(screen_partial(bytes), screen_partial(whole));
+		screen_free(bytes);
+		screen_free(whole);
+	}
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -327,6 +392,16 @@ static void test_widths(void **state)
 		assert_int_equal(width_of(widths[i].code), widths[i].width);
 }
 
+/* FNV-1a over the widths of all characters, as the ranges alone give them. */
+static void test_all_widths(void **state)
+{
+	uint64_t sum = 0xcbf29ce484222325;
+
+	for (uint32_t c = 0xa0; c < 0x110000; c++)
+		sum = (sum ^ width_of(c)) * 0x100000001b3;
+	assert_int_equal(sum, 0xfcd7c1587309f0db);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,10 +410,12 @@ int main(void)
 		cmocka_unit_test(test_scrollback_is_bounded),
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_bulk_is_the_same),
+		cmocka_unit_test(test_any_cut_is_the_same),
 		cmocka_unit_test(test_attacks_cost_little),
 		cmocka_unit_test(test_cells_are_bounded),
 		cmocka_unit_test(test_snapshot_says_when_it_has_no_room),
 		cmocka_unit_test(test_widths),
+		cmocka_unit_test(test_all_widths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
