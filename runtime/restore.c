@@ -6,8 +6,9 @@
  * cgroup, in a mount namespace of its own where the rootfs is a mount, with our standard streams. Init
  * becomes our child (not criu's). At criu's notifications
  *
- *   setup-namespaces    its pid is written beside the state, so whatever happens next `delete --force` finds it; the
- *                       loopback of a network namespace of its own comes up; prestart and createRuntime hooks
+ *   setup-namespaces    its pid is written beside the state, where criu's own stood until then: whatever happens
+ *                       `delete --force` finds one of them, and knows that the cgroup is the container's; the loopback
+ *                       of a network namespace of its own comes up; prestart and createRuntime hooks
  *   orphan-pts-master   the terminal's master goes to the console socket, or stays here in the foreground
  *
  * and a failing step is answered by no: criu then ends what it made.
@@ -286,6 +287,9 @@ static int become(void *ctx, struct err *e)
 
 	if (cgroup_join_self(r->s.c.cgroup, e) < 0)
 		return err_wrap(e, "cgroup");
+	/* The processes that criu makes may outlive it and us before we know the first of them. */
+	if (state_write_init_self(r->s.c.dir_fd, e) < 0)
+		return -1;
 	return rdt_join_self(r->s.rdt_tasks, e);
 }
 

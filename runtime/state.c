@@ -22,7 +22,8 @@
 
 enum { STATE_VERSION = 1, STATE_MAX = 1 << 20 };
 
-static const char state_file[] = "state.json", init_link[] = "init";
+static const char state_file[] = "state.json", init_link[] = "init",
+		  next_init_link[] = "init.next";
 
 /* ---- directories ---- */
 
@@ -292,7 +293,7 @@ static int read_stat(const char *path, struct stat_line *out, struct err *e)
 	return 0;
 }
 
-static int write_init(int dir_fd, const char *stat_path, struct err *e)
+static int write_init(int dir_fd, const char *stat_path, const char *link, struct err *e)
 {
 	struct stat_line st;
 	char text[48];
@@ -300,14 +301,14 @@ static int write_init(int dir_fd, const char *stat_path, struct err *e)
 	if (read_stat(stat_path, &st, e) != 0)
 		return e->code ? -1 : err_set(e, ENOENT, "%s is missing", stat_path);
 	(void) snprintf(text, sizeof(text), "%d:%" PRIu64, st.pid, st.start_time);
-	if (symlinkat(text, dir_fd, init_link) < 0)
+	if (symlinkat(text, dir_fd, link) < 0)
 		return err_sys(e, "write the state's init");
 	return 0;
 }
 
 int state_write_init_self(int dir_fd, struct err *e)
 {
-	return write_init(dir_fd, "/proc/self/stat", e);
+	return write_init(dir_fd, "/proc/self/stat", init_link, e);
 }
 
 int state_write_init(int dir_fd, pid_t pid, struct err *e)
@@ -315,7 +316,11 @@ int state_write_init(int dir_fd, pid_t pid, struct err *e)
 	char path[32];
 
 	(void) snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	return write_init(dir_fd, path, e);
+	if (write_init(dir_fd, path, next_init_link, e) < 0)
+		return -1;
+	if (renameat(dir_fd, next_init_link, dir_fd, init_link) < 0)
+		return err_sys(e, "write the state's init");
+	return 0;
 }
 
 /* ---- reading ---- */

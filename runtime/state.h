@@ -92,7 +92,7 @@ int state_write(int dir_fd, const struct spec *s, const struct state_facts *f, s
 /* By init itself, as its first act: however early its runtime is killed, `delete --force` finds it, or it finds that
  * the directory is gone and ends. */
 int state_write_init_self(int dir_fd, struct err *e);
-/* By a runtime that knows init before init knows anything (restore). */
+/* By a runtime that knows init before init knows anything (restore), in place of the one that stood for it until now. */
 int state_write_init(int dir_fd, pid_t pid, struct err *e);
 /* Fills pid and start_time, when init has written them by now. */
 int state_read_init(int dir_fd, struct state *s, struct err *e);

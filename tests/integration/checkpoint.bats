@@ -363,6 +363,19 @@ try_restore() { rt restore -d -b "$BUNDLE" --image-path "$IMAGES" --work-path "$
 	nothing_left
 }
 
+@test "what a killed restore and its criu leave behind, delete --force removes" {
+	fake alone
+	images
+	code=0
+	restore || code=$?
+	[ "$code" = 137 ]
+	rt list -q | grep -qx "$ID"
+	# The process that nobody has told of is there.
+	[ -n "$(find /sys/fs/cgroup -path "*/$ID/cgroup.procs" -exec cat {} +)" ]
+	rt delete --force "$ID"
+	nothing_left
+}
+
 @test "missing mount points are made by restore as by create" {
 	fake ok
 	images

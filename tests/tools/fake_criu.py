@@ -10,6 +10,7 @@ request is appended to $FAKE_CRIU_LOG as a line of JSON: {"type": N, "opts": [[f
   fail        says no, and writes why into its log
   lies        a restore whose pid is another than the one announced
   nopid       a restore that does not say the pid
+  alone       a restore that leaves the process alone: kills who asked, then itself
   garbage types huge cut empty      answers that are none
   die kill    no answer: exit status 3, SIGKILL
 """
@@ -127,6 +128,9 @@ def dump(c, kind, opts):
 
 def restore(c, opts):
     child = subprocess.Popen(["sleep", "1000"], stdin=subprocess.DEVNULL, start_new_session=True)
+    if MODE == "alone":
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
     pid = 0 if MODE == "nopid" else child.pid
     if not c.notify("setup-namespaces", pid) or not c.notify("post-restore", pid):
         child.kill()
