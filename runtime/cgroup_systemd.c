@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,33 @@ static void complete_swap(const struct cgroup *cg, struct cgroup_memory *m)
 		m->limit = strtoll(line, NULL, 10);
 }
 
+static bool says_not_idle(const struct cgroup_resources *r)
+{
+	bool no = r->cpu.idle == 0;
+
+	for (size_t i = 0; i < r->n_unified; i++) {
+		if (strcmp(r->unified[i].key, "cpu.weight") == 0)
+			return false;
+		if (strcmp(r->unified[i].key, "cpu.idle") == 0)
+			no = strcmp(r->unified[i].value, "1") != 0;
+	}
+	return no && r->cpu.shares <= 0;
+}
+
+/* systemd has one property for idle and weight. A group that is told to be no longer idle, without a word of its weight,
+ * has the one of its file, which was written before. */
+static int put_weight(const struct cgroup *cg, const struct cgroup_resources *r,
+		      struct buf *text, struct err *e)
+{
+	struct err ignored = ERR_NONE;
+	int64_t weight;
+
+	if (cg->mode != CGROUP_V2 || !says_not_idle(r) ||
+	    cgroup_read_int(&cg->h[0], "cpu.weight", &weight, &ignored) < 0)
+		return 0;
+	return buf_printf(text, e, "p\tt\tCPUWeight\t%" PRId64 "\n", weight);
+}
+
 int cgroup_systemd_update(struct cgroup *cg, struct cgroup_resources *r, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(TEXT_MAX);
@@ -337,7 +365,8 @@ int cgroup_systemd_update(struct cgroup *cg, struct cgroup_resources *r, struct 
 	    begin("set", cg->unit->user, cg->unit->name, ms, &text, e) < 0)
 		return -1;
 	head = buf_len(&text);
-	if (unit_put_limits(&now, cg->mode == CGROUP_V2, UNIT_ALL, &text, e) < 0)
+	if (unit_put_limits(&now, cg->mode == CGROUP_V2, UNIT_ALL, &text, e) < 0 ||
+	    put_weight(cg, &now, &text, e) < 0)
 		return -1;
 	if (buf_len(&text) == head)
 		return 0;

@@ -359,6 +359,29 @@ PY
 	[ "$(jq -sc 'last.properties' "$FAKE/calls")" = '{"CPUWeight":0,"TasksMax":7}' ]
 }
 
+@test "a container that is no longer idle has its weight in the unit too" {
+	v2 || skip "needs cgroup v2: make check-vm"
+	config '.linux.resources = {cpu: {idle: 1}}'
+	sleeper
+	has_property CPUWeight 0 idle
+	rt update --cpu-idle 0 "$ID"
+	[ "$(cat "$(group_dir cpu)/cpu.idle")" = 0 ]
+	has_property CPUWeight 100 100
+	# The weight that it has, if it was not idle; one that is given, else.
+	rt update --cpu-share 200 "$ID"
+	weight=$(cat "$(group_dir cpu)/cpu.weight")
+	[ "$weight" != 100 ]
+	rt update --cpu-idle 0 "$ID"
+	has_property CPUWeight "$weight" "$weight"
+	rt update -r - "$ID" <<< '{"unified": {"cpu.idle": "1"}}'
+	has_property CPUWeight 0 idle
+	rt update -r - "$ID" <<< '{"unified": {"cpu.idle": "0", "cpu.weight": "7"}}'
+	has_property CPUWeight 7 7
+	rt update -r - "$ID" <<< '{"unified": {"cpu.idle": "1"}}'
+	rt update -r - "$ID" <<< '{"unified": {"cpu.idle": "0"}}'
+	has_property CPUWeight 100 100
+}
+
 # ---- the real one ----
 
 @test "daemon-reload keeps limits and devices" {
@@ -413,4 +436,9 @@ PY
 	ok
 	says 'unable to apply both'
 	[ "$(idle)" = 1 ]
+	rt update --cpu-idle 0 "$ID"
+	systemctl daemon-reload
+	systemctl set-property --runtime "$UNIT" TasksMax=50
+	wait_for '[ "$(cat "$(group_dir pids)/pids.max")" = 50 ]'
+	[ "$(idle)" = 0 ]
 }
