@@ -1,13 +1,20 @@
 # Programs that only tests use, static in every build and never sanitized: guest runs inside containers, forbid takes system
 # calls away, idmount prepares roots, step breaks one call of a process.
-TEST_PROGRAMS := $(O)/tests/guest $(O)/tests/forbid $(O)/tests/idmount $(O)/tests/attacks/syscalls $(O)/tests/attacks/hijack $(O)/tests/crash/step
-EXTRA += $(TEST_PROGRAMS)
+TEST_PROGRAMS := $(O)/tests/forbid $(O)/tests/idmount $(O)/tests/attacks/syscalls $(O)/tests/attacks/hijack $(O)/tests/crash/step
+EXTRA += $(TEST_PROGRAMS) $(O)/tests/guest
 step_LIBS := -lseccomp
 
+TEST_PROGRAM = gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@
 $(TEST_PROGRAMS): $(O)/tests/%: tests/%.c
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)gcc $(CPPFLAGS) -std=gnu17 -O1 -Wall -Wextra -Wno-unused-parameter $(if $(filter 1,$(WERROR)),-Werror) -static -o $@ $< $($(@F)_LIBS)
+	$(Q)$(TEST_PROGRAM) $< $($(@F)_LIBS)
+
+guest_SRC := $(addprefix tests/guest/,main.c process.c files.c attempts.c)
+$(O)/tests/guest: $(guest_SRC) tests/guest/probes.h
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(TEST_PROGRAM) $(guest_SRC)
 
 $(O)/tests/valgrind.o: tests/valgrind.c
 	@mkdir -p $(@D)
@@ -17,12 +24,12 @@ $(O)/tests/valgrind-probe: tests/valgrind.c
 	$(Q)gcc -D_GNU_SOURCE -DPROBE -std=gnu17 -O1 -Wall -Wextra -o $@ $<
 EXTRA += $(if $(VALGRINDING),$(O)/tests/valgrind-probe)
 
-# The runtime with a resctrl that tests can look into.
+# The runtime with a resctrl that tests can look into. Static as it is, so that tests/crash breaks no loader's calls.
 EXTRA += $(O)/tests/runtime-rdt
 $(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fake.c) $(O)/lib/libruntime.a $(O)/lib/libbase.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat -o $@ $^ -lseccomp -l:libyajl_s.a
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat $(if $(DYNAMIC),,-static) -o $@ $^ -lseccomp -l:libyajl_s.a
 
 .PHONY: check-crash
 ## check-crash    kill -9 of the runtime at each system call, and each call made to fail with four errors; the store at 200 of both

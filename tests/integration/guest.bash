@@ -1,4 +1,4 @@
-# For tests that look at a container from inside with the program of tests/guest.c.
+# For tests that look at a container from inside with the program of tests/guest.
 #
 #   guest PROBE [ARG...] [-- PROBE...]   a foreground container that runs the probes; must succeed
 #   mount_at DEST TYPE SOURCE OPTION...  appends a mount ("" for none)
