@@ -27,27 +27,18 @@ runtime_cli += runtime/cli/checkpoint.c
 runtime_SRC += runtime/conntrack.c runtime/netaddr.c runtime/netdev.c runtime/netlink.c runtime/network.c runtime/network_parse.c \
 	runtime/network_rules.c runtime/network_table.c runtime/nft.c runtime/rtnl.c runtime/spec_net.c runtime/startup_net.c runtime/startup_open.c
 
-# The program is started once or twice for each thing that is done to a container, so what a start costs decides: with
-# musl a fifth of what static glibc takes. Its objects are made apart. With clang, DYNAMIC or no musl-gcc: glibc.
-ifeq ($(DYNAMIC)$(filter gcc,$(CC))$(and $(shell command -v musl-gcc),-musl),gcc-musl)
-carrel-runtime_CC := musl-gcc
-carrel-runtime_SRC := $(addprefix musl/,$(runtime_cli) $(runtime_SRC) $(filter-out base/yaml.c,$(base_SRC)) \
-	runtime/cli/musl/calls.c runtime/cli/musl/checked.c runtime/cli/musl/errors.c runtime/cli/musl/heap.c)
-system_archives := /usr/lib/$(shell gcc -print-multiarch)
+# The program is started once or twice for each thing that is done to a container, so what a start costs decides: the small
+# build (base/room.mk), with a heap of its own.
+ifneq ($(SMALL_CC),)
+carrel-runtime_CC := $(SMALL_CC)
+carrel-runtime_SRC := $(addprefix musl/,$(runtime_cli) $(runtime_SRC) runtime/cli/musl/calls.c runtime/cli/musl/heap.c) $(small_base_SRC)
 carrel-runtime_LIBS := $(system_archives)/libseccomp.a $(system_archives)/libyajl_s.a
-musl_flags := -U_FORTIFY_SOURCE -include runtime/cli/musl/compat.h -idirafter /usr/include \
-	-idirafter /usr/include/$(shell gcc -print-multiarch)
 else
 carrel-runtime_SRC := $(runtime_cli)
 carrel-runtime_LINK := runtime base
 carrel-runtime_PKGS := libseccomp
 carrel-runtime_LIBS := -l:libyajl_s.a
 endif
-
-$(O)/obj/musl/%.o: %.c $(GEN)
-	@mkdir -p $(@D)
-	$(call say,MUSLCC,$@)
-	$(Q)musl-gcc $(CPPFLAGS) $(musl_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
 $(O)/obj/musl/runtime/cli/musl/heap.o: CFLAGS += -fno-builtin
 
 # What the systemd cgroup driver asks of systemd goes through a program of its own: libsystemd exists only as a shared object.

@@ -17,12 +17,11 @@ shim_SRC += shim/idmap.c shim/workspace.c
 
 PROGRAMS += carrel-shim
 carrel-shim_STATIC := 1
-# One start for each sandbox, and as many processes as there are sandboxes: the small build, as carrel-runtime's (see
-# runtime/room.mk, whose rules for objects with musl these are), but with musl's own heap, which gives memory back.
-ifneq ($(carrel-runtime_CC),)
-carrel-shim_CC := $(carrel-runtime_CC)
-carrel-shim_SRC := $(addprefix musl/,shim/main.c $(shim_SRC) $(filter-out base/yaml.c,$(base_SRC)) \
-	runtime/cli/musl/checked.c runtime/cli/musl/errors.c)
+# One start for each sandbox, and as many processes as there are sandboxes: the small build (base/room.mk), with musl's own
+# heap, which gives memory back.
+ifneq ($(SMALL_CC),)
+carrel-shim_CC := $(SMALL_CC)
+carrel-shim_SRC := $(addprefix musl/,shim/main.c $(shim_SRC)) $(small_base_SRC)
 carrel-shim_LIBS := $(system_archives)/libyajl_s.a
 else
 carrel-shim_SRC := shim/main.c

@@ -2,8 +2,8 @@
  * What glibc's headers have and musl 1.2.3's lack; put in front of every source of the small build (room.mk), and
  * included by none.
  */
-#ifndef CARREL_RUNTIME_CLI_MUSL_COMPAT_H
-#define CARREL_RUNTIME_CLI_MUSL_COMPAT_H
+#ifndef CARREL_BASE_MUSL_COMPAT_H
+#define CARREL_BASE_MUSL_COMPAT_H
 
 #include <features.h>
 
