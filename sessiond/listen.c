@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -19,8 +21,26 @@ enum { BACKLOG = 1024 };
 static int wrong(const char *s, struct err *e)
 {
 	return err_set(e, EINVAL,
-		       "listen \"%.120s\": neither ADDRESS:PORT, [ADDRESS]:PORT nor unix:/PATH",
+		       "listen \"%.120s\": neither ADDRESS:PORT, [ADDRESS]:PORT nor "
+		       "unix:/PATH[,group=NAME]",
 		       s);
+}
+
+static int parse_unix(const char *s, struct listen_addr *out, struct err *e)
+{
+	static const char option[] = ",group=";
+	const char *comma = strstr(s, option);
+	size_t n = comma ? (size_t) (comma - s) : strlen(s);
+
+	out->is_unix = true;
+	out->loopback = true;
+	if (s[5] != '/' || s[n - 1] == '/' || n - 5 >= sizeof(out->path) ||
+	    (comma && !comma[sizeof(option) - 1]))
+		return wrong(s, e);
+	memcpy(out->path, s + 5, n - 5);
+	return comma ? str_copy(out->group, sizeof(out->group), comma + sizeof(option) - 1,
+				"listen: group", e)
+		     : 0;
 }
 
 static int parse_address(const char *host, struct listen_addr *out)
@@ -56,13 +76,8 @@ int listen_parse(const char *s, struct listen_addr *out, struct err *e)
 	size_t n;
 
 	*out = (struct listen_addr){ 0 };
-	if (str_has_prefix(s, "unix:")) {
-		out->is_unix = true;
-		out->loopback = true;
-		if (s[5] != '/' || str_has_suffix(s, "/"))
-			return wrong(s, e);
-		return str_copy(out->path, sizeof(out->path), s + 5, "listen", e);
-	}
+	if (str_has_prefix(s, "unix:"))
+		return parse_unix(s, out, e);
 	n = colon ? (size_t) (colon - s) : 0;
 	if (n == 0 || n >= sizeof(host) ||
 	    str_to_u64(colon + 1, 65535, "port", &port, &why) < 0)
@@ -82,17 +97,41 @@ int listen_parse(const char *s, struct listen_addr *out, struct err *e)
 	return parse_address(host, out) < 0 ? wrong(s, e) : 0;
 }
 
+/* The socket is 0600 until it is the group's; who has connected by then may have been its owner only. */
+static int give_to_group(int dir_fd, const char *name, const struct listen_addr *a,
+			 struct err *e)
+{
+	const struct group *g;
+
+	errno = 0;
+	g = getgrnam(a->group);
+	if (!g)
+		return err_set(e, ENOENT, "listen unix:%s: there is no group %s", a->path,
+			       a->group);
+	if (fchownat(dir_fd, name, (uid_t) -1, g->gr_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    fchmodat(dir_fd, name, 0660, 0) < 0)
+		return err_sys(e, "listen unix:%s: give it to group %s", a->path, a->group);
+	return 0;
+}
+
 static int open_unix(const struct listen_addr *a, struct err *e)
 {
 	auto_free char *dir = xstrdup(a->path);
 	char *slash = strrchr(dir, '/');
-	auto_close int dir_fd = -1;
+	auto_close int dir_fd = -1, fd = -1;
 
 	*slash = 0;
 	dir_fd = open(*dir ? dir : "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir_fd < 0)
 		return err_sys(e, "listen unix:%s: its directory", a->path);
-	return sock_listen_at(dir_fd, slash + 1, SOCK_STREAM, 0600, e);
+	fd = sock_listen_at(dir_fd, slash + 1, SOCK_STREAM, 0600, e);
+	if (fd < 0)
+		return -1;
+	if (a->group[0] && give_to_group(dir_fd, slash + 1, a, e) < 0) {
+		(void) unlinkat(dir_fd, slash + 1, 0);
+		return -1;
+	}
+	return take_fd(&fd);
 }
 
 int listen_open(struct listen_addr *a, struct err *e)

@@ -1,5 +1,5 @@
 /*
- * Where the daemon listens: "127.0.0.1:7681", "[::1]:7681" or "unix:/path".
+ * Where the daemon listens: "127.0.0.1:7681", "[::1]:7681", "unix:/path" or "unix:/path,group=NAME".
  *
  * Names are not resolved: an address that depends on somebody else's answer is none to be bound.
  */
@@ -15,6 +15,7 @@ struct err;
 struct listen_addr {
 	bool is_unix, loopback, wildcard;
 	char path[256]; /* unix */
+	char group[64]; /* unix: who may connect beside the owner; "": nobody */
 	char host[64];	/* in brackets when IPv6 */
 	unsigned port;
 	struct sockaddr_storage sa;

@@ -30,7 +30,7 @@ enum { EXIT_USAGE = 2, FILES_WANTED = 65536, FILES_ENOUGH = 4096 };
 /* clang-format off */
 static const struct opt options[] = {
 	{ "config", 'c', OPT_STRING, AT(file), "FILE", "carrel.yaml; options win over it" },
-	{ "listen", 'l', OPT_LIST, AT(listen), "ADDRESS", "127.0.0.1:7681, [::1]:7681 or unix:/path; may be repeated" },
+	{ "listen", 'l', OPT_LIST, AT(listen), "ADDRESS", "127.0.0.1:7681, [::1]:7681 or unix:/path[,group=NAME]; may be repeated" },
 	{ "insecure-listen", 0, OPT_SWITCH, AT(insecure_listen), NULL, "allow --listen on an address that is not loopback, without TLS" },
 	{ "origin", 0, OPT_LIST, AT(origins), "ORIGIN", "a web origin that may use the API, as https://host; may be repeated" },
 	{ "run-dir", 0, OPT_STRING, AT(run_dir), "DIR", "live sandboxes (/run/carrel)" },

@@ -37,3 +37,26 @@ carrel_SRC := sessiond/cli/main.c sessiond/cli/commands.c sessiond/cli/place.c s
 carrel_LINK := sessiond launch base
 carrel_LIBS := -lcurl -lwslay -lcrypto -lyajl
 $(O)/obj/sessiond/cli/place.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
+
+# The way out of a host that nobody reaches: carrel-dialer there, carrel-relay where clients come.
+LIBS += outbound
+outbound_SRC := sessiond/outbound/mux.c sessiond/outbound/flow.c sessiond/outbound/head.c sessiond/outbound/transport.c \
+	sessiond/outbound/tls.c sessiond/outbound/carrier.c sessiond/outbound/tunnel.c sessiond/outbound/stream.c \
+	sessiond/outbound/confine.c sessiond/dialer/backoff.c sessiond/dialer/config.c sessiond/dialer/connect.c \
+	sessiond/dialer/dialer.c sessiond/relay/call.c sessiond/relay/answer.c sessiond/relay/hosts.c sessiond/relay/front.c \
+	sessiond/relay/relay.c sessiond/relay/serve.c sessiond/listen.c sessiond/digest.c
+outbound_LIBS := -lwslay -lssl -lcrypto -lseccomp -lcap -lyajl -lyaml
+
+PROGRAMS += carrel-dialer carrel-relay
+carrel-dialer_SRC := sessiond/dialer/main.c
+carrel-dialer_LINK := outbound base
+carrel-dialer_LIBS := $(outbound_LIBS)
+carrel-relay_SRC := sessiond/relay/main.c
+carrel-relay_LINK := outbound base
+carrel-relay_LIBS := $(outbound_LIBS)
+
+outbound_UNIT := test_outbound_mux test_outbound_tunnel test_outbound_relay
+UNIT += $(outbound_UNIT)
+outbound_FUZZ := fuzz_mux fuzz_relayhead
+FUZZ += $(outbound_FUZZ)
+$(foreach t,$(outbound_UNIT) $(outbound_FUZZ),$(eval $(t)_LINK := outbound base)$(eval $(t)_LIBS := $(outbound_LIBS)))

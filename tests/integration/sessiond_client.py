@@ -10,13 +10,14 @@
   sessiond_client.py slow ADDR head|body|keepalive         dribbles; prints how long the server stood it
   sessiond_client.py raw ADDR                              stdin as it is; prints the answer's status line
 
-ADDR is HOST:PORT. Everything has a deadline.
+ADDR is HOST:PORT. Everything has a deadline. CLIENT_CA=FILE: by TLS, to a server that is called CLIENT_HOST; that is also the Host.
 """
 import base64
 import hashlib
 import json
 import os
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -28,6 +29,9 @@ DEADLINE = 20
 def connect(addr):
     host, port = addr.rsplit(":", 1)
     s = socket.create_connection((host, int(port)), timeout=DEADLINE)
+    if "CLIENT_CA" in os.environ:
+        context = ssl.create_default_context(cafile=os.environ["CLIENT_CA"])
+        s = context.wrap_socket(s, server_hostname=os.environ["CLIENT_HOST"])
     return s
 
 
@@ -55,7 +59,7 @@ class Socket:
         self.s = connect(addr)
         key = base64.b64encode(os.urandom(16)).decode()
         fields = {
-            "Host": addr,
+            "Host": os.environ.get("CLIENT_HOST", addr),
             "Upgrade": "websocket",
             "Connection": "Upgrade",
             "Sec-WebSocket-Version": "13",
