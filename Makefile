@@ -227,6 +227,9 @@ install: all
 	$(Q)install -m 755 $(HELPERS:%=$(O)/bin/%) $(INSTALL_LIBEXEC)/
 	$(Q)install -m 644 config/tiers.yaml config/seccomp.json config/registries.yaml $(INSTALL_DATA)/
 	$(Q)install -m 644 $(wildcard $(O)/web/*) $(INSTALL_DATA)/web/
+	$(Q)install -d $(INSTALL_DATA)/systemd
+	$(Q)for u in config/systemd/*.service; do f=$(INSTALL_DATA)/systemd/$$(basename $$u); \
+		sed 's|@PREFIX@|$(PREFIX)|g' $$u > $$f && chmod 644 $$f || exit 1; done
 	$(Q)for r in config/images/*/; do d=$(INSTALL_DATA)/images/$$(basename $$r); \
 		install -d $$d && install -m 644 $$r/* $$d/ || exit 1; done
 	$(Q)for p in $(COMMANDS); do \

@@ -7,7 +7,7 @@ uint64_t backoff_bound(const struct backoff *b)
 	uint64_t bound = b->min_ms;
 
 	for (unsigned i = 0; i < b->failures && bound < b->max_ms; i++)
-		bound *= 2;
+		bound = bound > b->max_ms / 2 ? b->max_ms : bound * 2;
 	return MIN(bound, b->max_ms);
 }
 
@@ -17,7 +17,7 @@ uint64_t backoff_next(struct backoff *b, uint64_t random)
 
 	if (bound < b->max_ms)
 		b->failures++;
-	return random % (bound + 1);
+	return bound == UINT64_MAX ? random : random % (bound + 1);
 }
 
 void backoff_reset(struct backoff *b)

@@ -129,6 +129,11 @@ static enum outcome read_once(struct stream *s)
 		send_end(s);
 		return settle(s) ? DRY : GONE;
 	}
+	/* A daemon that ends before it has read all "resets" us, and that is told, once, before its last words. */
+	if (e.code == ECONNRESET && !s->tunnel->config.relay && !s->was_reset) {
+		s->was_reset = true;
+		return MORE;
+	}
 	stream_end(s, MUX_CODE_CANCELLED, 0, e.msg);
 	return GONE;
 }
@@ -196,6 +201,13 @@ static void give_credit(struct stream *s, size_t n)
 							    .credit = credit });
 }
 
+/* What is left of memory after a burst is given back. */
+static void shrink(struct stream *s)
+{
+	if (buf_len(&s->in) == 0)
+		buf_fini(&s->in);
+}
+
 static bool flush(struct stream *s)
 {
 	ssize_t n = write_some(s, buf_bytes(&s->in), buf_len(&s->in));
@@ -203,6 +215,7 @@ static bool flush(struct stream *s)
 	if (n < 0)
 		return false;
 	buf_consume(&s->in, (size_t) n);
+	shrink(s);
 	if (n > 0) {
 		give_credit(s, (size_t) n);
 		if (s->flow.end_came)
@@ -236,13 +249,6 @@ static void on_ready(void *arg, uint32_t events)
 }
 
 /* ---- frames ---- */
-
-/* What is left of memory after a burst is given back. */
-static void shrink(struct stream *s)
-{
-	if (buf_len(&s->in) == 0)
-		buf_fini(&s->in);
-}
 
 static int take_data(struct stream *s, const uint8_t *p, size_t n, struct err *e)
 {

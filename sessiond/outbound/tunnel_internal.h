@@ -27,6 +27,7 @@ struct stream {
 	bool local_ended; /* the end that came was passed on */
 	bool answered;	  /* a byte came */
 	bool waiting;	  /* for its turn to read */
+	bool was_reset;	  /* and what was said before it may still be there */
 	bool dead;
 	struct loop_timer linger;
 	struct stream *next,

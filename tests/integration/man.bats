@@ -23,7 +23,9 @@ page() {
 }
 
 @test "carrel" { page carrel; }
+@test "carrel-dialer" { page carrel-dialer; }
 @test "carrel-image" { page carrel-image; }
+@test "carrel-relay" { page carrel-relay; }
 @test "carrel-runtime" { page carrel-runtime; }
 @test "carrel-sessiond" { page carrel-sessiond; }
 @test "carrel-shim" { page carrel-shim; }
