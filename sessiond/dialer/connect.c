@@ -292,10 +292,13 @@ static void on_ready(void *arg, uint32_t events)
 							   [READING] = read_answer };
 	struct connect *c = arg;
 
+	enum state now;
+
 	if (c->state == DONE)
 		return;
 	steps[c->state](c);
-	if (c->state == DONE || c->state == CONNECTING)
+	now = c->state;
+	if (now == DONE || now == CONNECTING)
 		return;
 	if (loop_io_set(&c->io, transport_events(&c->t, c->state != ASKING, c->state == ASKING),
 			&c->err) < 0)

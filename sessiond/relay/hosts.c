@@ -158,7 +158,7 @@ void hosts_new_token(const char *host, char token[TOKEN_LEN + 1], char line[192]
 	char hex[65];
 
 	random_bytes(secret, sizeof(secret));
-	memcpy(token, "crt_", 4);
+	(void) snprintf(token, TOKEN_LEN + 1, "crt_");
 	str_base64url(secret, sizeof(secret), token + 4);
 	d = digest_sha256(token, strlen(token));
 	str_hex(d.bytes, sizeof(d.bytes), hex);
