@@ -12,10 +12,12 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/client_out.h"
+#include "shim/queries.h"
 #include "shim/ring.h"
 
 enum {
 	RECV_BYTES = 16384,
+	PREFACE = 256, /* longer than the questions of programs are */
 	CTL_LIMIT =
 		16384, /* HELLO, a close and a few notices; far below what can be due at once */
 	PENDING_LIMIT = 131072,	  /* what a hand-over may carry, and one recv */
@@ -50,6 +52,23 @@ static void set_socket(int fd)
 	(void) setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof(lowat));
 }
 
+/* A client that does not know what is history would answer its questions once more. */
+static void filter_replay(struct client *c, uint64_t from)
+{
+	uint64_t before = from > PREFACE ? from - PREFACE : 0;
+	struct iovec v[2];
+	int n;
+
+	before = MAX(before, c->ring->oldest);
+	c->queries = queries_new();
+	if (before >= from)
+		return;
+	before = ring_cut(c->ring, before);
+	n = before < from ? ring_peek(c->ring, before, (size_t) (from - before), v) : 0;
+	for (int i = 0; i < n; i++)
+		queries_preface(c->queries, v[i].iov_base, v[i].iov_len);
+}
+
 /* The greeting, a gap when `since` is no longer there, and what is history. */
 static int greet(struct client *c, const struct client_spec *spec, struct err *e)
 {
@@ -77,6 +96,8 @@ static int greet(struct client *c, const struct client_spec *spec, struct err *e
 	c->cursor = c->acked = from;
 	c->replay_to = r->next;
 	c->in_replay = true;
+	if (spec->terminal && !c->dialect->replay_begin && from < r->next)
+		filter_replay(c, from);
 	return 0;
 }
 
@@ -132,6 +153,7 @@ void client_free(struct client *c)
 	buf_fini(&c->spill);
 	buf_fini(&c->screen.bytes);
 	dialect_state_fini(&c->speech);
+	queries_free(c->queries);
 	free(c);
 }
 

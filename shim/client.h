@@ -24,6 +24,7 @@
 #include "shim/ws.h"
 
 struct client;
+struct queries;
 struct ring;
 
 enum client_framing { CLIENT_WS, CLIENT_PACKET };
@@ -62,6 +63,7 @@ struct client_spec {
 	enum client_framing framing;
 	const struct dialect *dialect; /* with packets: one that may be spoken so */
 	enum client_role role;
+	bool terminal; /* the output is one: questions in it are not replayed */
 	uint32_t number;
 	uint64_t since; /* <= ring->next */
 	bool has_since;
@@ -106,6 +108,7 @@ struct client {
 	uint32_t window;
 	uint64_t replay_to;
 	bool in_replay;
+	struct queries *queries; /* what takes them out of the replay; NULL: nothing has to */
 	bool size_due,
 		pong_due; /* answers of which only the newest counts: a flood of causes costs nothing */
 	bool role_due;

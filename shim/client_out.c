@@ -9,7 +9,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/util.h"
+#include "shim/queries.h"
 #include "shim/ring.h"
+#include "shim/vt.h"
+
+enum { REPLAY_BYTES = DIALECT_ENCODE - VT_TAIL }; /* and as much as is held back */
 
 /*
  * The order on the wire: the rest of a frame that was begun; then ctl; then, when both are empty, one new
@@ -66,24 +70,27 @@ void client_queue_pong(struct client *c, const uint8_t *p, size_t n)
 		c->dialect->pong(&out, p, n);
 }
 
+/* The message for bytes of a terminal that do not go straight from the history. */
+static int terminal_message(struct client *c, const void *p, size_t n, struct buf *message,
+			    struct err *e)
+{
+	const struct iovec v = { (void *) p, n };
+	uint8_t head[DIALECT_HEAD];
+
+	if (c->dialect->encode)
+		return c->dialect->encode(&c->speech, DIALECT_STDOUT, &v, 1, message, e);
+	if (buf_append(message, head, c->dialect->head(head, DIALECT_STDOUT, c->cursor), e) < 0)
+		return -1;
+	return buf_append(message, p, n, e);
+}
+
 /* Bytes for the terminal that are not in the history, before the next of it. */
 static void put_bytes(struct client *c, const uint8_t *p, size_t n)
 {
-	const struct iovec v = { (void *) p, n };
 	auto_buf struct buf message = BUF_LIMIT(DIALECT_HEAD + DIALECT_ENCODED);
 	struct err e = ERR_NONE;
-	uint8_t head[DIALECT_HEAD];
-	int r;
 
-	if (c->dialect->encode)
-		r = c->dialect->encode(&c->speech, DIALECT_STDOUT, &v, 1, &message, &e);
-	else {
-		r = buf_append(&message, head,
-			       c->dialect->head(head, DIALECT_STDOUT, c->cursor), &e);
-		if (r == 0)
-			r = buf_append(&message, p, n, &e);
-	}
-	if (r < 0)
+	if (terminal_message(c, p, n, &message, &e) < 0)
 		log_warn("client %u: %s", c->number, e.msg);
 	else if (buf_len(&message) > 0)
 		put_message(c, buf_bytes(&message), buf_len(&message));
@@ -202,6 +209,10 @@ static void queue_gap(struct client *c)
 	log_debug("client %u: lost %llu bytes of output", c->number,
 		  (unsigned long long) (to - c->cursor));
 	client_queue_gap(c, c->cursor, to);
+	if (c->queries) { /* what was held back ends nowhere */
+		queries_free(c->queries);
+		c->queries = queries_new();
+	}
 	c->skipped += to - c->cursor;
 	c->cursor = c->skipped_to = to;
 }
@@ -221,6 +232,26 @@ static void queue_exit(struct client *c, uint64_t now_ms)
 	client_close(c, c->exit_code, why, now_ms);
 }
 
+/* From here on questions are asked by somebody who waits for the answer. */
+static void end_replay(struct client *c)
+{
+	const struct dialect_out out = client_out(c);
+	auto_buf struct buf held = BUF_LIMIT(DIALECT_ENCODE);
+	struct err e = ERR_NONE;
+
+	c->in_replay = false;
+	if (c->queries) {
+		if (queries_end(c->queries, &held, &e) < 0)
+			log_warn("client %u: %s", c->number, e.msg);
+		queries_free(c->queries);
+		c->queries = NULL;
+	}
+	if (buf_len(&held) > 0)
+		put_bytes(c, buf_bytes(&held), buf_len(&held));
+	if (c->dialect->replay_end)
+		c->dialect->replay_end(&out, c->cursor);
+}
+
 /* Queues the messages that have become due at this place in the output. */
 static void queue_due(struct client *c, uint64_t now_ms)
 {
@@ -232,11 +263,8 @@ static void queue_due(struct client *c, uint64_t now_ms)
 	queue_gap(c);
 	if (buf_len(&c->screen.bytes) > 0)
 		return; /* what comes after it waits */
-	if (c->in_replay && c->cursor >= c->replay_to) {
-		c->in_replay = false;
-		if (d->replay_end)
-			d->replay_end(&out, c->cursor);
-	}
+	if (c->in_replay && c->cursor >= c->replay_to)
+		end_replay(c);
 	if (c->role_due && buf_len(&c->ctl) < c->ctl.limit / 2) {
 		c->role_due = false;
 		d->role(&out, c->role == CLIENT_WRITER);
@@ -331,26 +359,53 @@ static bool send_output(struct client *c, enum dialect_stream stream, size_t n, 
 	return false;
 }
 
-/* The same for a dialect that rewrites output: the frame is made in spill, which is empty here, and goes from there. */
+/* A message that is not sent straight from the history: its frame is made in spill, which is empty here. Nothing is no message.
+ * r: whether there is one. False when the socket is full, or the client gone. */
+static bool send_message(struct client *c, int r, const struct buf *message, struct err *e,
+			 uint64_t now_ms)
+{
+	uint8_t head[WS_HEADER_MAX];
+
+	if (r < 0 ||
+	    (buf_len(message) > 0 &&
+	     (buf_append(&c->spill, head, frame_head(c, head, buf_len(message)), e) < 0 ||
+	      buf_append(&c->spill, buf_bytes(message), buf_len(message), e) < 0))) {
+		log_warn("client %u: %s", c->number, e->msg);
+		client_drop(c);
+		return false;
+	}
+	return send_buf(c, &c->spill, now_ms);
+}
+
+/* The same as send_output for a dialect that rewrites output. */
 static bool encode_output(struct client *c, enum dialect_stream stream, size_t n,
 			  uint64_t now_ms)
 {
 	auto_buf struct buf message = BUF_LIMIT(DIALECT_ENCODED);
-	uint8_t head[WS_HEADER_MAX];
 	struct err e = ERR_NONE;
 	struct iovec v[2];
 	int n_v = ring_peek(c->ring, c->cursor, n, v);
+	int r = c->dialect->encode(&c->speech, stream, v, n_v, &message, &e);
 
-	if (c->dialect->encode(&c->speech, stream, v, n_v, &message, &e) < 0 ||
-	    (buf_len(&message) > 0 &&
-	     (buf_append(&c->spill, head, frame_head(c, head, buf_len(&message)), &e) < 0 ||
-	      buf_append(&c->spill, buf_bytes(&message), buf_len(&message), &e) < 0))) {
-		log_warn("client %u: %s", c->number, e.msg);
-		client_drop(c);
-		return false;
-	}
 	advance(c, n, now_ms);
-	return send_buf(c, &c->spill, now_ms);
+	return send_message(c, r, &message, &e, now_ms);
+}
+
+/* The same for history that has no questions in it any more, REPLAY_BYTES at most. */
+static bool replay_output(struct client *c, size_t n, uint64_t now_ms)
+{
+	auto_buf struct buf message = BUF_LIMIT(DIALECT_ENCODED),
+			    bytes = BUF_LIMIT(DIALECT_ENCODE);
+	struct err e = ERR_NONE;
+	struct iovec v[2];
+	int n_v = ring_peek(c->ring, c->cursor, n, v), r = 0;
+
+	for (int i = 0; i < n_v && r == 0; i++)
+		r = queries_filter(c->queries, v[i].iov_base, v[i].iov_len, &bytes, &e);
+	if (r == 0 && buf_len(&bytes) > 0)
+		r = terminal_message(c, buf_bytes(&bytes), buf_len(&bytes), &message, &e);
+	advance(c, n, now_ms);
+	return send_message(c, r, &message, &e, now_ms);
 }
 
 /* The next piece of a screen, as one message; it goes from spill, which is empty here. */
@@ -362,7 +417,7 @@ static bool send_screen(struct client *c, uint64_t now_ms)
 		       (size_t) (d->encode ? DIALECT_ENCODE : CLIENT_FRAME_BYTES));
 	auto_buf struct buf message = BUF_LIMIT(DIALECT_ENCODED);
 	const struct iovec v = { .iov_base = sc->bytes.data + sc->bytes.head, .iov_len = n };
-	uint8_t head[WS_HEADER_MAX], before[DIALECT_SCREEN];
+	uint8_t before[DIALECT_SCREEN];
 	struct err e = ERR_NONE;
 	int r = 0;
 
@@ -374,19 +429,11 @@ static bool send_screen(struct client *c, uint64_t now_ms)
 			    &e) < 0 ||
 		 buf_append(&message, v.iov_base, n, &e) < 0)
 		r = -1;
-	if (r < 0 ||
-	    (buf_len(&message) > 0 &&
-	     (buf_append(&c->spill, head, frame_head(c, head, buf_len(&message)), &e) < 0 ||
-	      buf_append(&c->spill, buf_bytes(&message), buf_len(&message), &e) < 0))) {
-		log_warn("client %u: %s", c->number, e.msg);
-		client_drop(c);
-		return false;
-	}
 	buf_consume(&sc->bytes, n);
 	if (buf_len(&sc->bytes) == 0)
 		buf_fini(&sc->bytes);
 	c->progress_ms = now_ms;
-	return send_buf(c, &c->spill, now_ms);
+	return send_message(c, r, &message, &e, now_ms);
 }
 
 uint64_t client_take_screen(struct client *c, uint64_t oldest, bool newest)
@@ -424,9 +471,12 @@ void client_write(struct client *c, size_t budget, uint64_t now_ms)
 		n = c->cursor < c->ring->oldest ? 0 : MIN(sendable(c, &stream), budget);
 		if (n == 0)
 			return;
+		if (c->queries)
+			n = MIN(n, (size_t) REPLAY_BYTES);
 		budget -= n;
-		if (c->dialect->encode ? !encode_output(c, stream, n, now_ms)
-				       : !send_output(c, stream, n, now_ms))
+		if (c->queries		 ? !replay_output(c, n, now_ms)
+		    : c->dialect->encode ? !encode_output(c, stream, n, now_ms)
+					 : !send_output(c, stream, n, now_ms))
 			return;
 	}
 }

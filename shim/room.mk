@@ -3,7 +3,7 @@
 LIBS += shim
 shim_SRC := shim/orders.c shim/pace.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/launch_io.c shim/launch_exec.c shim/exec_order.c \
 	shim/procs.c shim/freezer.c shim/janitor.c shim/sweep.c shim/cgkill.c \
-	shim/cgmount.c shim/exitinfo.c shim/talk.c shim/ring.c shim/recording.c shim/ws.c shim/packet.c shim/proto.c shim/dialect.c \
+	shim/cgmount.c shim/exitinfo.c shim/talk.c shim/ring.c shim/queries.c shim/recording.c shim/ws.c shim/packet.c shim/proto.c shim/dialect.c \
 	shim/dialect_carrel.c shim/dialect_tty.c shim/dialect_k8s.c shim/dialect_terminado.c shim/dialect_raw.c shim/client.c \
 	shim/client_out.c shim/session.c shim/session_io.c shim/session_roles.c shim/table.c shim/table_exec.c shim/timers.c shim/control.c \
 	shim/control_ops.c shim/control_exec.c \
@@ -41,8 +41,8 @@ $(O)/bin/carrel-init: shim/init/main.c
 
 shim_UNIT := test_shim_ring test_shim_recording test_shim_ws test_shim_ws_cases test_shim_proto test_shim_dialect test_shim_client test_shim_client_out test_shim_files test_shim_table
 shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_tty fuzz_k8s fuzz_terminado fuzz_raw fuzz_shimctl fuzz_orders
-shim_UNIT += test_shim_screen test_shim_pace
-shim_FUZZ += fuzz_screen
+shim_UNIT += test_shim_screen test_shim_pace test_shim_queries
+shim_FUZZ += fuzz_screen fuzz_queries
 UNIT += $(shim_UNIT)
 FUZZ += $(shim_FUZZ)
 $(foreach t,$(shim_UNIT) $(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))

@@ -314,6 +314,31 @@ def behind():
             eq(numbers, list(range(numbers[0], 30001)))
 
 
+def questions():
+    """Questions of a program to its terminal: none in what is replayed, where nobody knows that it is old; all of them live, and all of
+    them to a client that knows (carrel.v1), or without a terminal."""
+    asked = r"\033[c\033[6n\033]11;?\007\033P$qm\033\\\033[?2026$p"
+    seen = asked.replace(r"\033", "\x1b").replace(r"\007", "\x07").replace("\\\\", "\\").encode()
+    old, live = b"old" + seen + b"er\n", b"live" + seen + b".\n"
+    say = r"printf 'old%ser\n'; read x; printf 'live%s.\n'; sleep 100" % (asked, asked)
+    for protocol, body, key in (("raw", lambda m: m, b"\n"), ("tty", tty_output, b"0\n"), ("v4.channel.k8s.io", channel(1), b"\x00\n"),
+                                ("terminado", lambda m: (json.loads(m) + [""])[1].encode() if b"stdout" in m else b"", b'["stdin", "\\n"]')):
+        with box("stty -opost -echo; " + say) as b:
+            knows = b.attach()
+            knows.until(rb"er\n")
+            eq(bytes(knows.output), old)
+            c = plain(b, protocol)
+            eq(c.gather(rb"er\n", body), b"old\x1b\\er\n")
+            c.text(key.decode())
+            eq(c.gather(rb"\.\n", body), live)
+            again = b.attach()
+            again.until(rb"\.\n")
+            eq(bytes(again.output), old + live)
+    with box(say, terminal=False) as b:
+        b.attach().until(rb"er\n")
+        eq(plain(b, "raw").gather(rb"er\n"), old)
+
+
 def floods():
     """A flood at full speed to each kind of client, one that does not read beside each: whole, in bounded memory."""
     size = 3_000_000

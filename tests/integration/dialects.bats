@@ -33,6 +33,10 @@ check() { case_of dialect_cases.py "$1"; }
 	check behind
 }
 
+@test 'dialects: a program is not asked again what it asked its terminal long ago' {
+	check questions
+}
+
 @test 'dialects: floods to each protocol, a stuck client beside it' {
 	check floods
 }
