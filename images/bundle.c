@@ -17,13 +17,14 @@
 #include "base/str.h"
 #include "images/bundle_internal.h"
 #include "images/layer.h"
+#include "images/parents.h"
 #include "images/store.h"
 #include "images/view.h"
 
 enum {
 	PASSWD_LIMIT = 1 << 20,
 	CONFIG_LIMIT = 4 << 20,
-	MAX_LAYERS = 513,
+	MAX_LAYERS = 514,
 	MAX_ENV = 1024,
 	TTY_GID = 5
 };
@@ -81,6 +82,26 @@ static int add_mountpoints(struct layers *l, const struct store *s, struct err *
 	return 0;
 }
 
+/* Of few images. */
+static int add_parents(struct layers *l, const struct store *s, const struct image *im,
+		       struct err *e)
+{
+	struct err why = ERR_NONE;
+	struct digest name;
+	const int fd = parents_open(s, im->config.diff_ids, im->config.n_diff_ids, &name, &why);
+
+	if (fd < 0 && why.code == ENOENT)
+		return 0;
+	if (fd < 0) {
+		*e = why;
+		return -1;
+	}
+	l->fds[l->n] = fd;
+	l->paths[l->n++] =
+		xasprintf("%s/layers/%s/%s", s->path, name.hex, layer_place(LAYER_DIR));
+	return 0;
+}
+
 static int open_layers(const struct store *s, const struct image *im, struct layers *l,
 		       struct err *e)
 {
@@ -88,6 +109,8 @@ static int open_layers(const struct store *s, const struct image *im, struct lay
 		if (add_layer(l, s, im->config.diff_ids[i].hex, e) < 0)
 			return -1;
 	}
+	if (add_parents(l, s, im, e) < 0)
+		return -1;
 	return add_mountpoints(l, s, e);
 }
 

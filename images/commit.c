@@ -15,6 +15,7 @@
 #include "images/index.h"
 #include "images/media.h"
 #include "images/pack_child.h"
+#include "images/parents.h"
 
 enum { CONFIG_LIMIT = 1 << 20 };
 
@@ -122,6 +123,17 @@ static int write_config(struct import *im, const struct image *base,
 	return blob_stage_mem(im->work, buf_bytes(&text), buf_len(&text), out, e);
 }
 
+static int stage_parents(struct import *im, const struct image *base,
+			 const struct digest *upper, struct err *e)
+{
+	const size_t n = base->config.n_diff_ids;
+	auto_free struct digest *all = xalloc((n + 1) * sizeof(*all));
+
+	memcpy(all, base->config.diff_ids, n * sizeof(*all));
+	all[n] = *upper;
+	return parents_stage(im->work, all, n + 1, e);
+}
+
 static int commit(struct import *im, const struct image *base, int upper_fd,
 		  const struct commit_options *o, struct upper_stats *stats, struct err *e)
 {
@@ -139,7 +151,8 @@ static int commit(struct import *im, const struct image *base, int upper_fd,
 	if (stage_upper(im, upper_fd, o, &layers[n], &diff_id, stats, e) < 0 ||
 	    write_config(im, base, &diff_id, o, &config, e) < 0)
 		return -1;
-	if (import_write_manifest(im, &config, layers, n + 1, e) < 0)
+	if (stage_parents(im, base, &diff_id, e) < 0 ||
+	    import_write_manifest(im, &config, layers, n + 1, e) < 0)
 		return -1;
 	import_add_result(im, NULL);
 	return 0;

@@ -275,6 +275,7 @@ static int make_dir(struct erofs *w, struct tar *t, const struct tar_entry *en, 
 		return -1;
 	w->stats.dirs++;
 	d = erofs_dir(&w->tree, node);
+	d->described = true;
 	d->mode = (uint16_t) en->mode;
 	d->uid = en->uid;
 	d->gid = en->gid;

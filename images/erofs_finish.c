@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "images/erofs_internal.h"
+#include "images/implied.h"
 
 enum {
 	ROOT_AT = EROFS_SUPER_AT + sizeof(struct erofs_super), /* the root's inode */
@@ -326,6 +327,15 @@ static int write_one(struct finish *f, struct erofs_dir *d, struct err *e)
 	return write_dir(f, d, e);
 }
 
+static int mark_implied(struct finish *f, struct erofs_dir *d, struct err *e)
+{
+	if (d->described || d->node == EROFS_ROOT)
+		return 0;
+	d->mtime = IMPLIED_MTIME;
+	f->w->stats.implied++;
+	return 0;
+}
+
 /* ---- the superblock ---- */
 
 /* CRC-32C as the kernel counts: not inverted at the end. */
@@ -376,7 +386,7 @@ static int finish(struct finish *f, struct err *e)
 		return -1;
 	collect(f, false);
 	share_out(f);
-	if (for_dirs(f, place_dir, e) < 0)
+	if (for_dirs(f, mark_implied, e) < 0 || for_dirs(f, place_dir, e) < 0)
 		return -1;
 	w->meta_block = 0; /* inodes of directories are written by place, not through it */
 	if (for_dirs(f, write_one, e) < 0)

@@ -181,7 +181,7 @@ static int64_t enter(struct walk *w, int64_t dir, const char *name, const char *
 	if (n->kind == NODE_WHITEOUT && w->make) {
 		at = erofs_put(w->t, dir, name, NODE_DIR, NULL, e);
 		if (at >= 0)
-			erofs_dir(w->t, at)->opaque = true;
+			erofs_dir(w->t, at)->opaque = erofs_dir(w->t, at)->described = true;
 		return at;
 	}
 	if (n->kind != NODE_SYMLINK)

@@ -40,6 +40,7 @@ struct erofs_dir {
 	uint32_t node;
 	uint16_t mode;
 	bool opaque;
+	bool described; /* an entry did, or it takes the place of what is below; else see implied.h */
 	uint32_t uid, gid;
 	struct timespec mtime;
 	uint8_t *xattrs; /* as on the disk, with their head; owned */

@@ -32,6 +32,7 @@ struct extract_stats {
 	uint64_t files, dirs, links, whiteouts;
 	uint64_t skipped_devices;
 	uint64_t dropped_xattrs;
+	uint64_t implied; /* directories that no entry described, see implied.h */
 };
 
 struct extract;

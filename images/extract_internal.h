@@ -18,9 +18,12 @@ struct extract {
 	/* The last entry's parent: most entries have the same one as the entry before. */
 	char *parent_path;
 	int parent_fd;
-	struct buf late; /* directories to finish: see extract.c */
+	struct buf late; /* directories to finish: see extract_finish.c */
 	bool acls;	 /* one of them has an ACL */
+	bool implied;	 /* one was made that no entry had described */
 };
+
+enum { EXTRACT_LATE_LIMIT = 48 << 20 };
 
 /* A directory's ACLs, access and default: values as the kernel has them, n 0 for none. */
 struct dir_acl {
@@ -63,5 +66,7 @@ int extract_open_whiteouts(struct extract *x, const char *path, struct err *e);
  * borrowed. */
 int extract_finish_later(struct extract *x, const struct tar_entry *en, int fd,
 			 const struct dir_acl acls[DIR_ACLS], struct err *e);
+/* Notes a directory that takes the place of what is below: it is as it was made, and implied by nothing. */
+int extract_made_anew(struct extract *x, int fd, struct err *e);
 
 #endif

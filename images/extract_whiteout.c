@@ -15,13 +15,16 @@
 #include "base/fd.h"
 #include "base/path.h"
 
-static int mark(struct extract *x, int dir_fd, const char *name, struct err *e)
+/* anew: it was made for this, in the place of what is below. */
+static int mark(struct extract *x, int dir_fd, const char *name, bool anew, struct err *e)
 {
 	auto_close int fd =
 		openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(e, "open the directory");
+	if (anew && extract_made_anew(x, fd, e) < 0)
+		return -1;
 	return x->policy.mark_opaque(x->policy.arg, fd, e);
 }
 
@@ -41,7 +44,7 @@ int extract_whiteout(struct extract *x, const char *path, const char *name, stru
 	if (fstatat(at.dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "look at what is there");
 	/* This layer's own file hides the lower one by itself; its own directory has to say so. */
-	return S_ISDIR(st.st_mode) ? mark(x, at.dir_fd, name, e) : 0;
+	return S_ISDIR(st.st_mode) ? mark(x, at.dir_fd, name, false, e) : 0;
 }
 
 int extract_opaque(struct extract *x, const char *path, struct err *e)
@@ -50,7 +53,7 @@ int extract_opaque(struct extract *x, const char *path, struct err *e)
 
 	if (extract_find_place(x, path, &at, e) < 0)
 		return -1;
-	return mark(x, at.dir_fd, ".", e);
+	return mark(x, at.dir_fd, ".", false, e);
 }
 
 static int to_opaque_dir(struct extract *x, const char *path, struct err *e)
@@ -67,7 +70,7 @@ static int to_opaque_dir(struct extract *x, const char *path, struct err *e)
 		return 0;
 	if (unlinkat(dir, name, 0) < 0 || mkdirat(dir, name, 0755) < 0)
 		return err_sys(e, "%s", path);
-	return mark(x, dir, name, e) < 0 ? -1 : 1;
+	return mark(x, dir, name, true, e) < 0 ? -1 : 1;
 }
 
 int extract_open_whiteouts(struct extract *x, const char *path, struct err *e)

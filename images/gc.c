@@ -15,6 +15,7 @@
 #include "images/image.h"
 #include "images/index.h"
 #include "images/layer.h"
+#include "images/parents.h"
 #include "images/store.h"
 
 /* Digests that are needed, sorted before the first question. */
@@ -51,6 +52,7 @@ static int mark_image(const struct store *s, const struct index_entry *en, struc
 		      struct err *e)
 {
 	auto_image struct image im = { 0 };
+	struct digest parents;
 
 	if (image_load(s, en, &im, e) < 0)
 		return err_hint(e, "remove it with rm, then collect");
@@ -60,6 +62,9 @@ static int mark_image(const struct store *s, const struct index_entry *en, struc
 		keep_add(k, &im.manifest.layers[i].digest);
 		keep_add(k, &im.config.diff_ids[i]);
 	}
+	if (parents_name(im.config.diff_ids, im.config.n_diff_ids, &parents, e) < 0)
+		return -1;
+	keep_add(k, &parents);
 	return 0;
 }
 

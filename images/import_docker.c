@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "images/imageconfig.h"
+#include "images/parents.h"
 
 enum { SMALL_JSON = 8 << 20 };
 
@@ -137,7 +138,8 @@ static int import_image(struct import *im, const struct docker_image *d, struct 
 		if (stage_layer(im, d->layers[i], &c.diff_ids[i], &layers[i], e) < 0)
 			return err_wrap(e, "%.200s", d->layers[i]);
 	}
-	if (import_write_manifest(im, &config, layers, n, e) < 0)
+	if (parents_stage(im->work, c.diff_ids, n, e) < 0 ||
+	    import_write_manifest(im, &config, layers, n, e) < 0)
 		return -1;
 	free(im->name);
 	im->name = NULL;

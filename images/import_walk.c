@@ -13,6 +13,7 @@
 #include "images/layers.h"
 #include "images/manifest.h"
 #include "images/media.h"
+#include "images/parents.h"
 #include "images/registry.h"
 
 enum { SMALL_JSON = 8 << 20, MAX_INDEX_DEPTH = 4 };
@@ -177,7 +178,9 @@ static int import_layers(struct import *im, const struct manifest *m, struct err
 			.diff_id = c.diff_ids[i],
 		};
 	}
-	return layers_bring(im, im->registry, im->repo, wanted, m->n_layers, e);
+	if (layers_bring(im, im->registry, im->repo, wanted, m->n_layers, e) < 0)
+		return -1;
+	return parents_stage(im->work, c.diff_ids, c.n_diff_ids, e);
 }
 
 int import_manifest(struct import *im, const struct descriptor *d, struct err *e)

@@ -96,6 +96,7 @@ static int write_layer_json(int dir_fd, const struct blob *blob, enum layer_form
 	jw_uint(w, "whiteouts", r->stats.whiteouts);
 	jw_uint(w, "skipped_devices", r->stats.skipped_devices);
 	jw_uint(w, "dropped_xattrs", r->stats.dropped_xattrs);
+	jw_uint(w, "implied_directories", r->stats.implied);
 	jw_object(w, "confinement"); /* of the child that unpacked it */
 	jw_str(w, "namespaces", "user,mnt,net,ipc,uts,pid,cgroup");
 	jw_bool(w, "seccomp", true);

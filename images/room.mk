@@ -1,12 +1,12 @@
 LIBS += images
 images_SRC := images/digest.c images/store.c images/store_work.c images/workdir.c images/blob.c images/media.c \
 	images/manifest.c images/imageconfig.c images/image.c images/index.c images/inflate.c images/inflate_zlib.c images/inflate_zstd.c images/ring.c images/tar.c images/tar_acl.c images/acl.c \
-	images/xattr.c images/whiteout.c images/extract.c images/extract_make.c images/extract_whiteout.c \
+	images/xattr.c images/whiteout.c images/extract.c images/extract_finish.c images/extract_make.c images/extract_whiteout.c \
 	images/confine.c images/confine_landlock.c images/confine_filter.c images/unpack.c \
 	images/unpack_child.c images/unpack_inflate.c images/unpack_job.c images/layer.c images/erofs.c \
 	images/erofs_finish.c images/erofs_inode.c images/erofs_out.c images/erofs_tree.c images/erofs_xattr.c images/source.c images/source_names.c images/import.c images/import_oci.c \
 	images/import_docker.c images/import_rootfs.c images/gc.c images/inodes.c images/dirlist.c images/treecmp.c images/usage.c images/verify.c \
-	images/verify_layer.c images/created.c images/pack.c images/pack_child.c images/tar_write.c images/upper.c images/commit.c images/subtract.c images/view.c images/user.c images/tier.c \
+	images/verify_layer.c images/parents.c images/parents_look.c images/created.c images/pack.c images/pack_child.c images/tar_write.c images/upper.c images/commit.c images/subtract.c images/view.c images/user.c images/tier.c \
 	images/bundle.c images/bundle_json.c images/recipe.c images/apt_sources.c images/build.c images/build_above.c \
 	images/volume.c images/volume_disk.c images/volume_resize.c
 images_SRC += images/reference.c images/challenge.c images/registry_message.c images/platform.c \
@@ -43,7 +43,7 @@ carrel-registry_SRC := images/registry/main.c images/registry/harden.c images/re
 carrel-registry_LINK := images base
 carrel-registry_LIBS := -lcurl -lcrypto -lseccomp -lyajl
 
-images_UNIT := test_images test_images_parts test_images_bundle test_images_build test_images_tar test_images_acl test_registry
+images_UNIT := test_images test_images_parts test_images_bundle test_images_build test_images_tar test_images_acl test_images_parents test_registry
 images_FUZZ := fuzz_manifest fuzz_index fuzz_imageconfig fuzz_whiteout fuzz_user fuzz_recipe fuzz_tar fuzz_erofs fuzz_acl \
 	fuzz_reference fuzz_challenge fuzz_credentials fuzz_registry
 UNIT += $(images_UNIT)

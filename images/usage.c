@@ -12,6 +12,7 @@
 #include "images/image.h"
 #include "images/index.h"
 #include "images/inodes.h"
+#include "images/parents.h"
 #include "images/store.h"
 
 enum { NAMES_MAX = 1 << 24, DEPTH_MAX = 1024, STAT_BLOCK = 512 };
@@ -136,12 +137,18 @@ typedef void (*part_fn)(void *arg, const struct digest *d, bool layer);
 
 static void each_part(const struct image *im, part_fn fn, void *arg)
 {
+	struct err ignored = ERR_NONE;
+	struct digest parents;
+
 	fn(arg, &im->digest, false);
 	fn(arg, &im->manifest.config.digest, false);
 	for (size_t i = 0; i < im->manifest.n_layers; i++) {
 		fn(arg, &im->manifest.layers[i].digest, false);
 		fn(arg, &im->config.diff_ids[i], true);
 	}
+	if (im->config.n_diff_ids > 1 &&
+	    parents_name(im->config.diff_ids, im->config.n_diff_ids, &parents, &ignored) == 0)
+		fn(arg, &parents, true);
 }
 
 struct walk {

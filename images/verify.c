@@ -13,6 +13,7 @@
 #include "images/dirlist.h"
 #include "images/image.h"
 #include "images/index.h"
+#include "images/parents.h"
 #include "images/store.h"
 #include "images/verify_layer.h"
 
@@ -82,6 +83,8 @@ static int check_layer(struct verify *v, int dir_fd, const char *hex, struct err
 	const char *repair = NULL;
 	int r;
 
+	if (parents_is(v->store, hex)) /* looked at with its image */
+		return 0;
 	memcpy(d.hex, hex, strlen(hex));
 	v->result.layers++;
 	r = verify_layer(v->store, &d, v->options->repair, &why, &failed, e);
@@ -144,11 +147,14 @@ static void check_image(struct verify *v, const struct index_entry *en)
 		report(v, object, why.msg, NULL);
 		return;
 	}
-	if (check_parts(v->store, &im, &why) == 0)
+	if (check_parts(v->store, &im, &why) == 0 &&
+	    (v->result.layers_skipped ||
+	     verify_parents(v->store, &im, v->options->repair, &why, &failed) == 0))
 		return;
 	if (v->options->repair && restore_layers(v, &im, &failed) < 0) {
 		repair = failed.msg;
-	} else if (v->options->repair && check_parts(v->store, &im, &failed) == 0) {
+	} else if (v->options->repair && !failed.code &&
+		   check_parts(v->store, &im, &failed) == 0) {
 		v->result.repaired++;
 		repair = "unpacked again";
 	}

@@ -10,7 +10,9 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "images/blob.h"
+#include "images/image.h"
 #include "images/layer.h"
+#include "images/parents.h"
 #include "images/store.h"
 #include "images/treecmp.h"
 
@@ -163,4 +165,60 @@ int verify_restore_layer(const struct store *s, const struct digest *blob,
 	    unpack_again(&w, &from, LAYER_DEFAULT, diff_id, e) < 0)
 		return -1;
 	return store_commit(&w, e);
+}
+
+/* Both have one, and they are the same; or neither has. */
+static int compare_parents(int ours, int theirs, struct err *why)
+{
+	struct err e = ERR_NONE;
+	int r;
+
+	if (ours < 0 && theirs < 0)
+		return 0;
+	if (ours < 0 || theirs < 0)
+		return err_set(why, EIO, "the parents of an upper layer: %s",
+			       ours < 0 ? "there are some, and none are wanted"
+					: "they are missing");
+	r = treecmp(ours, theirs, why, &e);
+	if (r < 0)
+		*why = e;
+	return r == TREECMP_SAME ? 0 : err_wrap(why, "the parents of an upper layer");
+}
+
+static int put_parents(struct store_work *w, const struct digest *name, int ours, int theirs,
+		       struct err *e)
+{
+	if (ours < 0) /* gc would not take it: its name is the image's */
+		return fd_remove_tree(w->store->layers_fd, name->hex, e);
+	return theirs < 0 ? store_commit(w, e) : store_replace_layer(w, name, theirs, e);
+}
+
+int verify_parents(const struct store *s, const struct image *im, bool repair, struct err *why,
+		   struct err *failed)
+{
+	const struct digest *ids = im->config.diff_ids;
+	const size_t n = im->config.n_diff_ids;
+	auto_store_work struct store_work w = STORE_WORK_NONE;
+	auto_close int ours = -1, theirs = -1;
+	enum layer_format format;
+	struct err none = ERR_NONE;
+	struct digest name;
+	int r;
+
+	if (n < 2)
+		return 0;
+	if (store_work_begin(s, &w, why) < 0)
+		return -1;
+	r = parents_stage_anew(&w, ids, n, &name, why);
+	if (r < 0)
+		return -1;
+	theirs = parents_open(s, ids, n, &name, &none);
+	ours = r == 1 ? layer_open(w.layers_fd, name.hex, &format, why) : -1;
+	if (r == 1 && ours < 0)
+		return -1;
+	if (compare_parents(ours, theirs, why) == 0)
+		return 0;
+	if (repair)
+		(void) put_parents(&w, &name, ours, theirs, failed);
+	return -1;
 }

@@ -20,7 +20,8 @@ static const struct {
 	{ "trusted.overlay.", REFUSE, false },
 	{ "user.overlay.", REFUSE, false },
 	{ "user.", XATTR_KEEP, false },
-	{ "security.capability", XATTR_KEEP, false }, /* sandboxes run without new privileges anyway */
+	{ "security.capability", XATTR_KEEP,
+	  false }, /* sandboxes run without new privileges anyway */
 	{ ACL_ACCESS, XATTR_KEEP,
 	  true }, /* checked by tar_acl.c on the way in, by upper.c on the way out */
 	{ ACL_DEFAULT, XATTR_KEEP, true },

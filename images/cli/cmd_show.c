@@ -12,6 +12,7 @@
 #include "images/image.h"
 #include "images/index.h"
 #include "images/layer.h"
+#include "images/parents.h"
 #include "images/store.h"
 
 enum { OUTPUT_MAX = 16 << 20 };
@@ -165,6 +166,21 @@ static void show_place(struct json_writer *w, const struct store *s, const struc
 	jw_int(w, "entries", json_int_or(json_root(doc), "entries", 0));
 }
 
+/* One more for whoever mounts the layers, above them. */
+static void show_parents(struct json_writer *w, const struct store *s, const struct image *im)
+{
+	struct err none = ERR_NONE;
+	struct digest name;
+	auto_close int fd =
+		parents_open(s, im->config.diff_ids, im->config.n_diff_ids, &name, &none);
+
+	if (fd < 0)
+		return;
+	auto_free char *root =
+		xasprintf("%s/layers/%s/%s", s->path, name.hex, layer_place(LAYER_DIR));
+	jw_str(w, "parents", root);
+}
+
 static int inspect(const struct store *s, const struct image *im, struct buf *out,
 		   struct err *e)
 {
@@ -192,6 +208,7 @@ static int inspect(const struct store *s, const struct image *im, struct buf *ou
 		jw_close(w);
 	}
 	jw_close(w);
+	show_parents(w, s, im);
 	jw_node(w, "manifest", json_root(im->manifest.doc));
 	jw_node(w, "configuration", json_root(im->config.doc));
 	jw_close(w);

@@ -229,3 +229,19 @@ PY
 	grep -q stolen "$(readlink "$(only_layer)/etc/passwd")"
 	fails_with "user stolen: not in the image's /etc/passwd" img bundle x b --seccomp seccomp.json
 }
+
+@test "parents through a link of the layer below: the link hides, nobody's mode or time changes" {
+	chmod 711 victim
+	before=$(stat -c '%a %u %Y %Z' victim)
+	mk << PY
+low = layer([s('out', '$WORK/victim'), s('up', '../../../../../../../../$WORK'), d('real', mode=0o700, mtime=5)])
+high = layer([f('out/new', ''), f('up/victim/new', ''), f('real/new', '')])
+oci('l', [low, high], name='x')
+PY
+	for IMG_FORMAT in $IMG_FORMATS; do
+		STORE=$WORK/store.$IMG_FORMAT img import l > /dev/null
+		p=$(STORE=$WORK/store.$IMG_FORMAT img inspect x | jq -r .parents)
+		[ "$(cd "$p" && find . -printf '%p %m,')" = '. 755,./real 700,' ] # the control: what is a directory is taken
+	done
+	[ "$(stat -c '%a %u %Y %Z' victim)" = "$before" ]
+}

@@ -22,7 +22,8 @@ mounted() {
 			lower=$WORK/e.$n:$lower
 		fi
 	done
-	mount -t overlay overlay -o "ro,lowerdir=$lower$WORK/empty" m.$1
+	layer=$(STORE=$WORK/store.$1 img inspect x | jq -r '.parents // empty')
+	mount -t overlay overlay -o "ro,lowerdir=${layer:+$layer:}$lower$WORK/empty" m.$1
 }
 
 # same [TREECMP-OPTION...]: the OCI layout l, whose image is called x.
@@ -43,8 +44,8 @@ PY
 	for layer in "$WORK"/store.erofs/layers/*/layer.erofs; do
 		fsck.erofs "$layer" > fsck.log 2>&1 || { cat fsck.log && return 1; }
 	done
-	export -f mounted
-	export WORK
+	export -f mounted img
+	export WORK IMAGE
 	cmp="$IMAGES_DIR/treecmp.py"
 	# What umoci makes, and its root's time, which it leaves as it comes.
 	unshare -m bash -ec "mounted dir && python3 '$cmp' m.dir u/rootfs --no-root-time $*"
@@ -184,6 +185,58 @@ three = layer([d('w', mtime=20), f('w/new', '7'), d('o', mtime=21), f('o/third',
 oci('l', [(one, 'gzip'), (two, 'gzip'), three], name='x')
 PY
 	same
+}
+
+@test "parents that an upper layer does not describe are the lower layer's" {
+	mk << 'PY'
+rich = acl(('owner', 7), ('user', 4, 1000), ('group_owner', 0), ('mask', 5), ('other', 1))
+one = layer([d('a', mode=0o700, uid=5, gid=6, mtime=11), d('a/b', mode=0o1777, mtime=12.5, xattrs={'user.k': 'v'}), d('a/b/c', mtime=13), f('a/b/c/low', '1'),
+    d('o', mode=0o711, mtime=14), d('o/p', mode=0o750, mtime=15), f('o/p/low', ''), d('w', mode=0o700, mtime=16), f('w/x', ''), d('acl', mode=0o751, mtime=17, xattrs={'system.posix_acl_access': rich}),
+    d('plain', mtime=18), d('again', mode=0o700, mtime=19), d('hidden', mode=0o700, mtime=20), d('hidden/in', mode=0o700, mtime=21), d('opq', mode=0o710, mtime=22), f('opq/low', '')])
+two = layer([f('a/b/c/up', '2'), f('o/p/up', ''), f('acl/up', ''), f('plain/up', ''), f('again/up', ''), f('.wh.w'), f('.wh.hidden'), f('opq/.wh..wh..opq'), f('opq/up', '')])
+three = layer([d('a/b/d', mtime=29), f('a/b/d/up', '3'), d('again', mode=0o711, mtime=30), f('a/.wh.none'), d('w', mtime=31), f('w/y', ''), d('hidden', mtime=32), d('hidden/in', mtime=33), f('hidden/in/y', '')])
+four = layer([f('again/more', ''), f('a/b/c/.wh.low'), d('a/b/d', mtime=40)])
+oci('l', [(one, 'gzip'), (two, 'gzip'), three, four], name='x')
+PY
+	same
+	# One layer for the image, of few directories; the layers themselves do not know of it.
+	for format in dir erofs; do
+		STORE=$WORK/store.$format
+		p=$(img inspect x | jq -r .parents)
+		[ "$(cd "$p" && find . -type d | sort | tr '\n' ' ')" = '. ./a ./a/b ./a/b/c ./acl ./again ./o ./o/p ./opq ./plain ' ]
+		[ -z "$(find "$p" ! -type d)" ]
+		img verify
+		img bundle x b.$format --seccomp "$IMAGES_DIR/../../config/seccomp.json"
+		jq -r '.. | strings' b.$format/rootfs.json | grep -qxF "$p"
+	done
+	# Damaged, and lost: verify sees it, repairs it.
+	chmod 777 "$p/a/b"
+	fails_with 'the parents of an upper layer' img verify
+	run img verify --repair
+	[ "$(stat -c %a "$p/a/b")" = 1777 ]
+	img verify
+	mv "${p%/root}" lost
+	fails_with 'the parents of an upper layer: they are missing' img verify
+	run img verify --repair
+	img verify
+	[ "$(stat -c %a "$p/a/b")" = 1777 ]
+	# It goes with the image, and not before.
+	img gc
+	[ -d "$p" ]
+	[ "$(img du --format json | jq '.. | .unused? // empty')" = 0 ]
+	img rm x
+	img gc
+	[ -z "$(ls "$STORE/layers")" ]
+}
+
+@test "parents: none is made where the layers agree, or nothing is below" {
+	mk << 'PY'
+oci('l', [layer([d('a', mtime=0, mode=0o755), f('top/x', '')]), layer([f('new/deep/x', ''), d('a', mode=0o700), f('a/x', '')])], name='x')
+PY
+	img import --name x l
+	[ "$(img inspect x | jq -r .parents)" = null ]
+	[ "$(ls "$STORE/layers" | wc -l)" = 2 ]
+	img verify
 }
 
 @test "verify and inspect of an EROFS layer" {
