@@ -58,6 +58,7 @@ static int resolve_parent(struct extract *x, const char *path, struct place *out
 		*e = first;
 		return -1;
 	}
+	x->implied = true; /* what lies between */
 	return path_parent_in(x->root_fd, path, true, out->name, e);
 }
 

@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (acl_encode(&a, again) != n)
 		abort();
 	for (size_t i = 0; i < n; i++) { /* the id of an entry that has none is -1 then */
-		if (again[i] != data[i] && (i < 8 || (i & 7) < 4 || again[i] != 0xff))
+		if (again[i] != data[i] && (i < 4 || ((i - 4) & 7) < 4 || again[i] != 0xff))
 			abort();
 	}
 	if (acl_mode(&a, 07000) > 07777 || (acl_is_mode(&a) && a.n != 3))
