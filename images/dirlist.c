@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/xattr.h>
@@ -36,7 +37,7 @@ static int add(struct dirlist *l, size_t *cap, const char *name, size_t limit, s
 	return 0;
 }
 
-int dirlist_read(int dir_fd, size_t limit, struct dirlist *out, struct err *e)
+static int read_names(int dir_fd, size_t limit, bool dirs, struct dirlist *out, struct err *e)
 {
 	auto_close int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -50,7 +51,8 @@ int dirlist_read(int dir_fd, size_t limit, struct dirlist *out, struct err *e)
 	(void) take_fd(&fd);
 	errno = 0;
 	while (r == 0 && (ent = readdir(d))) {
-		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
+		if ((!dirs || ent->d_type == DT_DIR || ent->d_type == DT_UNKNOWN) &&
+		    strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
 			r = add(&l, &cap, ent->d_name, limit, e);
 		errno = 0;
 	}
@@ -65,6 +67,16 @@ int dirlist_read(int dir_fd, size_t limit, struct dirlist *out, struct err *e)
 		qsort(l.v, l.n, sizeof(*l.v), compare);
 	*out = l;
 	return 0;
+}
+
+int dirlist_read(int dir_fd, size_t limit, struct dirlist *out, struct err *e)
+{
+	return read_names(dir_fd, limit, false, out, e);
+}
+
+int dirlist_read_dirs(int dir_fd, size_t limit, struct dirlist *out, struct err *e)
+{
+	return read_names(dir_fd, limit, true, out, e);
 }
 
 void dirlist_fini(struct dirlist *l)

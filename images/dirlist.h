@@ -19,6 +19,8 @@ struct dirlist {
 
 /* More than `limit` names are an error (E2BIG). dir_fd is borrowed; its position does not matter. */
 int dirlist_read(int dir_fd, size_t limit, struct dirlist *out, struct err *e);
+/* Only those that may be directories: where the file system tells types, just the directories. */
+int dirlist_read_dirs(int dir_fd, size_t limit, struct dirlist *out, struct err *e);
 void dirlist_fini(struct dirlist *l);
 
 /* A directory's entry opened without following anything; also what is no directory is an error. */

@@ -212,7 +212,7 @@ static int finish_walk(struct lasts *x, int fd, unsigned depth, struct err *e)
 
 	if (depth > WALK_DEPTH)
 		return err_set(e, ELOOP, "more than %d directories deep", WALK_DEPTH);
-	if (dirlist_read(fd, SIZE_MAX, &l, e) < 0)
+	if (dirlist_read_dirs(fd, SIZE_MAX, &l, e) < 0)
 		return -1;
 	for (size_t i = 0; i < l.n; i++) {
 		auto_close int below =

@@ -69,7 +69,7 @@ static int walk(struct stack *s, int fd, char path[PATH_MAX], unsigned depth, st
 
 	if (depth > DEPTH_MAX)
 		return err_set(e, ELOOP, "more than %d directories deep", DEPTH_MAX);
-	if (dirlist_read(fd, NAMES_MAX, &l, e) < 0)
+	if (dirlist_read_dirs(fd, NAMES_MAX, &l, e) < 0)
 		return -1;
 	for (size_t i = 0; i < l.n; i++) {
 		auto_close int below =

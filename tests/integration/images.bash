@@ -11,7 +11,7 @@
 load "${BASH_SOURCE[0]%/*}/assert.bash"
 
 IMAGES_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-CARREL_BIN=${CARREL_BIN:-$IMAGES_DIR/../../build/bin}
+CARREL_BIN=${CARREL_BIN:-$(cd "$IMAGES_DIR/../.." && pwd)/build/bin}
 IMAGE=$CARREL_BIN/carrel-image
 
 images_setup() {

@@ -25,7 +25,7 @@ crash() {
 	mkdir -p "$upper/sub"
 	echo x > "$upper/sub/file"
 	mknod "$upper/gone" c 0 0
-	run timeout 3000 python3 "$BATS_TEST_DIRNAME/../crash/store_crash.py" "$@"
+	run timeout $((600 + rounds * 30)) python3 "$BATS_TEST_DIRNAME/../crash/store_crash.py" "$@"
 	ok
 }
 
