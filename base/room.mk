@@ -1,5 +1,5 @@
 LIBS += base
-base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/log.c base/netmode.c \
+base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/stack.c base/log.c base/netmode.c \
 	base/json.c base/json_tree.c base/json_build.c base/json_decode.c base/json_write.c base/yaml.c \
 	base/opt.c base/opt_render.c \
 	base/helper.c base/fsmount.c base/erofs.c base/loopdev.c base/prjquota.c base/volume.c base/volume_mount.c base/workspace.c base/fd.c base/fd_tree.c base/path.c base/path_walk.c base/child.c base/child_spawn.c base/child_run.c base/loop.c base/sock.c
@@ -23,7 +23,7 @@ UNIT += $(base_UNIT)
 $(foreach t,$(base_UNIT),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -lyaml))
 
 base_SYS_UNIT := test_base_path test_base_path_make test_base_fd test_base_child test_base_child_spawn test_base_child_run \
-	test_base_loop test_base_sock
+	test_base_loop test_base_stack test_base_sock
 UNIT += $(base_SYS_UNIT)
 $(foreach t,$(base_SYS_UNIT),$(eval $(t)_LINK := base))
 

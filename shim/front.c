@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/loop.h"
+#include "base/stack.h"
 #include "base/util.h"
 #include "shim/isolate.h"
 #include "shim/orders.h"
@@ -51,6 +52,7 @@ static int serve(const struct front_spec *spec, struct loop *loop, struct err *e
 	start.fds[0] = fds[0];
 	start.fds[1] = fds[1];
 	r = table_init(t, &start, e);
+	stack_give_back();
 	if (r == 0)
 		r = loop_run(loop, e);
 	table_fini(t);

@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/stack.h"
 #include "base/util.h"
 #include "shim/exitinfo.h"
 #include "shim/freezer.h"
@@ -249,6 +250,7 @@ static int watch(struct janitor *j, struct err *e)
 {
 	uint64_t kill_deadline = 0;
 
+	stack_give_back();
 	for (;;) {
 		struct pollfd p[4 + PROCS_MAX] = {
 			{ .fd = j->init.pidfd, .events = POLLIN },

@@ -44,16 +44,31 @@ struct pen cell_pen(const struct cell *c)
 
 enum { SGR_BYTES = 192 }; /* all attributes and three colours in full are 110 */
 
-__attribute__((format(printf, 3, 4))) static void add(char *to, size_t *n, const char *fmt, ...)
+static void add_text(char *to, size_t *n, const char *text)
 {
-	va_list ap;
-	int k;
+	while (*text && *n < SGR_BYTES)
+		to[(*n)++] = *text++;
+}
 
-	va_start(ap, fmt);
-	k = vsnprintf(to + *n, SGR_BYTES - *n, fmt, ap);
-	va_end(ap);
-	if (k > 0)
-		*n = MIN(*n + (size_t) k, (size_t) SGR_BYTES - 1);
+/* What stands before a number, and the number: every line of a log has some of these, and printf is slow. */
+static void add(char *to, size_t *n, const char *before, uint32_t number)
+{
+	char digits[12];
+	size_t at = sizeof(digits);
+
+	add_text(to, n, before);
+	digits[--at] = '\0';
+	do
+		digits[--at] = (char) ('0' + number % 10);
+	while ((number /= 10) > 0);
+	add_text(to, n, digits + at);
+}
+
+static void add_rgb(char *to, size_t *n, const char *between, uint32_t v)
+{
+	add(to, n, between, v >> 16);
+	add(to, n, between, v >> 8 & 255);
+	add(to, n, between, v & 255);
 }
 
 static void add_colour(char *to, size_t *n, uint32_t colour, unsigned base)
@@ -63,13 +78,16 @@ static void add_colour(char *to, size_t *n, uint32_t colour, unsigned base)
 	switch (colour & COLOUR_KIND) {
 	case COLOUR_16:
 		v &= 15;
-		add(to, n, ";%u", base - 8 + (v & 7) + (v > 7 ? 60 : 0));
+		add(to, n, ";", base - 8 + (v & 7) + (v > 7 ? 60 : 0));
 		break;
 	case COLOUR_256:
-		add(to, n, ";%u;5;%u", base, v & 255);
+		add(to, n, ";", base);
+		add(to, n, ";5;", v & 255);
 		break;
 	case COLOUR_RGB:
-		add(to, n, ";%u;2;%u;%u;%u", base, v >> 16, v >> 8 & 255, v & 255);
+		add(to, n, ";", base);
+		add_text(to, n, ";2");
+		add_rgb(to, n, ";", v);
 		break;
 	}
 }
@@ -80,13 +98,14 @@ static void add_underline(char *to, size_t *n, const struct pen *pen)
 	uint32_t v = pen->ul & COLOUR_VALUE;
 
 	if (pen->fg & FG_UNDERLINE && style > 1)
-		add(to, n, ";4:%u", style);
+		add(to, n, ";4:", style);
 	else if (pen->fg & FG_UNDERLINE && style == 1)
-		add(to, n, ";4");
-	if ((pen->ul & COLOUR_KIND) == COLOUR_RGB)
-		add(to, n, ";58:2::%u:%u:%u", v >> 16, v >> 8 & 255, v & 255);
-	else if ((pen->ul & COLOUR_KIND) == COLOUR_256)
-		add(to, n, ";58:5:%u", v & 255);
+		add_text(to, n, ";4");
+	if ((pen->ul & COLOUR_KIND) == COLOUR_RGB) {
+		add_text(to, n, ";58:2:");
+		add_rgb(to, n, ":", v);
+	} else if ((pen->ul & COLOUR_KIND) == COLOUR_256)
+		add(to, n, ";58:5:", v & 255);
 }
 
 /* The whole pen, whatever it was before. */
@@ -103,14 +122,14 @@ static void put_sgr(struct out *o, const struct pen *pen)
 	char text[SGR_BYTES];
 	size_t n = 0;
 
-	add(text, &n, "\033[");
+	add_text(text, &n, "\033[");
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (pen->fg & flags[i].fg || pen->bg & flags[i].bg)
-			add(text, &n, "%s", flags[i].text);
+			add_text(text, &n, flags[i].text);
 	add_underline(text, &n, pen);
 	add_colour(text, &n, pen->fg, 38);
 	add_colour(text, &n, pen->bg, 48);
-	add(text, &n, "m");
+	add_text(text, &n, "m");
 	out_put(o, text, n);
 	if (pen->bg & BG_PROTECTED)
 		out_text(o, "\033[1\"q");

@@ -134,9 +134,10 @@ void screen_sgr(struct screen *s, const struct vt_params *p)
 			i += extended_colour(pen, p, i);
 		else if (v == 39 || v == 49)
 			set_colour(v == 39 ? &pen->fg : &pen->bg, 0);
-		else if (v == 59) /* no colour of its own; xterm.js makes it white */
+		else if (v == 59) { /* no colour of its own; xterm.js makes it white */
 			set_colour(&pen->ul, COLOUR_ANY);
-		else if (!set_short_colour(pen, v))
+			pen_extended(pen);
+		} else if (!set_short_colour(pen, v))
 			set_attribute(pen, v);
 	}
 }

@@ -75,7 +75,7 @@ class Daemon:
         self.work = work
         os.makedirs(work + "/web")
         with open(TOP + "/config/tiers.yaml") as f:
-            tiers = re.sub(r"creations_per_hour: \d+", "creations_per_hour: 1000000", re.sub(r"sandboxes: \d+", "sandboxes: 1000", f.read()))
+            tiers = re.sub(r"creations_per_hour: \d+", "creations_per_hour: 1000000", re.sub(r"sandboxes: \d+", "sandboxes: 100000", f.read()))
         with open(work + "/tiers.yaml", "w") as f:
             f.write(tiers)
         options = ["--state-dir", work + "/state", "--run-dir", work + "/run", "--store", store, "--tiers", work + "/tiers.yaml",
@@ -145,7 +145,7 @@ class Daemon:
 
     def close(self):
         self.p.terminate()
-        self.p.wait(60)
+        self.p.wait(600)
 
 
 # ---- bundles for the peers ----

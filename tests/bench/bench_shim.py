@@ -8,7 +8,8 @@ flood   a log of coloured lines, `seq`, `yes` and raw bytes, read as fast as the
 echo    a key to its echo: idle; under a flood that the client reads at full speed, and at 10 MB/s; Ctrl-C of such a flood until the
         prompt is back.
 stall   memory of the server while the client does not read a flood for 10 s, and whether the session goes on afterwards.
-many    memory of the server a session, with 1, 50 and 200 of them idle; CPU of all of them while they idle.
+many    memory of the server a session, with 1, 50 and 200 of them idle; CPU of all of them while they idle; memory a session once each
+        has shown 400 KB, which is more than the history of ours.
 
 The program's shell is busybox for all; ours runs in its sandbox, the peers' on the host. ttyd is looked for in PATH; --node names a
 directory with server.js and its node_modules. Prints Markdown. Needs root.
@@ -248,7 +249,8 @@ def measure_stall(a, servers):
 
 def measure_many(a, servers):
     counts = [int(n) for n in a.sessions.split(",")]
-    show("Idle sessions: PSS of the server in KiB a session (of its own processes, not the shells'); CPU ms of all of them in %d s.\n" % a.idle)
+    show("Idle sessions: PSS of the server in KiB a session (of its own processes, not the shells'); CPU ms of all of them in %d s; PSS a "
+         "session when each has shown 400 KB.\n" % a.idle)
     show("| server | " + " | ".join("%d" % n for n in counts) + " |")
     show("|---|" + "---|" * len(counts))
     for server in servers:
@@ -260,7 +262,11 @@ def measure_many(a, servers):
                     settle(streams[-1])
                 cpu = server.serving.cpu()
                 time.sleep(a.idle)
-                cells.append("%.0f; %.1f" % (server.pss() / n, 1000 * (server.serving.cpu() - cpu)))
+                empty = server.pss(), 1000 * (server.serving.cpu() - cpu)
+                for s in streams:
+                    s.type("head -c 400000 %s/log\n" % server.place)
+                    settle(s)
+                cells.append("%.0f; %.1f; %.0f" % (empty[0] / n, empty[1], server.pss() / n))
         finally:
             for s in streams:
                 s.close()

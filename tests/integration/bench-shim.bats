@@ -12,6 +12,6 @@ load assert.bash
 	[ "$(grep -cE '^\| carrel \|( [0-9.]+; [0-9.]+; [0-9.]+ \|){4}$' <<< "$output")" = 1 ]
 	[ "$(grep -cE '^\| carrel \|( [0-9.]+, [0-9.]+ \|){5}$' <<< "$output")" = 1 ]
 	[ "$(grep -cE '^\| carrel \|( [0-9]+ \|){3} yes \|$' <<< "$output")" = 1 ]
-	[ "$(grep -cE '^\| carrel \|( [0-9]+; [0-9.]+ \|){2}$' <<< "$output")" = 1 ]
+	[ "$(grep -cE '^\| carrel \|( [0-9]+; [0-9.]+; [0-9]+ \|){2}$' <<< "$output")" = 1 ]
 	[[ $output != *nan* ]]
 }

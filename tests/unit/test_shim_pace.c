@@ -1,4 +1,4 @@
-/* When output is read: a stream of small pieces once a millisecond, never while somebody may wait for an answer. */
+/* When output is read: a stream of small pieces every few milliseconds, never while somebody may wait for an answer. */
 #include "tests/unit/scratch.h"
 
 #include "base/loop.h"
@@ -50,6 +50,26 @@ static void test_a_stream_rests(void **state)
 	pace_stop(&p);
 }
 
+static unsigned rest_after(uint64_t n, uint64_t now_ms)
+{
+	pace_read(&p, loop, true, n, now_ms, over, NULL);
+	assert_true(pace_rests(&p));
+	return p.rest_ms;
+}
+
+/* The less comes the longer it rests, so long as the kernel has room for what comes meanwhile. */
+static void test_length_of_a_rest(void **state)
+{
+	assert_true(turns(1000, 5, 1, true));
+	assert_int_equal(p.rest_ms, 1);
+	assert_true(turns(1005, 20, 1, true));
+	assert_int_equal(rest_after(10, 1025), 5);
+	assert_int_equal(rest_after(8000, 1026), 5);
+	assert_int_equal(rest_after(20000, 1027), 1);
+	assert_int_equal(rest_after(100, 1028), 2);
+	pace_stop(&p);
+}
+
 static void test_no_rest(void **state)
 {
 	assert_false(turns(1000, 50, 20, true));
@@ -73,6 +93,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_stream_rests, start, stop),
+		cmocka_unit_test_setup_teardown(test_length_of_a_rest, start, stop),
 		cmocka_unit_test_setup_teardown(test_no_rest, start, stop),
 		cmocka_unit_test_setup_teardown(test_who_types_waits_for_nothing, start, stop),
 	};

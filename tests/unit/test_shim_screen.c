@@ -76,6 +76,9 @@ static const struct {
 	{ "\033[2;2r\033[1;2r", "\r\n\033[1;1H" },
 	{ "\033[3g\033[3G\033H", "\r\n\033[3g\033[3G\033H\033[1;3H" },
 	{ "\033[2;4H\033[31m\0337\033[m\033[H", "\r\n\033[2;4H\033[;31m\0337\033[m\033[1;1H" },
+	/* A cursor brings an underline back without its style; what says the pen anew shows it plain. */
+	{ "\033[4:3m\0337\033[m\0338\033[59mx",
+	  "\033[;4mx\033[m\r\n\033[1;1H\033[;4m\0337\033[m\033[1;1H\033[;4;58:2::255:255:255mx" },
 	/* Both screens. */
 	{ "main\033[?1049halt",
 	  "main\r\n\033[1;5H\0337\033[?47h\033[H\033[4Calt\r\n\033[1;7Ht" },
