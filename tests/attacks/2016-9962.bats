@@ -26,7 +26,7 @@ spy() {
 	local i
 	spy 8
 	for i in $(seq 150); do rt exec "$ID" true || break; done
-	wait_for 'grep -q "^spy" "$WORK/spy"' 20
+	wait_for 'grep -q "^spy" "$WORK/spy"' 60
 	[ "$i" -gt 5 ]
 	cat "$WORK/spy"
 	! grep -q '^spied' "$WORK/spy"
@@ -37,7 +37,7 @@ spy() {
 	userns
 	spy 8
 	for i in $(seq 150); do rt exec "$ID" true || break; done
-	wait_for 'grep -q "^spy" "$WORK/spy"' 20
+	wait_for 'grep -q "^spy" "$WORK/spy"' 60
 	[ "$i" -gt 5 ]
 	cat "$WORK/spy"
 	! grep -q '^spied' "$WORK/spy"

@@ -33,7 +33,7 @@ lurk() {
 		rt exec "$ID" /bin/script > /dev/null 2>&1 || :
 		rt exec "$ID" sh -c 'sleep 0.1' > /dev/null 2>&1 || :
 	done
-	wait_for '[ "$(status_of)" = stopped ]' 15
+	wait_for '[ "$(status_of)" = stopped ]' 60
 	cat "$WORK/lurker"
 	! grep -q "wrote .*$WORK" "$WORK/lurker" || return 1
 	! grep -q "wrote .*carrel-runtime" "$WORK/lurker" || return 1
@@ -55,9 +55,9 @@ lurk() {
 	before=$(sha256sum < "$WORK/bin/careless")
 	# So that the attacker's own file is another one.
 	printf x >> "$ROOTFS/bin/hijack"
-	lurk 8
+	lurk 20
 	for i in 1 2 3; do timeout 20 "$WORK/bin/careless" enter "$(rt state "$ID" | jq .pid)" || break; done
-	wait_for 'grep -q ^wrote "$WORK/lurker"' 10
+	wait_for 'grep -q ^wrote "$WORK/lurker"' 60
 	[ "$(sha256sum < "$WORK/bin/careless")" != "$before" ]
 	[ "$(head -n 1 "$WORK/bin/careless")" = '#!/bin/false overwritten' ]
 }

@@ -56,5 +56,5 @@ ATTACK='mkdir -p /tmp/m; unshare -U -C true 2> /dev/null && echo "new namespaces
 	says mounted
 	says 'agent set'
 	# The hierarchy goes when the kernel has taken its last mount apart.
-	wait_for '! grep -q carrel-attack /proc/self/cgroup' 20
+	wait_for '! grep -q carrel-attack /proc/self/cgroup' 60
 }

@@ -51,22 +51,22 @@ as() { # USER
 @test "files that never end, or wait for ever" {
 	start_sleeper
 	truncate -s 1G "$ROOTFS/etc/group"
-	RT_TIMEOUT=10 as web
+	RT_TIMEOUT=40 as web
 	[ "$status" = 255 ]
 	rm "$ROOTFS/etc/group"
 	mkfifo "$ROOTFS/etc/group"
-	RT_TIMEOUT=10 as web
+	RT_TIMEOUT=40 as web
 	[ "$status" = 255 ]
 	says 'not a regular file'
 	rm "$ROOTFS/etc/passwd"
 	mkfifo "$ROOTFS/etc/passwd"
-	RT_TIMEOUT=10 as web
+	RT_TIMEOUT=40 as web
 	[ "$status" = 255 ]
 	says 'not a regular file'
-	RT_TIMEOUT=10 as 1000
+	RT_TIMEOUT=40 as 1000
 	ok
 	fact uid '1000 1000 1000'
 	ln -sf /dev/zero "$ROOTFS/etc/passwd"
-	RT_TIMEOUT=10 as web
+	RT_TIMEOUT=40 as web
 	[ "$status" = 255 ]
 }

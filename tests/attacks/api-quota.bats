@@ -40,7 +40,7 @@ teardown() { sessiond_teardown; }
 	api "$key" POST /v1/sandboxes
 	expect 429 "creations an hour"
 	retry=$(header retry-after)
-	[ "$retry" -gt 3500 ] && [ "$retry" -le 3600 ]
+	[ "$retry" -gt 3000 ] && [ "$retry" -le 3600 ]
 	# Forgetting the ended rows does not either.
 	api "$key" DELETE "/v1/sandboxes/$box"
 	api "$key" POST /v1/sandboxes

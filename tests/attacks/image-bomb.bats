@@ -108,16 +108,15 @@ PY
 # The unpacking child is stopped: its parent has to end it.
 too_slow() { # FORMAT PATH-OF-WHAT-SHOWS-THAT-IT-WORKS
 	local pid job child code=0
-	"$IMAGE" --store "$STORE" import --format "$1" --max-time 1s --as rootfs slow.tar > out 2>&1 &
-	pid=$!
-	wait_for "[ -s '$STORE'/tmp/*/layers/partial.1/$2 ]"
-	job=$(cat "/proc/$pid/task/$pid/children")
-	child=$(cat "/proc/${job% }/task/${job% }/children")
-	kill -STOP $child
+	stopped() {
+		job=$(cat "/proc/$pid/task/$pid/children") && child=$(cat "/proc/${job% }/task/${job% }/children") && kill -STOP ${child:?}
+	}
+	caught '[ -s "$STORE"/tmp/*/layers/partial.1/'"$2 ]" stopped "$IMAGE" --store "$STORE" import --format "$1" --max-time 1s --as rootfs slow.tar
 	wait $pid || code=$?
 	[ "$code" = 1 ]
 	grep -q 'it takes longer than the 1 seconds' out
-	[ ! -e "/proc/${child% }" ] && [ -z "$(ls -A "$STORE/tmp")" ] && [ -z "$(ls -A "$STORE/layers")" ]
+	wait_for "gone ${child% }"
+	[ -z "$(ls -A "$STORE/tmp")" ] && [ -z "$(ls -A "$STORE/layers")" ]
 }
 
 @test "time: an import that takes longer than it may" {

@@ -119,12 +119,8 @@ status_of() { awk -v k="$2:" '$1 == k {print $2}' "/proc/$1/status"; }
 @test "the child that reads it is sealed" {
 	head -c 60000000 /dev/urandom > upper/big
 	mkdir upper/mark
-	"$IMAGE" --store "$STORE" commit --upper upper --base base x > out 2>&1 &
-	pid=$!
-	wait_for "[ -s '$STORE'/tmp/*/layer.packed ]"
-	kill -STOP "$pid"
-	c=$(cat "/proc/$pid/task/$pid/children")
-	c=${c% }
+	held() { kill -STOP "$pid" && c=$(cat "/proc/$pid/task/$pid/children") && c=${c% } && [ -n "$c" ]; }
+	caught '[ -s "$STORE"/tmp/*/layer.packed ]' held "$IMAGE" --store "$STORE" commit --upper upper --base base x
 	# One right: to read whatever the owner and the mode.
 	for set in CapEff CapPrm; do [ "$(status_of "$c" $set)" = 0000000000000004 ]; done
 	[ "$(status_of "$c" Seccomp)" = 2 ] && [ "$(status_of "$c" NoNewPrivs)" = 1 ]

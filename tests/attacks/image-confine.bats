@@ -18,11 +18,9 @@ import random
 write('r.tar.gz', pack(layer([f(f'd{i % 50}/f{i}', random.randbytes(3000)) for i in range(8000)], tarfile.USTAR_FORMAT), 'gzip'))
 PY
 	img ls > /dev/null
-	"$IMAGE" --store "$STORE" import --as rootfs r.tar.gz > out 2>&1 &
-	pid=$!
-	wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
 	# The job first: it moves the bytes.
-	kill -STOP $(cat "/proc/$pid/task/$pid/children") $pid
+	held() { kill -STOP $(cat "/proc/$pid/task/$pid/children") $pid && [ "$(children $pid | wc -w)" = 2 ]; }
+	caught '[ -d "$STORE"/tmp/*/layers/partial.1/root/d1 ]' held "$IMAGE" --store "$STORE" import --as rootfs r.tar.gz
 	tree= inflate=
 	for c in $(children $pid); do
 		[ "$(status_of "$c" CapEff)" = 0000000000000000 ] && inflate=$c || tree=$c
@@ -59,10 +57,8 @@ PY
 write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 3000) for i in range(8000)], tarfile.USTAR_FORMAT))
 PY
 	img ls > /dev/null
-	"$IMAGE" --store "$STORE" import --format erofs --as rootfs r.tar > out 2>&1 &
-	pid=$!
-	wait_for "[ -s '$STORE'/tmp/*/layers/partial.1/layer.erofs ]"
-	kill -STOP $(cat "/proc/$pid/task/$pid/children") $pid
+	held() { kill -STOP $(cat "/proc/$pid/task/$pid/children") $pid && [ "$(children $pid | wc -w)" = 1 ]; }
+	caught '[ -s "$STORE"/tmp/*/layers/partial.1/layer.erofs ]' held "$IMAGE" --store "$STORE" import --format erofs --as rootfs r.tar
 	c=$(children $pid)
 	c=${c% }
 	for set in CapEff CapPrm CapInh; do [ "$(status_of "$c" $set)" = 0000000000000000 ]; done
@@ -84,14 +80,10 @@ PY
 write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 3000) for i in range(8000)], tarfile.USTAR_FORMAT))
 PY
 	img ls > /dev/null
-	"$IMAGE" --store "$STORE" import --as rootfs r.tar > out 2>&1 &
-	pid=$!
-	wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
-	child=$(children $pid)
-	[ -n "$child" ]
-	kill -9 $pid
+	held() { child=$(children $pid) && [ -n "$child" ] && kill -9 $pid; }
+	caught '[ -d "$STORE"/tmp/*/layers/partial.1/root/d1 ]' held "$IMAGE" --store "$STORE" import --as rootfs r.tar
 	wait $pid || true
-	for c in $child; do wait_for "[ ! -e /proc/$c ] || grep -q 'State:.*Z' /proc/$c/status"; done
+	for c in $child; do wait_for "gone $c"; done
 }
 
 @test "without user namespaces it refuses to unpack" {

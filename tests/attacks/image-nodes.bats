@@ -110,7 +110,7 @@ PY
 	run img bundle x b --seccomp seccomp.json --user u
 	jq -e '.process.user == {uid: 1000, gid: 1000, additionalGids: [7]}' b/config.json
 	fails_with '/etc/passwd' img bundle huge b2 --seccomp seccomp.json
-	IMG_TIMEOUT=10 fails_with 'no regular file' img bundle fifo b2 --seccomp seccomp.json
+	IMG_TIMEOUT=40 fails_with 'no regular file' img bundle fifo b2 --seccomp seccomp.json
 }
 
 @test "ACLs that no kernel takes, of thousands of entries, for ids that nobody has: refused, in both forms; a good one is kept" {

@@ -196,7 +196,7 @@ def ping_flood():
                 t0 = time.monotonic()
                 still_serves(b, good, f"alive{i}.")
                 worst = max(worst, time.monotonic() - t0)
-        assert worst < 10, worst
+        assert worst < 30, worst
         assert rss(b) - before < 1024, (before, rss(b))
         c.close()
         # Control: one who reads is answered.
@@ -283,11 +283,19 @@ def slow_headers():
             assert time.monotonic() < end
 
 
+def nobody_is_there(b):
+    end = time.monotonic() + 60
+    while b.ask("info")["clients"]:
+        assert time.monotonic() < end, b.ask("info")
+        time.sleep(0.02)
+
+
 def abrupt_drops():
     with box(RAW + "while :; do echo output-output-output; done") as b:
         b.attach().close()
-        time.sleep(0.3)
-        before = (fds(b), rss(b))
+        nobody_is_there(b)
+        # A connection to shim.sock that asked before may be there still: the least of a few looks.
+        before = (min(fds(b) for _ in range(10) if not time.sleep(0.02)), rss(b))
         for i in range(300):
             c = b.attach(since=0 if i % 3 == 0 else None) if i % 3 == 0 else b.attach()
             if i % 2:
@@ -297,13 +305,12 @@ def abrupt_drops():
                 import socket
                 c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             c.close()
+        nobody_is_there(b)
         end = time.monotonic() + 60
-        while b.ask("info")["clients"]:
-            assert time.monotonic() < end, b.ask("info")
-        time.sleep(0.2)
-        after = (fds(b), rss(b))
-        eq(after[0], before[0])
-        assert after[1] - before[1] < 1024, (before, after)
+        while fds(b) != before[0]:
+            assert time.monotonic() < end, (fds(b), before)
+            time.sleep(0.02)
+        assert rss(b) - before[1] < 1024, (before, rss(b))
         c = b.attach()  # control: the terminal still speaks
         c.until("output-output")
 

@@ -160,7 +160,7 @@ streams() {
 
 @test "out of memory is the reason of the end" {
 	pod_start
-	container_start one '.linux.resources = {memory_limit_in_bytes: 16777216}' sh -c 'sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done'
+	container_start one '.linux.resources = {memory_limit_in_bytes: 16777216}' sh -c 'sleep 2; x=0123456789abcdef; while :; do x=$x$x; done'
 	wait_for '[ "$(state)" = exited ]'
 	wait_for '[ "$(container ContainerStatus | jq -r .status.reason)" = OOMKilled ]'
 	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]

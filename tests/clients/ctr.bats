@@ -38,7 +38,7 @@ metric() { ctr task metrics --format json "$1" | jq "$2"; }
 	run run_one box sh -c 'echo out; echo err >&2; exit 3'
 	ends 3 out err
 	# Without the pause ctr 1.6 sees the end of its input too early, and forgets to pass it on.
-	[ "$( (echo typed && sleep 1) | run_one box cat)" = typed ]
+	[ "$( (echo typed && sleep 3) | run_one box cat)" = typed ]
 	run run_one absent nosuch
 	ends 1 'exec: "nosuch": executable file not found in $PATH'
 	run run_one data /etc/data
@@ -98,7 +98,7 @@ metric() { ctr task metrics --format json "$1" | jq "$2"; }
 
 @test "out of memory is an event" {
 	in_room sh -c "$CTR events > /mnt/events 2>&1 & echo \$! > /mnt/events.pid"
-	start_one box --memory-limit 16777216 -- sh -c 'sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done'
+	start_one box --memory-limit 16777216 -- sh -c 'sleep 2; x=0123456789abcdef; while :; do x=$x$x; done'
 	wait_for '[ "$(status_of box)" = STOPPED ]'
 	wait_for 'in_room grep /tasks/oom /mnt/events'
 	in_room sh -c 'kill "$(cat /mnt/events.pid)"'

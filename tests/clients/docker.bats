@@ -119,13 +119,14 @@ field() { docker inspect --format "{{$2}}" "$1"; }
 }
 
 @test "out of memory is reported as that" {
-	start_one box --memory 16m --memory-swap 16m localhost/bb:1 sh -c 'sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done'
+	start_one box --memory 16m --memory-swap 16m localhost/bb:1 sh -c 'sleep 2; x=0123456789abcdef; while :; do x=$x$x; done'
 	[ "$(docker wait box)" = 137 ]
 	[ "$(field box .State.OOMKilled)" = true ]
 }
 
 @test "stats and top" {
 	start_one box --memory 64m localhost/bb:1 sh -c 'sleep 1000 & sleep 1001; wait'
+	wait_for 'docker top box -o pid,args | grep -q "sleep 1001"'
 	run docker stats --no-stream --format '{{.Name}} {{.PIDs}} {{.MemUsage}}' box
 	ends 0 'box 3 ' '/ 64MiB'
 	run docker top box -o pid,args

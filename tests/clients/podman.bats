@@ -151,6 +151,7 @@ field() { pod inspect --format "{{$2}}" "$1"; }
 
 @test "stats and top" {
 	start_one box --memory 64m bb:1 sh -c 'sleep 1000 & sleep 1001; wait'
+	wait_for 'pod top box args | grep -q "sleep 1001"'
 	run pod stats --no-stream --format json box
 	ok
 	jq -e '.[0] | .name == "box" and .pids == "3" and (.mem_usage | test("/ 67.11MB")) and (.mem_usage | startswith("0B") | not)' <<< "$output"

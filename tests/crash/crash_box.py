@@ -109,15 +109,17 @@ class Box:
                     raise Wrong("no JSON: %s: %r" % (bad, line)) from bad
 
     def until(self, what, true):
-        end = time.monotonic() + 10 * SLOW
+        end = time.monotonic() + 30 * SLOW
         while not true():
             if time.monotonic() > end:
                 raise Wrong("waited for " + what)
             time.sleep(0.005)
 
+    patience = 20
+
     def orphans(self):
         """Once what is ending has ended: this process is the reaper of all."""
-        end = time.monotonic() + 5 * SLOW
+        end = time.monotonic() + self.patience * SLOW
         while True:
             try:
                 pid, _ = os.waitpid(-1, os.WNOHANG)

@@ -54,8 +54,10 @@ class Store:
                 dirs[:] = []
         return out
 
+    patience = 30
+
     def wait_children(self):
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + self.patience
         while True:
             left = [p for p in os.listdir("/proc") if p.isdigit() and self.is_ours(p)]
             if not left:
@@ -400,7 +402,9 @@ def planted(store):
     plant("a lost name", lambda: None, lambda: None, [{"other": "x"}])
     keep = subprocess.Popen([IMAGE, "--store", store.path, "import", "--name", "y", "/dev/stdin"], stdin=subprocess.PIPE,
                             stderr=subprocess.DEVNULL)
-    time.sleep(0.3)
+    while not os.listdir(store.path + "/tmp"):
+        time.sleep(0.02)
+    store.patience = 2  # it stays
     plant("a process and its directory", lambda: None, keep.kill)
     keep.wait()
     for m in missed:

@@ -22,7 +22,7 @@ PR_SET_CHILD_SUBREAPER = 36
 # Of the kernel, and not to be had back by asking for it; others work on this machine too.
 KINDS = ("SUnreclaim", "Percpu", "KernelStack", "PageTables")
 NOISE_KIB, EACH_KIB = 96 << 10, 2
-NOISE_GROUPS, SETTLE_S, QUARTERS = 300, 5, 4
+NOISE_GROUPS, SETTLE_S, QUARTERS, TRIES = 300, 5, 4, 3
 
 
 def read(path):
@@ -84,8 +84,8 @@ class Storm:
         subprocess.run([RUNTIME, "--root", self.root, "run", "-d", *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                        stderr=subprocess.DEVNULL, timeout=120, check=True)
 
-    def left(self):
-        found, end = [], time.monotonic() + 10
+    def left(self, patience):
+        found, end = [], time.monotonic() + patience
         while True:
             try:
                 pid, _ = os.waitpid(-1, os.WNOHANG)
@@ -118,6 +118,18 @@ def blow(what, n, workers):
     return time.monotonic() - began
 
 
+def settles(before, groups_before, n):
+    """Whether the kernel keeps no more than noise of n storms; how much, and which control groups."""
+    end = time.monotonic() + SETTLE_S
+    while True:
+        grown = kernel_kib() - before
+        more = {name: count - groups_before.get(name, 0) for name, count in groups().items()}
+        calm = grown <= NOISE_KIB + EACH_KIB * n and max(more.values()) <= NOISE_GROUPS + n // 20
+        if calm and time.monotonic() > end - SETTLE_S + 1 or time.monotonic() > end:
+            return calm, grown, more
+        time.sleep(0.2)
+
+
 def main():
     mode, work, n, workers = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     n -= n % (QUARTERS * workers)
@@ -141,28 +153,25 @@ def main():
                 sleepers.append(subprocess.Popen(["sleep", "100"]))
 
     blow(what, min(n // 10, 200), workers)
-    before, groups_before, seconds, curve = kernel_kib(), groups(), 0, []
-    for _ in range(QUARTERS):
-        seconds += blow(what, n // QUARTERS, workers)
-        curve.append("%+d" % (kernel_kib() - before))
+    # What others on this machine do meanwhile is seen too: what is kept must be kept each time.
+    for _ in range(TRIES):
+        before, groups_before, seconds, curve = kernel_kib(), groups(), 0, []
+        for _ in range(QUARTERS):
+            seconds += blow(what, n // QUARTERS, workers)
+            curve.append("%+d" % (kernel_kib() - before))
+        calm, grown, more = settles(before, groups_before, n)
+        if calm or s.wrong:
+            break
     if mode == "exec":
         p = subprocess.run([RUNTIME, "--root", s.root, "ps", "--format", "json", s.name], stdout=subprocess.PIPE, check=True)
         if len(json.loads(p.stdout)) != 1:
             s.wrong.append("processes that stayed in the container: " + p.stdout.decode())
         s.command("delete", "--force", s.name)
-    end = time.monotonic() + SETTLE_S
-    while True:
-        grown = kernel_kib() - before
-        more = {name: count - groups_before.get(name, 0) for name, count in groups().items()}
-        calm = grown <= NOISE_KIB + EACH_KIB * n and max(more.values()) <= NOISE_GROUPS + n // 20
-        if calm and time.monotonic() > end - SETTLE_S + 1 or time.monotonic() > end:
-            break
-        time.sleep(0.2)
     print("%d x %s, %d workers: %.1f s, %.0f a second; the kernel's memory %s KiB by quarters, %+d in the end; control groups %s" % (
         n, mode, workers, seconds, n / seconds, " ".join(curve), grown, ", ".join("%s %+d" % m for m in sorted(more.items()) if m[1]) or "+0"))
     if not calm:
         s.wrong.append("the kernel keeps: %d KiB more, control groups %s" % (grown, more))
-    left = s.left()
+    left = s.left(3 if mode == "planted" else 30)
     for pid in read("/proc/self/task/%d/children" % os.getpid()).split():
         os.kill(int(pid), signal.SIGKILL)
     for line in s.wrong[:10] + left[:20]:

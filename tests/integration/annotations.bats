@@ -48,13 +48,13 @@ import socket, array, sys
 s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 s.bind(sys.argv[1])
 s.listen()
-s.settimeout(20)
+s.settimeout(60)
 c, _ = s.accept()
 _, control, _, _ = c.recvmsg(64, socket.CMSG_SPACE(4))
 fd = array.array("i", control[0][2])[0]
 print([l for l in open(f"/proc/self/fdinfo/{fd}") if l.startswith("Pid:")][0].split()[1], file=open(sys.argv[1] + ".pid", "w"))
 PY
-		wait_for "[ -S $1 ]"
+		listening "$1"
 	}
 	annotate run.oci.pidfd_receiver "$WORK/a"
 	listen "$WORK/a"

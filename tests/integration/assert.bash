@@ -6,6 +6,11 @@
 #   wait_for 'COMMAND' [SECONDS]            until it succeeds; a machine under load is given time
 #   eventually COMMAND...                   the same for a command as words
 #   gone PID                                the process has ended
+#   runs PID PROGRAM [ARG...]               the process has become this program, or does within 30 seconds: whoever waits for an exec
+#                                           hears of it before the kernel has put the command line in place
+#   listening SOCKET                        somebody listens at this path; a file alone does not say so
+#   host_mounts                             what is mounted here, without what tests beside this one mount and unmount
+#   free_of PATTERN                         no process has it in its command line, now or within 30 seconds
 
 # What tests make has the modes that it shows, wherever they run.
 umask 022
@@ -56,4 +61,23 @@ gone() {
 	local state
 	state=$(grep -s '^State:' "/proc/$1/status") || return 0
 	[[ $state == *[ZX]\ \(* ]]
+}
+
+runs() {
+	local pid=$1 want
+	shift
+	want="$* "
+	wait_for "[ \"\$(tr '\\0' ' ' 2> /dev/null < /proc/$pid/cmdline)\" = $(printf '%q' "$want") ]"
+}
+
+listening() {
+	wait_for "awk -v p=$(printf '%q' "$1") '\$4 == \"00010000\" && \$8 == p {n = 1} END {exit !n}' /proc/net/unix"
+}
+
+host_mounts() {
+	awk -v own="$BATS_TEST_TMPDIR" 'index($0, own) || !/\/bats-run-/ {$1 = $2 = ""; print}' /proc/self/mountinfo
+}
+
+free_of() {
+	wait_for "! pgrep -f -- $(printf '%q' "$1") > /dev/null"
 }

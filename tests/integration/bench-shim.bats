@@ -4,7 +4,7 @@ load assert.bash
 @test "bench-shim measures floods, echoes, a stalled client and idle sessions" {
 	[ "$(id -u)" = 0 ] || skip "needs root"
 	[ -z "${CARREL_SAN:-}" ] || skip "sanitized programs are not measured"
-	run timeout 120 python3 "$BATS_TEST_DIRNAME/../bench/bench_shim.py" --bin "${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}" --ttyd '' \
+	run timeout 300 python3 "$BATS_TEST_DIRNAME/../bench/bench_shim.py" --bin "${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}" --ttyd '' \
 		--rounds 1 --size 1 --keys 12 --stall 1 --sessions 1,2 --idle 1
 	ok
 	echo "$output"

@@ -15,7 +15,7 @@ boxed() { car run --seccomp "$TOP/config/seccomp.json" --cgroup "$CGROUP" "$@"; 
 typed() {
 	local script=$1
 	shift
-	timeout 90 "$PYTHON" "$TOP/tests/integration/carrel_tty.py" "$script" "$@"
+	timeout 150 "$PYTHON" "$TOP/tests/integration/carrel_tty.py" "$script" "$@"
 }
 typed_run() { # SCRIPT OPTIONS...
 	local script=$1

@@ -27,7 +27,7 @@ typed_far() {
 	says ann
 	run far --format json ps
 	[ "$(jq -r '.[0].id' <<< "$output")" = "$box" ]
-	run typed_far 'expect # ;; send stty size; echo one-$((40+2))\r ;; expect 24 80 ;; expect one-42 ;; size 90 30 ;; send sleep 0.3; stty size\r ;; expect 30 90 ;; send \x10\x11' \
+	run typed_far 'expect # ;; send stty size; echo one-$((40+2))\r ;; expect 24 80 ;; expect one-42 ;; size 90 30 ;; send until [ "$(stty size)" = "30 90" ]; do sleep 0.1; done; echo sized-$((1+1))\r ;; expect sized-2 ;; send \x10\x11' \
 		attach "$box"
 	says '[exit 0]'
 	run typed_far 'expect one-42 ;; send exit 6\r' attach "$box"
@@ -40,8 +40,10 @@ typed_far() {
 
 @test "a long output arrives whole, acknowledged as it goes" {
 	create "$key" '{"command":["/bin/sh","-c","read x; stty raw -echo; head -c 3000000 /dev/zero | tr \"\\\\0\" z; exit 3"]}'
-	{ echo go; sleep 30; } | far attach "$box" > "$WORK/out" 3>&- &
+	mkfifo "$WORK/keys"
+	far attach "$box" <> "$WORK/keys" > "$WORK/out" 3>&- &
 	reader=$!
+	echo go > "$WORK/keys"
 	wait $reader && status=0 || status=$?
 	[ "$status" = 3 ]
 	[ "$(tr -dc z < "$WORK/out" | wc -c)" = 3000000 ]
@@ -89,8 +91,8 @@ typed_far() {
 	mkfifo "$WORK/keys"
 	{ far attach "$box" <> "$WORK/keys" || echo "code $?"; } > "$WORK/out" 2>&1 3>&- &
 	watcher=$!
-	eventually sh -c "ss -tn | grep -q 'ESTAB.*$ADDR'"
-	sleep 0.3
+	attached() { api "$key" GET "/v1/sandboxes/$box" && [ "$(field .live.clients)" = 1 ]; }
+	eventually attached
 	far rm "$box"
 	eventually grep -q 'code 137' "$WORK/out"
 	grep -q 'it was deleted' "$WORK/out"

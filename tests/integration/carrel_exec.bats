@@ -43,7 +43,7 @@ exec_with_pipes() {
 }
 
 exec_on_a_terminal() {
-	run typed 'expect # ;; send stty size; echo two-$((40+2))\r ;; expect 24 80 ;; expect two-42 ;; size 90 30 ;; send sleep 0.3; stty size\r ;; expect 30 90 ;; send exit 4\r' \
+	run typed 'expect # ;; send stty size; echo two-$((40+2))\r ;; expect 24 80 ;; expect two-42 ;; size 90 30 ;; send until [ "$(stty size)" = "30 90" ]; do sleep 0.1; done; echo sized-$((1+1))\r ;; expect sized-2 ;; send exit 4\r' \
 		"$CARREL" "${where[@]}" exec "$box" sh
 	says '[exit 4]'
 	# Ctrl-P Ctrl-Q leaves it running; ps shows it.
@@ -61,18 +61,13 @@ exec_on_a_terminal() {
 # Whoever ends `carrel exec` ends its program.
 exec_is_ended() {
 	here exec "$box" -- sh -c 'echo up; sleep 100' < /dev/null > "$WORK/out" 3>&- &
-	local it=$! i
-	for i in $(seq 100); do grep -q up "$WORK/out" && break; sleep 0.1; done
+	local it=$!
+	wait_for 'grep -q up "$WORK/out"'
 	pkill -TERM -P $it
 	wait $it && status=0 || status=$?
 	[ "$status" = 143 ]
-	for i in $(seq 100); do
-		run here --format json ps "$box"
-		[ "$(jq -r '[.[] | select(.process != 1 and .state == "running")] | length' <<< "$output")" = 0 ] && return
-		sleep 0.1
-	done
-	echo "$output"
-	return 1
+	alone() { [ "$(here --format json ps "$box" | jq -r '[.[] | select(.process != 1 and .state == "running")] | length')" = 0 ]; }
+	wait_for alone
 }
 
 @test 'here: exec with pipes: both outputs, input, exit codes' { exec_with_pipes; }
@@ -85,11 +80,8 @@ exec_is_ended() {
 @test 'daemon: a tier whose sandboxes end when nobody is attached' {
 	other=$(key_add bob enterprise)
 	create "$other" '{"command":["/bin/sleep","1000"]}'
-	for i in $(seq 100); do
-		api "$other" GET "/v1/sandboxes/$box"
-		[ "$(field .state)" = running ] || break
-		sleep 0.1
-	done
+	over() { api "$other" GET "/v1/sandboxes/$box" && [ "$(field .state)" != running ]; }
+	wait_for over
 	[ "$(field '[.state,.exit.reason] | tostring')" = '["ended","detached"]' ]
 	out=$(client shake "$ADDR" "$(terminal "$box")" "Authorization:Bearer $other")
 	[ "$(jq -r .close <<< "$out")" = 4011 ]

@@ -9,7 +9,7 @@ Then it waits for the program's end and prints its output, and "[exit N]".
 """
 import codecs, errno, fcntl, os, pty, select, struct, sys, termios, time
 
-DEADLINE = time.monotonic() + float(os.environ.get("TTY_SECONDS", "30"))
+DEADLINE = time.monotonic() + float(os.environ.get("TTY_SECONDS", "120"))
 
 
 def give_up(what, out):
@@ -21,8 +21,9 @@ def main():
     steps = [s.strip(" ") for s in sys.argv[1].split(";;")]
     pid, fd = pty.fork()
     if pid == 0:
+        # Here and not above: the program asks for it whenever it likes.
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         os.execvp(sys.argv[2], sys.argv[2:])
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     out, seen = b"", 0
 
     def read():

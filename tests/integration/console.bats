@@ -67,7 +67,7 @@ terminal() {
 	mkdir -p "$WORK/pts"
 	mkfifo "$WORK/pts/ptmx"
 	mount_at /dev/pts bind "$WORK/pts" bind
-	RT_TIMEOUT=10 fails_with 'not a terminal device of a devpts' rt run -b "$BUNDLE" "$ID"
+	RT_TIMEOUT=40 fails_with 'not a terminal device of a devpts' rt run -b "$BUNDLE" "$ID"
 	rm "$WORK/pts/ptmx"
 	mknod "$WORK/pts/ptmx" c 5 2
 	fails_with 'not a terminal device of a devpts' rt run -b "$BUNDLE" "$ID"

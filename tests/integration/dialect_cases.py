@@ -85,13 +85,13 @@ def frames():
                 c.send(b".")
                 got = b""
                 while len(got) < len(want):
-                    got += c.message(10)
+                    got += c.message()
                 c.push(sc.frame(b"\x03\xe8", opcode=8))
-                rest, closed = c.rest(10)
+                rest, closed = c.rest()
                 got += b"".join(rest)
                 eq((name, closed.code), (name, 1000))
             else:
-                rest, closed = c.rest(10)
+                rest, closed = c.rest()
                 got = b"".join(rest)
                 eq((name, closed.code), (name, 1000 if code == 1005 else code))
             # An error may overtake the echo of what came before it.
@@ -100,7 +100,7 @@ def frames():
             c.close()
             n += 1
             total += len(want)
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             while now(b) < total:  # what an error has overtaken
                 assert time.monotonic() < end, (name, now(b), total)
                 time.sleep(0.005)
@@ -111,6 +111,19 @@ def frames():
 
 
 # ---- ttyd ----
+
+def heard(c):
+    """What c has sent is read: so is the ping behind it."""
+    n = len(c.pongs)
+    c.push(sc.frame(b"heard", opcode=9))
+    while len(c.pongs) == n:
+        c.fill()
+        try:
+            c.message(0.001)
+            raise AssertionError("a message before the pong")
+        except OSError:
+            pass
+
 
 def tty_output(m):
     return m[1:] if m[:1] == b"0" else b""
@@ -161,13 +174,11 @@ def tty_pause():
         other = b.attach()
         other.hello()
         paused.send(b"2")
-        time.sleep(0.2)
+        heard(paused)
         other.input("\n")
-        t0 = time.monotonic()
         other.until(r"\nhalf")
-        assert time.monotonic() - t0 < 4, "a paused client held another up"
+        # Held up, it would have got nothing for the five seconds that a program waits, and then a gap.
         eq(other.gaps, [])
-        paused.sock.settimeout(0.3)
         try:
             got = tty_output(paused.message(0.3))
         except OSError:
@@ -186,7 +197,7 @@ def tty_pause():
         alone = plain(b, "tty")
         alone.send(b"2")
         alone.send(b"0\n")
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         while now(b) < 168894:
             assert time.monotonic() < end, b.ask("info")
             time.sleep(0.2)
@@ -482,7 +493,7 @@ def round_trip():
         c = b.attach()
         c.hello()
         eq([x["rtt_ms"] for x in b.ask("info")["attached"]], [None])
-        end = time.monotonic() + 40
+        end = time.monotonic() + 90
         while b.ask("info")["attached"][0]["rtt_ms"] is None:
             assert time.monotonic() < end, "no pong counted"
             try:
@@ -490,7 +501,7 @@ def round_trip():
             except OSError:
                 pass
         assert c.pings >= 1
-        assert b.ask("info")["attached"][0]["rtt_ms"] < 2000
+        assert b.ask("info")["attached"][0]["rtt_ms"] < 30000
 
 
 # ---- residue ----
@@ -540,6 +551,9 @@ def residue():
                 quiet()
                 before = state()
         quiet()
+        end = time.monotonic() + 60
+        while state()[0] != before[0] and time.monotonic() < end:
+            pass
         fds, rss = state()
         print(f"# after {n}: {fds} descriptors ({before[0]} before), {rss} KiB ({before[1]})")
         eq(fds, before[0])

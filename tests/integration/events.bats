@@ -14,6 +14,13 @@ stats() {
 	jq -e "$1" "$WORK/stats" || { cat "$WORK/stats" && return 1; }
 }
 
+# Until it hears of kills: the descriptor for them is there, and it waits.
+watches() {
+	local pid
+	pid=$(cat "/proc/$EVENTS/task/$EVENTS/children") && pid=${pid%% *} && [ -n "$pid" ] &&
+		ls -l "/proc/$pid/fd" | grep -q -e eventfd -e inotify && grep -q '^State:.S' "/proc/$pid/status"
+} 2> /dev/null
+
 # Its time limit ends a test that would wait for ever.
 follow() {
 	timeout 60 "$RUNTIME" --root "$ROOT" events "$@" "$ID" > "$WORK/events" 2> "$WORK/events.err" &
@@ -23,9 +30,9 @@ follow() {
 @test "one line of statistics agrees with the kernel's files" {
 	needs memory
 	config '.linux.resources += {memory: {limit: 67108864}, pids: {limit: 50}}'
-	args sh -c 'i=0; while [ $i -lt 20000 ]; do i=$((i + 1)); done; sleep 1000'
+	args sh -c 'i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; sleep 1000'
 	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
-	wait_for '[ "$(rt events --stats "$ID" | jq .data.cpu.usage.total)" -gt 10000000 ]'
+	wait_for '[ "$(rt events --stats "$ID" | jq .data.cpu.usage.total)" -gt 50000000 ]'
 	stats '.type == "stats" and .id == "'"$ID"'" and (keys | length) == 3'
 	stats '.data | keys == ["blkio", "cpu", "cpuset", "hugetlb", "intel_rdt", "memory", "network_interfaces", "pids"]'
 	stats '.data.memory.usage | .limit == 67108864 and .usage > 100000 and .usage < 67108864 and .failcnt == 0'
@@ -86,7 +93,7 @@ follow() {
 	config '.linux.resources += {memory: {limit: 25165824, swap: 25165824}}'
 	start_sleeper
 	follow --interval 1h
-	wait_for '[ -e /proc/$EVENTS ] && ls -l /proc/$(pgrep -P $EVENTS)/fd 2> /dev/null | grep -q -e eventfd -e inotify'
+	wait_for watches
 	run rt exec "$ID" tail /dev/zero
 	wait_for '[ -s "$WORK/events" ]'
 	[ "$(head -n 1 "$WORK/events")" = '{"type":"oom","id":"'"$ID"'"}' ] || { cat "$WORK/events" && return 1; }
@@ -96,9 +103,11 @@ follow() {
 	[ $code = 0 ]
 	! grep -qv '"oom"' "$WORK/events" || return 1
 
-	args sh -c 'sleep 2; exec tail /dev/zero'
+	args sh -c 'until [ -e /tmp/go ]; do sleep 0.1; done; exec tail /dev/zero'
 	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
 	follow --interval 1h
+	wait_for watches
+	rt exec "$ID" touch /tmp/go
 	wait_code $EVENTS
 	[ $code = 0 ]
 	EVENTS=
@@ -110,7 +119,7 @@ follow() {
 	needs memory
 	start_sleeper
 	follow --interval 1h
-	wait_for '[ -e /proc/$EVENTS ] && ls -l /proc/$(pgrep -P $EVENTS)/fd 2> /dev/null | grep -q -e eventfd -e inotify'
+	wait_for watches
 	rt delete --force "$ID"
 	wait_code $EVENTS
 	[ $code = 0 ]

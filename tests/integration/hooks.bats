@@ -90,11 +90,11 @@ all_hooks() {
 }
 
 @test "a hook that takes longer than its timeout is killed" {
-	config '.hooks = {createRuntime: [{path: "/bin/sleep", args: ["sleep", "1004"], timeout: 1}]}'
+	config '.hooks = {createRuntime: [{path: "/bin/sleep", args: ["sleep", "1004'$$'"], timeout: 1}]}'
 	run rt run -b "$BUNDLE" "$ID"
 	[ "$status" -eq 1 ]
 	says 'error running createRuntime hook #0'
-	! pgrep -f '^sleep 1004$'
+	free_of "^sleep 1004$$\$"
 }
 
 @test "a hook has only the environment that it is given" {

@@ -23,16 +23,16 @@ newer() { [ -z "${old_kernel:-}" ] || skip "before Linux 6.15 nothing can be mou
 
 @test "the host sees none of its mounts, neither while it lives nor afterwards" {
 	newer
-	before=$(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo)
+	before=$(host_mounts)
 	start_sleeper
-	[ "$(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo)" = "$before" ]
+	[ "$(host_mounts)" = "$before" ]
 	[ -z "$(ls -A "$ROOTFS/proc")" ]
 	[ -n "$(rt exec "$ID" ls /proc)" ]
 	rt delete --force "$ID"
-	[ "$(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo)" = "$before" ]
+	[ "$(host_mounts)" = "$before" ]
 	# The control: this is where a mount would show.
 	mount -t tmpfs none "$ROOTFS/mnt"
-	[ "$(sed 's/^[0-9]* [0-9]* //' /proc/self/mountinfo)" != "$before" ]
+	[ "$(host_mounts)" != "$before" ]
 	umount "$ROOTFS/mnt"
 }
 

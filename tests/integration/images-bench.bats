@@ -8,7 +8,7 @@ load images
 	need skopeo
 	need umoci
 	programs=$CARREL_BIN/../tests/bench
-	run timeout 120 python3 -B "$IMAGES_DIR/../bench/bench_images.py" --bin "$CARREL_BIN" --programs "$programs" --work "$WORK/bench" --quick
+	run timeout 300 python3 -B "$IMAGES_DIR/../bench/bench_images.py" --bin "$CARREL_BIN" --programs "$programs" --work "$WORK/bench" --quick
 	ok
 	for row in 'carrel-image import, dir' 'carrel-image import, erofs' 'umoci unpack' 'pull and a first sandbox, dir' 'pull and a first sandbox, erofs' \
 		'dir: root mounted and looked at, the only one' 'erofs: the same, another sandbox has the image' directories 'EROFS, one loop device per layer'; do

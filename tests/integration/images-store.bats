@@ -20,10 +20,7 @@ PY
 	img import one
 	img rm one
 	layer=$(basename "$(dirname "$(only_layer)")")
-	"$IMAGE" --store "$STORE" import two > out 2>&1 &
-	pid=$!
-	wait_for "[ -d '$STORE'/tmp/*/layers/partial.*/root/d1 ]"
-	kill -STOP $pid
+	caught '[ -d "$STORE"/tmp/*/layers/partial.*/root/d1 ]' 'kill -STOP $pid' "$IMAGE" --store "$STORE" import two
 	run img gc --dry-run
 	ok
 	jq -e '.layers == 0 and .blobs == 2' <<< "$output" # the manifest and the configuration of one

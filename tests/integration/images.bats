@@ -255,10 +255,7 @@ write('r.tar', layer([f(f'd{i % 50}/f{i}', 'x' * 2000) for i in range(8000)], ta
 PY
 	img ls > /dev/null
 	for n in 1 2 3; do
-		"$IMAGE" --store "$STORE" import --name x r.tar > /dev/null 2>&1 &
-		pid=$!
-		wait_for "[ -d '$STORE'/tmp/*/layers/partial.1/root/d1 ]"
-		kill -9 $pid
+		caught '[ -d "$STORE"/tmp/*/layers/partial.1/root/d1 ]' 'kill -9 $pid' "$IMAGE" --store "$STORE" import --name x r.tar
 		wait $pid || true
 		[ -n "$(ls -A "$STORE/tmp")" ]
 		[ -z "$(ls -A "$STORE/layers")" ] && [ -z "$(ls -A "$STORE/blobs/sha256")" ]
@@ -266,7 +263,7 @@ PY
 		wait_for "img ls > /dev/null; [ -z \"\$(ls -A '$STORE/tmp')\" ]"
 	done
 	# Its children have gone with it.
-	wait_for "! pgrep -f '^$IMAGE --store $STORE import' > /dev/null"
+	free_of "^$IMAGE --store $STORE import"
 }
 
 @test "a source with several images asks which" {

@@ -25,7 +25,7 @@ layers() { find "$STORE/layers" -mindepth 1 -maxdepth 1 | wc -l; }
 	run flock --nonblock --exclusive "$layer" true
 	ends 1
 	car rm kept
-	flock --nonblock --exclusive "$layer" true
+	eventually flock --nonblock --exclusive "$layer" true
 	car image gc
 	[ "$(layers)" = 0 ]
 	clean
@@ -51,12 +51,7 @@ erofs_store() {
 # devices: how many loop devices read this test's store; left N: after a while so many.
 devices() { cat /sys/block/loop*/loop/backing_file 2> /dev/null | grep -c "^$STORE/" || true; }
 left() {
-	local i
-	for i in $(seq 100); do
-		[ "$(devices)" != "$1" ] || return 0
-		sleep 0.1
-	done
-	echo "$(devices) loop devices, not $1" && return 1
+	wait_for "[ \"\$(devices)\" = $1 ]" || { echo "$(devices) loop devices, not $1" && return 1; }
 }
 
 @test "layers as EROFS images: a sandbox reads them, with its own ids, and leaves no mount and no loop device" {
@@ -155,9 +150,5 @@ PY
 		jq -r '.layers[0]' "$WORK/b/rootfs.json" | grep -q '/layer.erofs$'
 	done
 	unset CARREL_TEST_LOOP
-	for i in $(seq 50); do
-		grep -lqs "$STORE" /sys/block/loop*/loop/backing_file || break
-		sleep 0.1
-	done
-	! grep -qs "$STORE" /sys/block/loop*/loop/backing_file
+	wait_for '! grep -qs "$STORE" /sys/block/loop*/loop/backing_file'
 }

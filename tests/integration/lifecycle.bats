@@ -45,7 +45,7 @@ teardown() { runtime_teardown; }
 	[ -d "/proc/$pid" ]
 	rt start "$ID"
 	[ "$(status_of)" = running ]
-	wait_for "tr '\0' ' ' < /proc/$pid/cmdline | grep -q '^sleep 1000'"
+	runs "$pid" sleep 1000
 	fails_with 'that is not stopped: running' rt delete "$ID"
 	rt kill "$ID" KILL
 	wait_for '[ "$(status_of)" = stopped ]'
@@ -161,17 +161,17 @@ teardown() { runtime_teardown; }
 	wait_for '[ "$(rt ps --format json "$ID" | jq length)" = 3 ]'
 	pids=$(rt ps --format json "$ID" | jq -r '.[]')
 	rt kill "$ID" KILL
-	for p in $pids; do wait_for "! kill -0 $p 2> /dev/null"; done
+	for p in $pids; do wait_for "gone $p"; done
 	rt delete "$ID"
 }
 
 @test "init's children that outlive it are ended by delete" {
 	config '.linux.namespaces |= map(select(.type != "pid"))'
-	args sh -c 'setsid sleep 1003 & sleep 0.3'
+	args sh -c "setsid sleep 1003$$ & sleep 0.3"
 	rt run -d -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
 	wait_for '[ "$(status_of)" = stopped ]'
 	rt delete "$ID"
-	! pgrep -f '^sleep 1003$'
+	free_of "^sleep 1003$$\$"
 }
 
 @test "list shows containers as a table, as JSON and as ids" {
@@ -233,6 +233,7 @@ teardown() { runtime_teardown; }
 	ps -ef > /dev/null 2>&1 || skip "ps -ef does not work on this kernel"
 	start_sleeper
 	pid=$(rt state "$ID" | jq .pid)
+	runs "$pid" sleep 1000
 	[ "$(rt ps --format json "$ID")" = "[$pid]" ]
 	run rt ps "$ID"
 	ok
@@ -253,7 +254,8 @@ teardown() { runtime_teardown; }
 		rt delete --force "$ID"
 		[ ! -e "$ROOT/$ID" ]
 		[ -z "$(find /sys/fs/cgroup -type d -name "$ID")" ]
-		[ -z "$(find /proc -maxdepth 2 -name cmdline -exec grep -la "$ID" {} + 2> /dev/null | grep -v self | xargs -r -n1 dirname | xargs -r -I{} sh -c 'readlink {}/exe' | grep carrel-runtime)" ]
+		# What its end ends is given time.
+		free_of "^$RUNTIME --root $ROOT create"
 	done
 }
 
@@ -281,7 +283,7 @@ teardown() { runtime_teardown; }
 @test "run -d gives the pid file the pid of the program" {
 	args sleep 1000
 	rt run -d --pid-file "$WORK/pid" -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
-	[ "$(tr '\0' ' ' < "/proc/$(cat "$WORK/pid")/cmdline")" = 'sleep 1000 ' ]
+	runs "$(cat "$WORK/pid")" sleep 1000
 }
 
 @test "the waiting init of create has no descriptor of the host" {

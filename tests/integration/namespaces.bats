@@ -114,8 +114,8 @@ hold() {
 	no_fact 'ns time' "$(host_ns time | sed 's/[][]/\\&/g')"
 	before=$(cut -d. -f1 /proc/uptime)
 	[ "$(grep '^monotonic' <<< "$output" | cut -d' ' -f2)" -ge 7000000 ]
-	[ "$(grep '^boottime' <<< "$output" | cut -d' ' -f2)" -ge $((before + 1699990)) ]
-	[ "$(grep '^boottime' <<< "$output" | cut -d' ' -f2)" -le $((before + 1700010)) ]
+	[ "$(grep '^boottime' <<< "$output" | cut -d' ' -f2)" -ge $((before + 1699940)) ]
+	[ "$(grep '^boottime' <<< "$output" | cut -d' ' -f2)" -le $((before + 1700060)) ]
 }
 
 @test "a time namespace inside a user namespace" {

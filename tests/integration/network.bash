@@ -91,7 +91,7 @@ serve() {
 }
 
 try() {
-	inside sh -c 'for a; do echo "$a $(nc -w 3 "$a" "${PORT:-80}" < /dev/null 2> /dev/null | grep here || echo refused)"; done' sh "$@"
+	inside sh -c 'for a; do echo "$a $(nc -w 10 "$a" "${PORT:-80}" < /dev/null 2> /dev/null | grep here || echo refused)"; done' sh "$@"
 	ok
 }
 

@@ -63,10 +63,10 @@ V6_REFUSED=(fc00::1 fd00:9::1 fd00:ec2::254 fec0::1 100::1 2001::1 2002:a01:203:
 	SERVERS+=($!)
 	wait_for 'in_world ss -Hltn sport = :81 | grep -q .'
 	network '{masquerade: false}'
-	inside sh -c 'nc -w 3 203.0.113.5 81 < /dev/null'
+	inside sh -c 'nc -w 10 203.0.113.5 81 < /dev/null'
 	says 'from 10.88.0.5'
 	network '{masquerade: true}'
-	inside sh -c 'nc -w 3 203.0.113.5 81 < /dev/null'
+	inside sh -c 'nc -w 10 203.0.113.5 81 < /dev/null'
 	says 'from 203.0.113.1'
 }
 
@@ -147,7 +147,7 @@ V6_REFUSED=(fc00::1 fd00:9::1 fd00:ec2::254 fec0::1 100::1 2001::1 2002:a01:203:
 	args sh -c 'while :; do echo here | nc -l -p 80; done'
 	sandbox "$ID" 10.88.0.5
 	wait_for 'in_host timeout 2 socat -u TCP:10.88.0.5:80 - | grep -q here'
-	args sh -c 'nc -w 3 10.88.0.5 80 < /dev/null || echo refused'
+	args sh -c 'nc -w 10 10.88.0.5 80 < /dev/null || echo refused'
 	network '{addresses: ["10.88.0.6/24"], gateways: ["10.88.0.1"]}'
 	config --arg c "/carrel-test/$ID-b" '.linux.cgroupsPath = $c'
 	run rt run -b "$BUNDLE" "$ID-b"
@@ -218,17 +218,15 @@ spoof_frames() {
 		in_sandbox python3 "$FRAMES" send eth0 arp "$mac" ff:ff:ff:ff:ff:ff 10.88.0.9 10.88.0.9
 		in_sandbox python3 "$FRAMES" send eth0 ra "$mac" "fe80::1"
 		in_sandbox python3 "$FRAMES" send eth0 ra "$mac" "$link"
-		sleep 1
 	}
 	attack
+	sleep 1
 	[ -z "$(in_host ip neigh show 10.88.0.9)" ]
 	[ -z "$(in_host ip -6 route show proto ra)" ]
 	[ -z "$(in_host ip -6 address show dev carrel0 | grep bad)" ]
 	in_host nft insert rule netdev carrel "$(port_of)" accept
 	in_host nft insert rule inet carrel input accept
-	attack
-	in_host ip neigh show 10.88.0.9 | grep -q carrel0
-	in_host ip -6 address show dev carrel0 | grep -q bad
+	wait_for 'attack; in_host ip neigh show 10.88.0.9 | grep -q carrel0 && in_host ip -6 address show dev carrel0 | grep -q bad'
 }
 
 # datagram FROM_PORT TO PORT WORD SECONDS: what comes back within that time, or nothing
@@ -298,7 +296,7 @@ for p in range(20000, 20700):
 
 @test "an address that another sandbox has is refused, and stays the other's" {
 	serve "$W"
-	args sh -c 'sleep 1; nc -w 3 203.0.113.5 80 < /dev/null; sleep 1000'
+	args sh -c 'sleep 1; nc -w 10 203.0.113.5 80 < /dev/null; sleep 1000'
 	sandbox "$ID-a" 10.88.0.5
 	network '{addresses: ["10.88.0.5/24"], gateways: ["10.88.0.1"]}'
 	config --arg c "/carrel-test/$ID-b" '.linux.cgroupsPath = $c'

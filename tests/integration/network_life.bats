@@ -42,16 +42,16 @@ teardown() { network_teardown; }
 		rt create -b "$WORK/$ID-b" "$ID-b" < /dev/null > "$WORK/b" 2>&1 3>&-
 		wait $! || { cat "$WORK/a" && return 1; }
 		in_host ip -o link show master carrel0 | grep -q crl
-		SANDBOX=$ID-b in_sandbox timeout 5 socat -u TCP:203.0.113.5:80 - | grep -q here
+		SANDBOX=$ID-b in_sandbox timeout 30 socat -u TCP:203.0.113.5:80 - | grep -q here
 		rt delete --force "$ID-b"
 		clean
 	done
 }
 
 @test "fifty at once" {
-	local i jobs=()
+	local i jobs=() RT_TIMEOUT=200
 	serve "$W"
-	args sh -c 'nc -w 20 203.0.113.5 80 < /dev/null'
+	args sh -c 'nc -w 60 203.0.113.5 80 < /dev/null'
 	for i in $(seq 50); do
 		sandbox_in "$ID-$i" "10.88.0.$((i + 10))"
 	done

@@ -22,12 +22,14 @@ manager() {
 	esac
 }
 log_is() {
+	# What the manager has been sent it may not have read yet.
+	[ -z "$1" ] || wait_for "[ \"\$(wc -l < '$LOG')\" -ge $(wc -l <<< "$1") ]" || :
 	[ "$(cat "$LOG")" = "$1" ] || { echo "the manager heard:" && cat "$LOG" && return 1; }
 }
 pid_of() { rt state "$ID" | jq .pid; }
 
 @test "run in the foreground: the word is passed on with the runtime's own pid; the socket is the container's own, read-only" {
-	args sh -c 'echo "$NOTIFY_SOCKET"; ls -l /run/notify; touch /run/notify/x; guest notify 1 READY=1; sleep 1; guest notify 1 READY=1'
+	args sh -c 'echo "$NOTIFY_SOCKET"; ls -l /run/notify; touch /run/notify/x; guest notify 1 READY=1; until guest notify 1 READY=1 | grep ECONNREFUSED; do sleep 0.1; done'
 	"$RUNTIME" --root "$ROOT" run -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1 &
 	pid=$!
 	wait "$pid" || true
@@ -101,7 +103,7 @@ b'BARRIER=1' 1"
 	manager "@carrel-$$-$BATS_TEST_NUMBER"
 	args sh -c 'echo "at $NOTIFY_SOCKET"; guest notify 1 READY=1'
 	run rt run -b "$BUNDLE" "$ID"
-	grep -q READY "$LOG"
+	wait_for 'grep -q READY "$LOG"'
 	: > "$LOG"
 	NOTIFY_SOCKET=$WORK/nobody run rt run -b "$BUNDLE" "$ID"
 	ok

@@ -131,15 +131,15 @@ teardown() { runtime_teardown; }
 @test "HOME does not come from a file that is a trap" {
 	rm "$ROOTFS/etc/passwd"
 	mkfifo "$ROOTFS/etc/passwd"
-	RT_TIMEOUT=10 guest env
+	RT_TIMEOUT=40 guest env
 	fact env HOME=/
 	rm "$ROOTFS/etc/passwd"
 	truncate -s 1G "$ROOTFS/etc/passwd"
-	RT_TIMEOUT=10 guest env
+	RT_TIMEOUT=40 guest env
 	fact env HOME=/
 	rm "$ROOTFS/etc/passwd"
 	ln -s /proc/self/fd/0 "$ROOTFS/etc/passwd"
-	RT_TIMEOUT=10 guest env
+	RT_TIMEOUT=40 guest env
 	fact env HOME=/
 }
 

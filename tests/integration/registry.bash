@@ -26,10 +26,6 @@ registry_teardown() {
 	done
 }
 
-free_port() {
-	python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 certificates() {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=test CA' -keyout ca.key -out ca.pem 2> /dev/null
 	openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=127.0.0.1' -keyout server.key -out server.csr 2> /dev/null
@@ -40,7 +36,6 @@ certificates() {
 real() {
 	local port tls='' auth='' scheme=http
 	need docker-registry
-	port=$(free_port)
 	case " $* " in *' tls '*)
 		certificates
 		scheme=https
@@ -58,12 +53,15 @@ real() {
 		log: {level: error}
 		storage: {filesystem: {rootdirectory: $WORK/real}}
 		http:
-		  addr: 127.0.0.1:$port
+		  addr: 127.0.0.1:0
 		$tls
 		$auth
 	Y
 	docker-registry serve real.yml > real.log 2>&1 3>&- &
 	PIDS+=($!)
+	port_of() { ss -Hltnp | sed -n "s/.* 127\.0\.0\.1:\([0-9]*\) .*pid=$1,.*/\1/p"; }
+	wait_for "[ -n \"\$(port_of $!)\" ]"
+	port=$(port_of "${PIDS[-1]}")
 	REAL=127.0.0.1:$port
 	wait_for "curl -sk -o /dev/null $scheme://$REAL/v2/"
 }

@@ -91,11 +91,11 @@ teardown() {
 
 @test "nothing is mounted on the host while a container lives, and nothing is left" {
 	local before
-	before=$(wc -l < /proc/self/mountinfo)
+	before=$(host_mounts)
 	start_sleeper
-	[ "$(wc -l < /proc/self/mountinfo)" = "$before" ]
+	[ "$(host_mounts)" = "$before" ]
 	rt delete --force "$ID"
-	[ "$(wc -l < /proc/self/mountinfo)" = "$before" ]
+	[ "$(host_mounts)" = "$before" ]
 }
 
 @test "a createContainer hook finds the root where the bundle has it, and what it mounts there comes along" {

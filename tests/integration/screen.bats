@@ -6,14 +6,14 @@ load lib
 TOP=$BATS_TEST_DIRNAME/../..
 
 judge() {
-	SCREEN_MODULES=$(cd "$CARREL_BIN/../tests/screen" && pwd) timeout 120 node "$TOP/tests/screen/judge.mjs" \
+	SCREEN_MODULES=$(cd "$CARREL_BIN/../tests/screen" && pwd) timeout 300 node "$TOP/tests/screen/judge.mjs" \
 		"$CARREL_BIN/../tests/screen-probe" "$@"
 }
 
 record() { # NAME SIZE STEPS... -- COMMAND...
 	local name=$1
 	shift
-	timeout 60 python3 "$TOP/tests/screen/record.py" "$BATS_TEST_TMPDIR/$name.json" "$@"
+	timeout 200 python3 "$TOP/tests/screen/record.py" "$BATS_TEST_TMPDIR/$name.json" "$@"
 }
 
 @test "screen: programs of a fuzzer, cut anywhere, show the same after a snapshot and the rest" {
@@ -56,7 +56,7 @@ record() { # NAME SIZE STEPS... -- COMMAND...
 	    p.stdin.flush()
 	EOF
 	chmod +x "$BATS_TEST_TMPDIR/bad"
-	SCREEN_MODULES=$(cd "$CARREL_BIN/../tests/screen" && pwd) run -1 timeout 60 node "$TOP/tests/screen/judge.mjs" \
+	SCREEN_MODULES=$(cd "$CARREL_BIN/../tests/screen" && pwd) run -1 timeout 200 node "$TOP/tests/screen/judge.mjs" \
 		"$BATS_TEST_TMPDIR/bad" fuzz 1 5
 	[[ $output == *'after the '* ]]
 }

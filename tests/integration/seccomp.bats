@@ -124,7 +124,7 @@ for level, kind, data in anc:
 open(sys.argv[2], 'w').write(json.dumps({'state': json.loads(text), 'n': len(fds), 'link': os.readlink('/proc/self/fd/%d' % fds[0])}))
 PY
 	LISTENER=$!
-	wait_for "[ -S '$1' ]"
+	listening "$1"
 }
 
 @test "NOTIFY sends the listener and the state to listenerPath" {

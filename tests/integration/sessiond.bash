@@ -67,12 +67,7 @@ daemon_start() {
 		"${PREFIX[@]}" "$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" "$mode" --listen "${ADDR:-127.0.0.1:0}" "$@" \
 		> "$WORK/out" 2>> "$WORK/log" 3>&- &
 	DAEMON=$!
-	local i
-	for i in $(seq 200); do
-		[ -s "$WORK/out" ] && break
-		kill -0 $DAEMON 2> /dev/null || break
-		sleep 0.05
-	done
+	wait_for '[ -s "$WORK/out" ] || gone $DAEMON' 60
 	FIRST=$(head -n 1 "$WORK/out")
 	ADDR=$(printf '%s' "$FIRST" | sed -E 's|^http://([^/]*).*|\1|')
 	[ -n "$ADDR" ] || { cat "$WORK/log" && return 1; }
@@ -131,5 +126,5 @@ create() { # KEY [BODY]
 	box=$(field .id)
 }
 
-client() { timeout 60 "$PYTHON" "$TOP/tests/integration/sessiond_client.py" "$@"; }
+client() { timeout 200 "$PYTHON" "$TOP/tests/integration/sessiond_client.py" "$@"; }
 terminal() { printf '/v1/sandboxes/%s/terminal' "$1"; }

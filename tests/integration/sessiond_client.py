@@ -23,7 +23,7 @@ import sys
 import threading
 import time
 
-DEADLINE = 20
+DEADLINE = 60
 
 
 def connect(addr):
@@ -177,7 +177,7 @@ def bearer(key):
 def shake(addr, path, *fields):
     ws = Socket(addr, path, [tuple(f.split(":", 1)) for f in fields])
     if ws.status == 101:
-        ws.s.settimeout(2)
+        ws.s.settimeout(20)
         try:
             first = ws.recv()
             kind = first[0] if first else None

@@ -46,14 +46,14 @@ ended_with() { # CODE
 	[ "$(field .state)" = ended ] && [ "$(field .exit.code)" = "$1" ]
 }
 # Each address that answers is a digit of the exit code.
-probe='i=1; code=0; for a; do nc -w 3 "${a%:*}" "${a#*:}" < /dev/null 2> /dev/null | grep -q here && code=$((code + i)); i=$((i * 2)); done; exit $code'
+probe='i=1; code=0; for a; do nc -w 10 "${a%:*}" "${a#*:}" < /dev/null 2> /dev/null | grep -q here && code=$((code + i)); i=$((i * 2)); done; exit $code'
 
 @test "egress: the Internet answers, private and link-local ranges do not; the API says which network it was" {
 	key=$(key_add ann free)
 	daemon_start
 	# The control: to the host itself all of them answer.
 	for a in 203.0.113.5 10.1.2.3 169.254.169.254 172.16.5.5 192.168.7.7 100.64.3.3; do
-		[ "$(in_host busybox nc -w 3 "$a" 80 < /dev/null)" = here ]
+		[ "$(in_host busybox nc -w 10 "$a" 80 < /dev/null)" = here ]
 	done
 	create "$key" "$(jq -nc --arg p "$probe" '{command: ["sh", "-c", $p, "sh", "203.0.113.5:80", "10.1.2.3:80", "169.254.169.254:80", "172.16.5.5:80", "192.168.7.7:80", "100.64.3.3:80"]}')"
 	[ "$(field .network)" = egress ]

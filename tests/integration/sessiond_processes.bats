@@ -38,7 +38,7 @@ run_in() { # KEY BODY
 	key=$(key_add ann free)
 	daemon_start
 	create "$key"
-	run_in "$key" '{"command":["/bin/sh","-c","echo begun; sleep 100"],"timeout_seconds":1}'
+	run_in "$key" '{"command":["/bin/sh","-c","echo begun; sleep 100"],"timeout_seconds":3}'
 	expect 200
 	[ "$(field '[.success,.timed_out,.reason,.exit_code,.output] | tostring')" = '[false,true,"timeout",null,"begun\n"]' ]
 	# More than a window of it, and still all of it is counted and the process ends.
@@ -86,11 +86,8 @@ run_in() { # KEY BODY
 	[ "$(field .tag)" = tab-1 ]
 	api "$key" DELETE "/v1/sandboxes/$box/terminals/2"
 	expect 204
-	for i in $(seq 100); do
-		api "$key" GET "/v1/sandboxes/$box/terminals/2"
-		[ "$(field .state)" = running ] || break
-		sleep 0.1
-	done
+	over() { api "$key" GET "/v1/sandboxes/$box/terminals/2" && [ "$(field .state)" != running ]; }
+	wait_for over
 	[ "$(field '[.state,.exit.signal] | tostring')" = '["ended",1]' ]
 	api "$key" DELETE "/v1/sandboxes/$box/terminals/1"
 	expect 409
@@ -164,18 +161,13 @@ run_in() { # KEY BODY
 	create "$key"
 	run_in "$key" '{"command":["/bin/sh","-c","sleep 100"],"timeout_seconds":2}' > /dev/null &
 	asker=$!
-	for i in $(seq 100); do
-		api "$key" GET "/v1/sandboxes/$box/terminals" 2> /dev/null && [ "$(field '.items | length')" = 2 ] && break
-		sleep 0.1
-	done
+	begun() { api "$key" GET "/v1/sandboxes/$box/terminals" 2> /dev/null && [ "$(field '.items | length')" = 2 ]; }
+	wait_for begun
 	daemon_stop KILL
 	wait $asker || true
 	daemon_start --lasting
-	for i in $(seq 100); do
-		api "$key" GET "/v1/sandboxes/$box/terminals/2"
-		[ "$(field .state)" = running ] || break
-		sleep 0.1
-	done
+	over() { api "$key" GET "/v1/sandboxes/$box/terminals/2" && [ "$(field .state)" != running ]; }
+	wait_for over
 	[ "$(field '[.state,.exit.reason] | tostring')" = '["ended","timeout"]' ]
 	run_in "$key" '{"command":["/bin/echo","on"]}'
 	[ "$(field .output)" = on ]

@@ -131,7 +131,7 @@ shim_pid() {
 @test "two daemons never share a state directory" {
 	daemon_start
 	options
-	run timeout 10 "$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" --listen 127.0.0.1:0
+	run timeout 60 "$CARREL_BIN/carrel-sessiond" "${OPTIONS[@]}" --listen 127.0.0.1:0
 	[ "$status" = 1 ]
 	[[ "$output" == *"another carrel-sessiond"* ]]
 }
@@ -209,7 +209,7 @@ shim_pid() {
 	[ -z "$(ls "$RUN/runtime" | grep -v ^@ || true)" ]
 	[ -z "$(grep "$RUN" /proc/self/mountinfo || true)" ]
 	[ -z "$(find /sys/fs/cgroup -maxdepth 4 -path "*$CGROUP*")" ]
-	[ -z "$(pgrep -f "carrel-shim --dir $RUN" || true)" ]
+	free_of "carrel-shim --dir $RUN"
 }
 
 @test "a shim that was still starting when the daemon died is adopted as soon as it listens" {
@@ -231,7 +231,7 @@ while not os.path.exists("listen"):
 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 s.bind("shim.sock")
 s.listen()
-s.settimeout(20)
+s.settimeout(60)
 watch, _ = s.accept()
 open("accepted", "w").close()
 while not os.path.exists("end"):

@@ -146,10 +146,15 @@ def pipes():
 def errors():
     with box(SH, config=with_init) as b:
         started(b)
-        n = script(b, "read x; echo out-1; sleep 0.2; echo err-1 >&2; sleep 0.2; echo out-2; sleep 0.2; printf err-2 >&2", input=True)
+        # One after the other: each waits until what was before it has arrived.
+        n = script(b, "read x; echo out-1; read x; echo err-1 >&2; read x; echo out-2; read x; printf err-2 >&2; read x", input=True)
         c = b.attach(framing="packet", process=n)
         k8s = b.attach(process=n, protocol="v5.channel.k8s.io", role="viewer")
-        c.input("go\n")
+        for text in (b"out-1\n", b"err-1\n", b"out-2\n", b"err-2"):
+            c.input("go\n")
+            while text not in bytes(c.output) + bytes(c.errors):
+                c.take()
+        c.input("end\n")
         eq(c.until_closed().code, 1000)
         eq((bytes(c.output), bytes(c.errors)), (b"out-1\nout-2\n", b"err-1\nerr-2"))
         # Channels of Kubernetes: 1 and 2; 3 is the status.
@@ -270,13 +275,13 @@ def signals():
         t0 = time.monotonic()
         eq(b.ask("end", process=n), {"ok": True})
         eq(waited(b, n)["signal"], 9)
-        assert 2 < time.monotonic() - t0 < 20
+        assert 2 < time.monotonic() - t0 < 60
         # Time is over.
         t0 = time.monotonic()
-        n = script(b, "echo begun; sleep 1000", timeout_ms=400)
+        n = script(b, "echo begun; sleep 1000", timeout_ms=2000)
         out, x = output_of(b, n)
         eq((out, x["reason"], x["signal"]), (b"begun\n", "timeout", 9))
-        assert 0.3 < time.monotonic() - t0 < 20
+        assert 1.9 < time.monotonic() - t0 < 60
         r = b.ask("signal", process=n, signal=15)
         eq((r["ok"], r["code"]), (False, "gone"))
         eq(b.ask("info")["state"], "running")
@@ -337,6 +342,12 @@ def counting(b):
     return n, c
 
 
+def stands(b, n):
+    at = b.ask("info", process=n)["next"]
+    time.sleep(0.5)
+    return b.ask("info", process=n)["next"] == at
+
+
 def pause():
     with box(SH, config=with_init, idle_ms=2500, warn_ms=0) as b:
         started(b)
@@ -344,10 +355,9 @@ def pause():
         eq(b.ask("pause"), {"ok": True})
         eq((b.ask("info")["state"], listed(b)[n]["state"]), ("paused", "paused"))
         eq(b.ask("pause"), {"ok": True})  # it is so already
-        time.sleep(0.2)
+        # What it had said already may be on its way; then there is half a second without a word of it.
+        until(lambda: stands(b, n))
         at = b.ask("info", process=n)["next"]
-        time.sleep(0.5)
-        eq(b.ask("info", process=n)["next"], at)
         r = b.ask("exec", args=["/bin/true"])
         eq((r["ok"], r["code"]), (False, "paused"))
         # The clock of idleness stands still; what is typed waits.
@@ -364,7 +374,7 @@ def pause():
         eq(b.ask("pause"), {"ok": True})
         t0 = time.monotonic()
         eq(b.ask("end"), {"ok": True})
-        assert time.monotonic() - t0 < 4, "its end waited for somebody to thaw it"
+        assert time.monotonic() - t0 < 30, "its end waited for somebody to thaw it"
         c.until_closed()
         d.until_closed()
         c.close()
@@ -376,7 +386,7 @@ def pause():
 
 def paused_and_killed():
     """The lifetime goes on while it is paused; kill -9 of either half leaves nothing, though all is frozen."""
-    with box(SH, config=with_init, lifetime_ms=1200, warn_ms=0) as b:
+    with box(SH, config=with_init, lifetime_ms=3000, warn_ms=0) as b:
         started(b)
         eq(b.ask("pause"), {"ok": True})
         eq(b.exit_json()["reason"], "lifetime")
@@ -415,7 +425,7 @@ def detached():
         t0 = time.monotonic()
         d.close()
         eq(b.exit_json()["reason"], "detached")
-        assert 1.2 < time.monotonic() - t0 < 10
+        assert 1.2 < time.monotonic() - t0 < 60
         b.wait()
         nothing_left(b)
     # Nobody ever came.
@@ -631,12 +641,8 @@ def figures():
         front = b.front_pid()
         # Ended ones are bounded, and so is what they hold.
         assert shim_cases.smaps(front) < shim_cases.MEMORY, shim_cases.smaps(front)
-        ticks = shim_cases.cpu_ticks(front) + shim_cases.cpu_ticks(b.proc.pid)
         running = [exec_(b, "/bin/sleep", "1000", terminal=True) for _ in range(4)]
-        time.sleep(0.3)
-        ticks = shim_cases.cpu_ticks(front) + shim_cases.cpu_ticks(b.proc.pid)
-        time.sleep(1)
-        eq(shim_cases.cpu_ticks(front) + shim_cases.cpu_ticks(b.proc.pid) - ticks, 0)
+        shim_cases.comes_to_rest([front, b.proc.pid], 1)
         assert alive(listed(b)[running[0]]["pid"])
 
 

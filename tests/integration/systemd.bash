@@ -12,7 +12,7 @@ systemd_setup_file() {
 	export FAKE=$BUS DBUS_SYSTEM_BUS_ADDRESS=unix:path=$BUS/socket
 	dbus-daemon --session --nofork --address="$DBUS_SYSTEM_BUS_ADDRESS" > "$BUS/log" 2>&1 3>&- &
 	echo $! > "$BUS/pids"
-	wait_for "[ -S $BUS/socket ]"
+	listening "$BUS/socket"
 	/usr/bin/python3 "${BASH_SOURCE[0]%/*}/fake_systemd.py" "$DBUS_SYSTEM_BUS_ADDRESS" "$BUS" > "$BUS/fake.log" 2>&1 3>&- &
 	echo $! >> "$BUS/pids"
 	wait_for "[ -e $BUS/ready ]"

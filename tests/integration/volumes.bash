@@ -36,7 +36,7 @@ in_shell() { # NAME SCRIPT
 
 # Nothing of a volume is mounted, and no loop device holds one, whoever looks.
 no_devices() {
-	wait_for '! grep -qs "$VOLUMES" /sys/block/loop*/loop/backing_file' 5
+	wait_for '! grep -qs "$VOLUMES" /sys/block/loop*/loop/backing_file'
 	! grep -q "$VOLUMES" /proc/mounts
 }
 

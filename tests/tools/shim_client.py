@@ -248,7 +248,7 @@ class Client:
         self.backlog = None    # bytes that a browser would hold in its send buffer
 
     def fill(self, timeout=None):
-        timeout = 20 if timeout is None else max(timeout, 0.001)
+        timeout = 60 if timeout is None else max(timeout, 0.001)
         while self.backlog:
             r, w, _ = select.select([self.sock], [self.sock], [], timeout)
             if not r and not w:
