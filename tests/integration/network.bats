@@ -190,7 +190,7 @@ spoof_frames() {
 @test "a source that is not the sandbox's is dropped" {
 	network '{masquerade: false}'
 	start_sleeper
-	nsenter --net="$W" python3 "$FRAMES" sniff up0 60 > "$WORK/seen" 3>&- &
+	nsenter --net="$W" python3 "$FRAMES" sniff up0 600 >> "$WORK/seen" 3>&- &
 	SERVERS+=($!)
 	wait_for "grep -q ready $WORK/seen"
 	spoof_frames
