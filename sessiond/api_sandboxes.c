@@ -16,7 +16,6 @@
 #include "sessiond/request.h"
 #include "sessiond/sandboxes.h"
 #include "sessiond/server.h"
-#include "sessiond/tickets.h"
 
 enum { INFO_MS = 1000 };
 
@@ -465,26 +464,4 @@ void api_sandbox_resize(struct request *rq)
 	if (shim_call(rq->server->launch, r.id, &ask, resized, rq, &e) < 0)
 		problem_reply(rq, PROBLEM_CONFLICT, "the sandbox is %s",
 			      r.state == RECORD_STARTING ? "starting" : "ending");
-}
-
-void api_ticket_create(struct request *rq)
-{
-	auto_record struct record r = { 0 };
-	char ticket[TICKET_LEN + 1];
-	struct err e = ERR_NONE;
-	struct json_writer *w;
-
-	if (!api_find_own(rq, &r))
-		return;
-	if (ticket_issue(rq->server->tickets, r.id, &rq->who, clock_mono_ms(), ticket, &e) <
-	    0) {
-		problem_retry(rq, PROBLEM_QUOTA, TICKET_MS / 1000, "%s", e.msg);
-		return;
-	}
-	w = reply_json(rq, 201);
-	jw_object(w, NULL);
-	jw_str(w, "ticket", ticket);
-	jw_uint(w, "expires_in", TICKET_MS / 1000);
-	jw_close(w);
-	reply_json_end(rq, w);
 }

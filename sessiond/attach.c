@@ -102,7 +102,7 @@ static void on_upgraded(void *arg, const struct upgraded *up)
 }
 
 /* A ticket names its holder; a program shows its key instead. False: the reply is set. */
-static bool authenticate(struct request *rq, const struct upgrade *u)
+static bool authenticate(struct request *rq, struct upgrade *u)
 {
 	const char *bearer = auth_bearer(rq);
 	struct err e = ERR_NONE;
@@ -110,7 +110,7 @@ static bool authenticate(struct request *rq, const struct upgrade *u)
 
 	if (u->ticket[0])
 		r = ticket_redeem(rq->server->tickets, u->ticket, rq->param, clock_mono_ms(),
-				  &rq->who);
+				  &rq->who, &u->read_only);
 	else if (bearer)
 		r = key_find(rq->server->db, bearer, &rq->who, &e);
 	/* The key may have been removed since, also by another process. */

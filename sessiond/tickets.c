@@ -14,6 +14,7 @@ struct ticket {
 	uint64_t expires_ms; /* 0: free */
 	char sandbox[65];
 	struct identity who;
+	bool viewer;
 };
 
 struct tickets {
@@ -36,8 +37,8 @@ static void clear(struct ticket *t)
 	*t = (struct ticket){ 0 };
 }
 
-int ticket_issue(struct tickets *t, const char *sandbox, const struct identity *who,
-		 uint64_t now_ms, char out[TICKET_LEN + 1], struct err *e)
+int ticket_issue(struct tickets *t, const struct ticket_spec *spec, uint64_t now_ms,
+		 char out[TICKET_LEN + 1], struct err *e)
 {
 	struct ticket *room = NULL;
 	uint8_t secret[32];
@@ -50,7 +51,7 @@ int ticket_issue(struct tickets *t, const char *sandbox, const struct identity *
 			clear(old);
 		if (!old->expires_ms)
 			room = room ? room : old;
-		else if (strcmp(old->who.user, who->user) == 0)
+		else if (strcmp(old->who.user, spec->who->user) == 0)
 			held++;
 	}
 	if (held >= TICKETS_PER_USER)
@@ -63,16 +64,17 @@ int ticket_issue(struct tickets *t, const char *sandbox, const struct identity *
 
 	random_bytes(secret, sizeof(secret));
 	str_base64url(secret, sizeof(secret), out);
-	if (str_copy(room->sandbox, sizeof(room->sandbox), sandbox, "sandbox", e) < 0)
+	if (str_copy(room->sandbox, sizeof(room->sandbox), spec->sandbox, "sandbox", e) < 0)
 		return -1;
 	room->hash = digest_sha256(out, TICKET_LEN);
 	room->expires_ms = now_ms + TICKET_MS;
-	room->who = *who;
+	room->who = *spec->who;
+	room->viewer = spec->viewer;
 	return 0;
 }
 
 int ticket_redeem(struct tickets *t, const char *ticket, const char *sandbox, uint64_t now_ms,
-		  struct identity *who)
+		  struct identity *who, bool *viewer)
 {
 	struct digest hash;
 	struct ticket *hit = NULL;
@@ -89,8 +91,10 @@ int ticket_redeem(struct tickets *t, const char *ticket, const char *sandbox, ui
 	if (!hit)
 		return 0;
 	good = hit->expires_ms > now_ms && strcmp(hit->sandbox, sandbox) == 0;
-	if (good)
+	if (good) {
 		*who = hit->who;
+		*viewer = hit->viewer;
+	}
 	clear(hit);
 	return good;
 }

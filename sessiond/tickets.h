@@ -7,6 +7,7 @@
 #ifndef CARREL_SESSIOND_TICKETS_H
 #define CARREL_SESSIOND_TICKETS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "sessiond/identity.h"
@@ -24,13 +25,20 @@ struct tickets;
 struct tickets *tickets_new(void);
 void tickets_free(struct tickets *t);
 
-/* now_ms: any clock that never goes back. EUSERS: the user holds TICKETS_PER_USER; ENOSPC: all are out. */
-int ticket_issue(struct tickets *t, const char *sandbox, const struct identity *who,
-		 uint64_t now_ms, char out[TICKET_LEN + 1], struct err *e);
+/* What a ticket is good for. */
+struct ticket_spec {
+	const char *sandbox;
+	const struct identity *who;
+	bool viewer; /* to watch, and nothing else */
+};
 
-/* 1: it was good for this sandbox and is spent now, *who as issued. 0: unknown, spent, expired, or another
+/* now_ms: any clock that never goes back. EUSERS: the user holds TICKETS_PER_USER; ENOSPC: all are out. */
+int ticket_issue(struct tickets *t, const struct ticket_spec *spec, uint64_t now_ms,
+		 char out[TICKET_LEN + 1], struct err *e);
+
+/* 1: it was good for this sandbox and is spent now, *who and *viewer as issued. 0: unknown, spent, expired, or another
  * sandbox's; a ticket shown to the wrong sandbox is spent as well. */
 int ticket_redeem(struct tickets *t, const char *ticket, const char *sandbox, uint64_t now_ms,
-		  struct identity *who);
+		  struct identity *who, bool *viewer);
 
 #endif

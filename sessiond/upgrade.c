@@ -183,7 +183,9 @@ int upgrade_order(const struct upgrade *u, const char *label, struct buf *out, s
 	jw_str(w, "op", "attach");
 	jw_str(w, "framing", "ws");
 	jw_str(w, "protocol", u->protocol);
-	jw_str(w, "role", u->viewer ? "viewer" : "writer");
+	jw_str(w, "role", u->viewer || u->read_only ? "viewer" : "writer");
+	if (u->read_only)
+		jw_bool(w, "read_only", true);
 	if (u->process)
 		jw_uint(w, "process", u->process);
 	if (u->has_since)

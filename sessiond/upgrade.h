@@ -25,6 +25,7 @@ struct upgrade {
 	const char *protocol;	     /* static; what the shim is to speak */
 	char answer[64];	     /* for Sec-WebSocket-Protocol; "": nothing was offered */
 	bool has_since, viewer;
+	bool read_only; /* the ticket lets it watch only; set by whoever redeems it */
 	uint64_t since;
 	uint32_t process;    /* 0: the first */
 	uint16_t cols, rows; /* 0: not given; both or none */

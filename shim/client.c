@@ -75,6 +75,7 @@ static int greet(struct client *c, const struct client_spec *spec, struct err *e
 	const struct ring *r = spec->ring;
 	const struct dialect_greeting g = { .id = spec->sandbox_id,
 					    .client = spec->number,
+					    .process = spec->process,
 					    .writer = spec->role == CLIENT_WRITER,
 					    .oldest = r->oldest,
 					    .next = r->next,
@@ -114,6 +115,7 @@ int client_new(const struct client_spec *spec, struct client **out, struct err *
 			      .framing = spec->framing,
 			      .dialect = spec->dialect,
 			      .role = spec->role,
+			      .read_only = spec->read_only,
 			      .number = spec->number,
 			      .ring = spec->ring,
 			      .hooks = spec->hooks,

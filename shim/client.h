@@ -66,7 +66,8 @@ struct client_spec {
 	bool terminal; /* the output is one: questions in it are not replayed */
 	uint32_t number;
 	uint64_t since; /* <= ring->next */
-	bool has_since;
+	bool has_since, read_only;
+	uint32_t process;
 	uint32_t window;
 	uint16_t cols, rows; /* in force, for the greeting */
 	const char *sandbox_id;
@@ -118,6 +119,7 @@ struct client {
 
 	/* For the session (session_roles.h). */
 	bool wants_write;	       /* it attached as a writer */
+	bool read_only;		       /* it never becomes one */
 	uint16_t want_cols, want_rows; /* the size of its window; 0: not said */
 	uint64_t active_ms;	       /* last time that it typed or set its size */
 

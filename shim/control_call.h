@@ -21,7 +21,7 @@ struct args {
 	const char **args, **env; /* to be freed */
 	uint64_t since, lifetime_ms, timeout_ms;
 	uint32_t cols, rows, signal, process;
-	bool takeover, terminal, input;
+	bool takeover, read_only, terminal, input;
 	bool has_since, has_lifetime;
 };
 

@@ -61,6 +61,8 @@ static const struct json_field arg_fields[] = {
 	{ "signal", json_decode_u32, offsetof(struct args, signal), JSON_NULL_IS_ABSENT },
 	{ "process", json_decode_u32, offsetof(struct args, process), JSON_NULL_IS_ABSENT },
 	{ "takeover", json_decode_bool, offsetof(struct args, takeover), JSON_NULL_IS_ABSENT },
+	{ "read_only", json_decode_bool, offsetof(struct args, read_only),
+	  JSON_NULL_IS_ABSENT },
 };
 
 int call_check_size(const struct args *a, struct err *e)
@@ -98,6 +100,7 @@ static int do_attach(struct call *c, struct err *e)
 	struct attach attach = { .has_since = a->has_since,
 				 .since = a->since,
 				 .takeover = a->takeover,
+				 .read_only = a->read_only,
 				 .early = c->req->extra,
 				 .n_early = c->req->n_extra };
 	uint32_t number = 0;
@@ -108,6 +111,9 @@ static int do_attach(struct call *c, struct err *e)
 		return -1;
 	if ((a->cols || a->rows) && call_check_size(a, e) < 0)
 		return -1;
+	if (a->read_only && (!role || a->takeover))
+		return err_set(e, EINVAL,
+			       "read_only: is for the role viewer, without takeover");
 	attach.framing = framing ? CLIENT_PACKET : CLIENT_WS;
 	if (take_dialect(a, &attach, e) < 0)
 		return -1;
@@ -122,7 +128,10 @@ static int do_attach(struct call *c, struct err *e)
 	fd_close(&attach.fd);
 	if (r < 0)
 		return -1;
-	log_info("client %u: attached as %s, %s%s%s", number, role ? "viewer" : "writer",
+	log_info("client %u: attached as %s, %s%s%s", number,
+		 a->read_only ? "viewer for good"
+		 : role	      ? "viewer"
+			      : "writer",
 		 attach.dialect->name, a->client ? ", " : "", a->client ? a->client : "");
 	jw_uint(c->answer, "client", number);
 	return 0;

@@ -69,6 +69,7 @@ struct dialect_in {
 struct dialect_greeting {
 	const char *id; /* of the sandbox */
 	uint32_t client;
+	uint32_t process; /* its number in the sandbox */
 	bool writer;
 	uint64_t oldest, next; /* of the history */
 	uint16_t cols, rows;

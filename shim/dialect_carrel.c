@@ -10,6 +10,7 @@ static int greet(const struct dialect_greeting *g, const struct dialect_out *out
 {
 	const struct proto_hello hello = { .id = g->id,
 					   .client = g->client,
+					   .process = g->process,
 					   .role = g->writer ? "writer" : "viewer",
 					   .oldest = g->oldest,
 					   .next = g->next,

@@ -135,6 +135,7 @@ int proto_hello(struct buf *out, const struct proto_hello *h, struct err *e)
 	jw_int(w, "version", 1);
 	jw_str(w, "id", h->id);
 	jw_uint(w, "client", h->client);
+	jw_uint(w, "process", h->process);
 	jw_str(w, "role", h->role);
 	jw_uint(w, "oldest", h->oldest);
 	jw_uint(w, "next", h->next);

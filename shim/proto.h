@@ -64,7 +64,7 @@ size_t proto_pong(uint8_t out[PROTO_MAX_SMALL], const uint8_t *p, size_t n);
 
 struct proto_hello {
 	const char *id;
-	uint32_t client;
+	uint32_t client, process;
 	const char *role;
 	uint64_t oldest, next;
 	uint16_t cols, rows;

@@ -96,6 +96,7 @@ struct attach {
 	const struct dialect *dialect;
 	enum client_role role;
 	bool has_since, takeover;
+	bool read_only; /* a viewer for good */
 	uint64_t since;
 	uint16_t cols, rows; /* 0: leave the size */
 	const void *early;   /* bytes that the client had sent already */

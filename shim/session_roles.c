@@ -89,6 +89,10 @@ void session_take_pen(struct session *s, struct client *by, bool take)
 {
 	if (!take && s->pen != by->number)
 		return;
+	if (by->read_only) {
+		log_info("client %u: may only watch, the pen stays where it is", by->number);
+		return;
+	}
 	if (take) {
 		log_info("client %u: has the pen", by->number);
 		s->pen = by->number;

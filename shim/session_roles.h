@@ -3,7 +3,7 @@
  *
  * Pen: free at first, and every client that attached as a writer writes. One that takes the pen is the only writer
  * until it gives it back or is gone; the others watch meanwhile, those that come too, and write again then. A
- * client that attached as a viewer may take the pen as well, and watches again after it.
+ * client that attached as a viewer may take the pen as well, and watches again after it; one that attached read-only never has it.
  *
  * Size: that of the writer that last set one or typed, among those that have said theirs. When that one goes, or loses the
  * pen, it is that of the most recent of the other writers. A size that was set through shim.sock stays until a client sets

@@ -114,3 +114,40 @@ redeem() { # SANDBOX: prints the status
 	api "$bob" POST "/v1/sandboxes/$box/tickets"
 	expect 201
 }
+
+@test "a viewer's ticket is for watching, whatever its holder asks for; the role is one of two" {
+	api "$key" POST "/v1/sandboxes/$box/tickets" '{"role":"viewer"}'
+	expect 201
+	[ "$(field .role)" = viewer ]
+	ticket=$(field .ticket)
+	out=$("$PYTHON" - "$TOP/tests/integration" "$ADDR" "$(terminal "$box")?role=writer&cols=66&rows=11" "$ticket" << 'PY'
+import json, sys
+sys.path.insert(0, sys.argv[1])
+sys.dont_write_bytecode = True
+import sessiond_client as sc
+ws = sc.Socket(sys.argv[2], sys.argv[3], [("Sec-WebSocket-Protocol", "carrel.v1, carrel.ticket." + sys.argv[4])])
+t = sc.Terminal(ws)
+while not t.hello:
+    t.step()
+ws.send(b"\x15\x01")
+ws.send(b"\x10echo evil-$((40+2))\n")
+ws.send(b"\x11\x00\x42\x00\x0b")
+ws.send(b"behind", 9)
+while ws.recv_any()[0] != 10:
+    pass
+print(json.dumps([t.hello["role"], t.hello["process"]]))
+PY
+	)
+	[ "$out" = '["viewer", 1]' ]
+	# The control: the owner's own connection types, and sees that nobody did before it.
+	out=$(client talk "$ADDR" "$(terminal "$box")?since=0" "$key" 'echo good-$((40+2)); stty size\n' '24 80')
+	[ "$(jq -r .found <<< "$out")" = true ]
+	[[ "$(jq -r .output <<< "$out")" == *good-42* && "$(jq -r .output <<< "$out")" != *evil* ]]
+	# And a ticket without a role is a writer's.
+	api "$key" POST "/v1/sandboxes/$box/tickets" '{}'
+	[ "$(field .role)" = writer ]
+	for bad in '{"role":"admin"}' '{"role":1}' '{"roles":"viewer"}' '[]'; do
+		api "$key" POST "/v1/sandboxes/$box/tickets" "$bad"
+		expect 400
+	done
+}

@@ -45,6 +45,10 @@ attack() { case_of shim_attacks.py "$1"; }
 	attack slow_headers
 }
 
+@test 'read-only: a watcher neither types, nor resizes, nor takes the pen, in any protocol' {
+	attack read_only
+}
+
 @test 'clients that drop in the middle of everything' {
 	attack abrupt_drops
 }

@@ -290,6 +290,53 @@ def nobody_is_there(b):
         time.sleep(0.02)
 
 
+def read_only():
+    """One who may only watch, in every protocol: typing, sizes, the end of input, the pen. The control: a viewer by its own wish takes the pen and
+    writes, and writers of each protocol do."""
+    import json
+    pen = bytes([sc.PEN, 1])
+    attempts = {
+        "carrel.v1": [pen, bytes([sc.INPUT]) + b"evil\n", struct.pack(">BHH", sc.RESIZE, 66, 11), bytes([0x14])],
+        "tty": [b'{"AuthToken":"","columns":66,"rows":11}', b"0evil\n", b'1{"columns":66,"rows":11}'],
+        "v5.channel.k8s.io": [b"\0evil\n", b'\4{"Width":66,"Height":11}', b"\xff\0"],
+        "v4.channel.k8s.io": [b"\0evil\n", b'\4{"Width":66,"Height":11}'],
+        "terminado": [b'["stdin","evil\\n"]', b'["set_size",11,66]'],
+        "raw": [b"evil\n"],
+    }
+    with box(RAW + "while read x; do echo \"<$x>\"; done") as b:
+        good = ready(b)
+        for protocol, messages in attempts.items():
+            opcode = 1 if protocol == "terminado" else 2
+            watcher = b.attach(protocol=protocol, role="viewer", read_only=True, cols=66, rows=11)
+            for m in messages * 2:
+                watcher.raw(sc.frame(m, opcode=opcode))
+            watcher.heard()
+            info = b.ask("info")
+            mine = [x for x in info["attached"] if x["protocol"] == protocol][-1] if protocol != "carrel.v1" else info["attached"][0]
+            eq((protocol, mine["role"], mine["pen"]), (protocol, "viewer", False))
+            eq((info["cols"], info["rows"]), (80, 24))
+            good.input(protocol.encode() + b"\n")
+            good.until("<" + protocol + ">")
+            assert b"evil" not in good.output, (protocol, good.output)
+            watcher.close()
+            # The control: the same words of a writer.
+            writer = b.attach(protocol=protocol)
+            writer.raw(sc.frame(messages[1] if protocol in ("carrel.v1", "tty") else messages[0], opcode=opcode))
+            good.until("<evil>")
+            del good.output[:]
+            writer.close()
+        wish = b.attach(role="viewer")
+        wish.hello()
+        wish.send(pen)
+        eq(wish.until_type(sc.ROLE), b"\1")
+        wish.input("pen\n")
+        good.until("<pen>")
+        wish.close()
+        for extra in (dict(role="writer"), dict(role="viewer", takeover=True)):
+            r = b.attach(expect_ok=False, read_only=True, **extra).answer
+            assert not r["ok"] and "read_only: " in r["error"], r
+
+
 def abrupt_drops():
     with box(RAW + "while :; do echo output-output-output; done") as b:
         b.attach().close()

@@ -112,19 +112,6 @@ def frames():
 
 # ---- ttyd ----
 
-def heard(c):
-    """What c has sent is read: so is the ping behind it."""
-    n = len(c.pongs)
-    c.push(sc.frame(b"heard", opcode=9))
-    while len(c.pongs) == n:
-        c.fill()
-        try:
-            c.message(0.001)
-            raise AssertionError("a message before the pong")
-        except OSError:
-            pass
-
-
 def tty_output(m):
     return m[1:] if m[:1] == b"0" else b""
 
@@ -174,7 +161,7 @@ def tty_pause():
         other = b.attach()
         other.hello()
         paused.send(b"2")
-        heard(paused)
+        paused.heard()
         other.input("\n")
         other.until(r"\nhalf")
         # Held up, it would have got nothing for the five seconds that a program waits, and then a gap.

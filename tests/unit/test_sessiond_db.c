@@ -27,28 +27,41 @@
 
 /* ---- tickets ---- */
 
+static int issue(struct tickets *t, const struct identity *who, bool viewer, uint64_t now_ms,
+		 char out[TICKET_LEN + 1], struct err *e)
+{
+	const struct ticket_spec spec = { .sandbox = "box", .who = who, .viewer = viewer };
+
+	return ticket_issue(t, &spec, now_ms, out, e);
+}
+
 static void tickets_once(void **state)
 {
 	struct tickets *t = tickets_new();
 	struct identity ann = { .user = "ann", .key_id = "k1" }, who = { 0 };
+	bool viewer = true;
 	char ticket[TICKET_LEN + 1];
 	struct err e = ERR_NONE;
 
-	assert_int_equal(ticket_issue(t, "box", &ann, 1000, ticket, &e), 0);
+	assert_int_equal(issue(t, &ann, false, 1000, ticket, &e), 0);
 	assert_int_equal(strlen(ticket), TICKET_LEN);
-	assert_int_equal(ticket_redeem(t, ticket, "box", 1001, &who), 1);
+	assert_int_equal(ticket_redeem(t, ticket, "box", 1001, &who, &viewer), 1);
 	assert_string_equal(who.user, "ann");
-	assert_int_equal(ticket_redeem(t, ticket, "box", 1002, &who), 0);
+	assert_false(viewer);
+	assert_int_equal(ticket_redeem(t, ticket, "box", 1002, &who, &viewer), 0);
 
-	assert_int_equal(ticket_issue(t, "box", &ann, 1000, ticket, &e), 0);
-	assert_int_equal(ticket_redeem(t, ticket, "box", 1000 + TICKET_MS, &who), 0);
+	assert_int_equal(issue(t, &ann, false, 1000, ticket, &e), 0);
+	assert_int_equal(ticket_redeem(t, ticket, "box", 1000 + TICKET_MS, &who, &viewer), 0);
 
 	/* Shown to another sandbox it is spent too. */
-	assert_int_equal(ticket_issue(t, "box", &ann, 1000, ticket, &e), 0);
-	assert_int_equal(ticket_redeem(t, ticket, "other", 1001, &who), 0);
-	assert_int_equal(ticket_redeem(t, ticket, "box", 1002, &who), 0);
+	assert_int_equal(issue(t, &ann, false, 1000, ticket, &e), 0);
+	assert_int_equal(ticket_redeem(t, ticket, "other", 1001, &who, &viewer), 0);
+	assert_int_equal(ticket_redeem(t, ticket, "box", 1002, &who, &viewer), 0);
 
-	assert_int_equal(ticket_redeem(t, "", "box", 1, &who), 0);
+	assert_int_equal(ticket_redeem(t, "", "box", 1, &who, &viewer), 0);
+	assert_int_equal(issue(t, &ann, true, 1000, ticket, &e), 0);
+	assert_int_equal(ticket_redeem(t, ticket, "box", 1001, &who, &viewer), 1);
+	assert_true(viewer);
 	tickets_free(t);
 }
 
@@ -60,11 +73,11 @@ static void tickets_limited(void **state)
 	struct err e = ERR_NONE;
 
 	for (int i = 0; i < TICKETS_PER_USER; i++)
-		assert_int_equal(ticket_issue(t, "box", &ann, 1000, ticket, &e), 0);
-	assert_int_equal(ticket_issue(t, "box", &ann, 1000, ticket, &e), -1);
-	assert_int_equal(ticket_issue(t, "box", &bob, 1000, ticket, &e), 0);
+		assert_int_equal(issue(t, &ann, false, 1000, ticket, &e), 0);
+	assert_int_equal(issue(t, &ann, false, 1000, ticket, &e), -1);
+	assert_int_equal(issue(t, &bob, false, 1000, ticket, &e), 0);
 	/* The old ones make room when they have expired. */
-	assert_int_equal(ticket_issue(t, "box", &ann, 1000 + TICKET_MS, ticket, &e), 0);
+	assert_int_equal(issue(t, &ann, false, 1000 + TICKET_MS, ticket, &e), 0);
 	tickets_free(t);
 }
 

@@ -27,7 +27,7 @@ static void heard(const void *want, size_t n)
 
 static void check_greeting(const struct dialect *d)
 {
-	const struct dialect_greeting g = { "box", 7, true, 5, 9, 80, 24, 4096 };
+	const struct dialect_greeting g = { "box", 7, 3, true, 5, 9, 80, 24, 4096 };
 
 	if (d->greet)
 		assert_ok(d->greet(&g, &out, &e));
@@ -36,7 +36,7 @@ static void check_greeting(const struct dialect *d)
 static void test_greetings(void **state)
 {
 	check_greeting(&dialect_carrel);
-	heard("\x02{\"version\":1,\"id\":\"box\",\"client\":7,\"role\":\"writer\",\"oldest\":5,"
+	heard("\x02{\"version\":1,\"id\":\"box\",\"client\":7,\"process\":3,\"role\":\"writer\",\"oldest\":5,"
 	      "\"next\":9,\"cols\":80,\"rows\":24,\"window\":4096}|");
 	check_greeting(&dialect_tty);
 	heard("1carrel box|2{}|");

@@ -121,6 +121,7 @@ static void test_proto_refuses(void **state)
 static void test_proto_writes(void **state)
 {
 	struct proto_hello h = { .id = "abc",
+				 .process = 4,
 				 .client = 2,
 				 .role = "writer",
 				 .oldest = 1,
@@ -135,7 +136,7 @@ static void test_proto_writes(void **state)
 	assert_int_equal(proto_hello(&b, &h, &e), 0);
 	assert_string_equal(
 		buf_str(&b),
-		"\x02{\"version\":1,\"id\":\"abc\",\"client\":2,\"role\":\"writer\","
+		"\x02{\"version\":1,\"id\":\"abc\",\"client\":2,\"process\":4,\"role\":\"writer\","
 		"\"oldest\":1,\"next\":5000000000,\"cols\":80,\"rows\":24,\"window\":262144}");
 	buf_clear(&b);
 	assert_int_equal(proto_exit(&b, "exited", 3, 0, &e), 0);
