@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "sessiond/api.h"
 #include "sessiond/auth.h"
+#include "sessiond/http.h"
 #include "sessiond/keys.h"
 #include "sessiond/problem.h"
 #include "sessiond/request.h"
@@ -28,11 +29,11 @@ static const struct json_field login_fields[] = {
 /* clang-format on */
 
 /* SameSite=Strict: no other site's page ever sends it; HttpOnly: no script reads it; Secure when the page
- * came by TLS: over plain HTTP browsers would drop such a cookie. */
+ * came by TLS, ours or a proxy's: over plain HTTP browsers would drop such a cookie. */
 static void set_cookie(struct request *rq, const char *value, unsigned seconds)
 {
 	const char *origin = request_header(rq, "Origin");
-	bool tls = origin && str_has_prefix(origin, "https://");
+	bool tls = http_secure(rq->http) || (origin && str_has_prefix(origin, "https://"));
 	char cookie[256];
 
 	(void) snprintf(cookie, sizeof(cookie),

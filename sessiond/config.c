@@ -36,8 +36,20 @@ static int decode_ms(const struct json *v, const struct json_at *at, void *out, 
 	return 0;
 }
 
+static int decode_tls(const struct json *v, const struct json_at *at, void *out, struct err *e)
+{
+	static const struct json_field files[] = {
+		{ "certificate", json_decode_str, offsetof(struct config, tls_certificate),
+		  JSON_REQUIRED },
+		{ "key", json_decode_str, offsetof(struct config, tls_key), JSON_REQUIRED },
+	};
+
+	return json_decode_object(v, at, files, ARRAY_SIZE(files), JSON_UNKNOWN_REJECT, out, e);
+}
+
 /* clang-format off */
 static const struct json_field fields[] = {
+	{ "tls", decode_tls, 0, 0 },
 	{ "listen", decode_strings, offsetof(struct config, listen), 0 },
 	{ "insecure_listen", json_decode_bool, offsetof(struct config, insecure_listen), 0 },
 	{ "origins", decode_strings, offsetof(struct config, origins), 0 },
@@ -75,6 +87,8 @@ static void merge(struct config *c, struct config *file)
 			c->member = file->member;                                              \
 	} while (0)
 	TAKE(run_dir);
+	TAKE(tls_certificate);
+	TAKE(tls_key);
 	TAKE(state_dir);
 	TAKE(store);
 	TAKE(volumes);
@@ -184,6 +198,8 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 
 	if (read_file(c, e) < 0 || check_numbers(c, e) < 0)
 		return -1;
+	if (!c->tls_certificate != !c->tls_key)
+		return err_set(e, EINVAL, "tls: a certificate and a key go together");
 	if (!c->run_dir)
 		c->run_dir = "/run/carrel";
 	if (!c->state_dir)
@@ -199,7 +215,8 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 	if (absolute(c, &c->run_dir, e) < 0 || absolute(c, &c->state_dir, e) < 0 ||
 	    absolute(c, &c->store, e) < 0 || absolute(c, &c->volumes, e) < 0 ||
 	    absolute(c, &c->tiers, e) < 0 || absolute(c, &c->web, e) < 0 ||
-	    absolute(c, &c->bin_dir, e) < 0 || absolute(c, &c->seccomp, e) < 0)
+	    absolute(c, &c->bin_dir, e) < 0 || absolute(c, &c->seccomp, e) < 0 ||
+	    absolute(c, &c->tls_certificate, e) < 0 || absolute(c, &c->tls_key, e) < 0)
 		return -1;
 	find_beside(c, &c->tiers, exe_dir, tiers);
 	find_beside(c, &c->web, exe_dir, web);

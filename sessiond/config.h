@@ -20,7 +20,8 @@ struct config {
 	struct opt_list listen, origins;
 	const char *run_dir, *state_dir, *store, *volumes, *tiers, *web, *bin_dir, *seccomp,
 		*cgroup;
-	const char *network; /* of tiers that have one: "10.209.0.0/16" */
+	const char *tls_certificate, *tls_key; /* both or neither */
+	const char *network;		       /* of tiers that have one: "10.209.0.0/16" */
 	const char *default_image;
 	const char *log_format, *log_level;
 	uint64_t keep_ended_ms;

@@ -22,6 +22,7 @@ struct http {
 	struct server *server;
 	struct http_callbacks on;
 	int quiet_fd; /* the listening socket after http_quiesce */
+	bool secure;  /* without a listening socket */
 	struct loop_io io;
 	struct loop_timer turn;
 	size_t working, upgraded;
@@ -331,10 +332,13 @@ int http_new(struct loop *loop, int listen_fd, const struct http_callbacks *call
 	h->server = server;
 	h->on = *callbacks;
 	h->quiet_fd = FD_NONE;
+	h->secure = listen_fd == FD_NONE;
+	if (h->secure)
+		flags |= MHD_USE_NO_LISTEN_SOCKET;
 	/* clang-format off */
 	h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_access, h,
 				     MHD_OPTION_EXTERNAL_LOGGER, on_log, h,
-				     MHD_OPTION_LISTEN_SOCKET, listen_fd,
+				     h->secure ? MHD_OPTION_CONNECTION_TIMEOUT : MHD_OPTION_LISTEN_SOCKET, h->secure ? HTTP_STALL_S : listen_fd,
 				     MHD_OPTION_CONNECTION_LIMIT, (unsigned) HTTP_CONNECTIONS_MAX,
 				     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned) HTTP_STALL_S,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) HTTP_HEAD_MAX,
@@ -360,9 +364,25 @@ int http_new(struct loop *loop, int listen_fd, const struct http_callbacks *call
 	return 0;
 }
 
+int http_add(struct http *h, int fd, struct err *e)
+{
+	struct sockaddr nobody = { .sa_family = AF_UNIX };
+
+	/* It closes the socket when it cannot have it. */
+	if (MHD_add_connection(h->daemon, fd, &nobody, sizeof(nobody.sa_family)) != MHD_YES)
+		return err_set(e, EMFILE, "libmicrohttpd takes no more connections");
+	kick(h);
+	return 0;
+}
+
+bool http_secure(const struct http *h)
+{
+	return h->secure;
+}
+
 void http_quiesce(struct http *h)
 {
-	if (h->quiet_fd == FD_NONE)
+	if (h->quiet_fd == FD_NONE && !h->secure)
 		h->quiet_fd = MHD_quiesce_daemon(h->daemon);
 }
 

@@ -41,9 +41,13 @@ struct http_callbacks {
 	void (*on_sent)(struct request *rq);
 };
 
-/* listen_fd: bound, listening, non-blocking; taken over. */
+/* listen_fd: bound, listening, non-blocking; taken over. FD_NONE: connections come by http_add, and came by TLS. */
 int http_new(struct loop *loop, int listen_fd, const struct http_callbacks *callbacks,
 	     struct server *server, struct http **out, struct err *e);
+/* A connected stream socket, as if it had been accepted; taken over, also when it fails. */
+int http_add(struct http *h, int fd, struct err *e);
+/* Whether what comes here came by TLS. */
+bool http_secure(const struct http *h);
 /* Accepts no more connections. */
 void http_quiesce(struct http *h);
 /* Requests whose handlers have not replied, and upgraded sockets that were not closed. */

@@ -31,6 +31,8 @@ enum { EXIT_USAGE = 2, FILES_WANTED = 65536, FILES_ENOUGH = 4096 };
 static const struct opt options[] = {
 	{ "config", 'c', OPT_STRING, AT(file), "FILE", "carrel.yaml; options win over it" },
 	{ "listen", 'l', OPT_LIST, AT(listen), "ADDRESS", "127.0.0.1:7681, [::1]:7681 or unix:/path[,group=NAME]; may be repeated" },
+	{ "tls-certificate", 0, OPT_STRING, AT(tls_certificate), "FILE", "serve HTTPS with this certificate and its chain (PEM); SIGHUP reads it again" },
+	{ "tls-key", 0, OPT_STRING, AT(tls_key), "FILE", "its key (PEM, without a password)" },
 	{ "insecure-listen", 0, OPT_SWITCH, AT(insecure_listen), NULL, "allow --listen on an address that is not loopback, without TLS" },
 	{ "origin", 0, OPT_LIST, AT(origins), "ORIGIN", "a web origin that may use the API, as https://host; may be repeated" },
 	{ "run-dir", 0, OPT_STRING, AT(run_dir), "DIR", "live sandboxes (/run/carrel)" },
@@ -84,7 +86,7 @@ static void ready(const char *const *addresses, const char *key)
 {
 	for (; *addresses; addresses++) {
 		/* A browser cannot open a unix socket. */
-		bool with_key = key && strncmp(*addresses, "http:", 5) == 0;
+		bool with_key = key && strncmp(*addresses, "http", 4) == 0;
 
 		(void) printf("%s%s%s\n", *addresses, with_key ? "/#key=" : "",
 			      with_key ? key : "");
@@ -247,7 +249,7 @@ static const char program_text[] =
 	"\n"
 	"# SIGNALS\n"
 	"SIGTERM and SIGINT stop the daemon in order; sandboxes live on unless --ephemeral was "
-	"given.";
+	"given. SIGHUP reads the TLS certificate and its key again; connections that are open keep theirs.";
 
 static const char key_text[] =
 	"A key is printed once, by add; the database has its hash. It may be used while the "

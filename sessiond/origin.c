@@ -73,15 +73,16 @@ int origins_add(struct origins *o, const char *s, struct err *e)
 	return 0;
 }
 
-void origins_add_own(struct origins *o, const char *host, unsigned port)
+void origins_add_own(struct origins *o, bool https, const char *host, unsigned port)
 {
+	const char *scheme = https ? "https" : "http";
 	char suffix[8] = "";
 
-	if (port != 80)
+	if (port != (https ? 443u : 80u))
 		(void) snprintf(suffix, sizeof(suffix), ":%u", port);
-	add(o, xasprintf("http://%s%s", host, suffix));
+	add(o, xasprintf("%s://%s%s", scheme, host, suffix));
 	if (str_has_prefix(host, "127.") || strcmp(host, "[::1]") == 0)
-		add(o, xasprintf("http://localhost%s", suffix));
+		add(o, xasprintf("%s://localhost%s", scheme, suffix));
 }
 
 void origins_fini(struct origins *o)

@@ -22,7 +22,7 @@ int origin_check(const char *s, struct err *e);
 /* s was given by the operator: refused unless it is as a browser would write it. */
 int origins_add(struct origins *o, const char *s, struct err *e);
 /* The daemon's own: for a loopback address also by the name "localhost". host in brackets if IPv6. */
-void origins_add_own(struct origins *o, const char *host, unsigned port);
+void origins_add_own(struct origins *o, bool https, const char *host, unsigned port);
 void origins_fini(struct origins *o);
 bool origins_allow(const struct origins *o, const char *origin);
 

@@ -5,7 +5,7 @@ sessiond_SRC := sessiond/config.c sessiond/tiers.c sessiond/listen.c sessiond/or
 	sessiond/target.c sessiond/request.c sessiond/problem.c sessiond/http.c sessiond/routes.c sessiond/auth.c \
 	sessiond/static.c sessiond/create.c sessiond/upgrade.c sessiond/attach.c \
 	sessiond/api_misc.c sessiond/api_keys.c sessiond/api_sandboxes.c sessiond/api_processes.c sessiond/sandboxes.c sessiond/serve.c
-sessiond_SRC += sessiond/api_tickets.c sessiond/api_volumes.c sessiond/volumes.c sessiond/volume_sweep.c
+sessiond_SRC += sessiond/tls.c sessiond/tls_relay.c sessiond/api_tickets.c sessiond/api_volumes.c sessiond/volumes.c sessiond/volume_sweep.c
 # Starting sandboxes, for the daemon and for `carrel run`.
 LIBS += launch
 launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c sessiond/launch_collect.c sessiond/launch_network.c \
@@ -13,7 +13,7 @@ launch_SRC := sessiond/launch.c sessiond/launch_bundle.c sessiond/launch_child.c
 	sessiond/exec_run.c sessiond/cli/link_packet.c
 launch_SRC += sessiond/launch_volume.c
 
-sessiond_LIBS := -lmicrohttpd -lsqlite3 -lcrypto -lyajl -lyaml
+sessiond_LIBS := -lmicrohttpd -lsqlite3 -lssl -lcrypto -lyajl -lyaml
 
 PROGRAMS += carrel-sessiond
 carrel-sessiond_SRC := sessiond/main.c

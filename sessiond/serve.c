@@ -35,6 +35,8 @@
 #include "sessiond/server.h"
 #include "sessiond/static.h"
 #include "sessiond/tickets.h"
+#include "sessiond/tls.h"
+#include "sessiond/tls_relay.h"
 #include "sessiond/volume_sweep.h"
 
 enum {
@@ -47,6 +49,7 @@ enum {
 struct serve {
 	struct server server;
 	struct http *http[LISTEN_MAX];
+	struct tls_relay *relays[LISTEN_MAX]; /* NULL: plain */
 	struct listen_addr addrs[LISTEN_MAX];
 	size_t n;
 	int lock_fd;
@@ -129,28 +132,34 @@ static int open_launch(struct server *server, struct err *e)
 static int listen_one(struct serve *s, const char *text, struct err *e)
 {
 	struct listen_addr *a = &s->addrs[s->n];
+	bool tls;
 	int fd;
 
 	if (s->n == LISTEN_MAX)
 		return err_set(e, E2BIG, "listen: more than %d addresses", LISTEN_MAX);
 	if (listen_parse(text, a, e) < 0)
 		return -1;
-	if (!a->loopback && !s->server.config->insecure_listen)
+	/* Whoever reaches a unix socket is on this machine. */
+	tls = s->server.tls && !a->is_unix;
+	if (!a->loopback && !tls && !s->server.config->insecure_listen)
 		return err_set(
 			e, EACCES,
-			"listen %s: not a loopback address, and this server has no TLS; put a "
-			"TLS proxy before a loopback address, or insist with "
-			"--insecure-listen",
+			"listen %s: not a loopback address, and there is no TLS; give "
+			"--tls-certificate and --tls-key, put a TLS proxy before a loopback "
+			"address, or insist with --insecure-listen",
 			text);
 	fd = listen_open(a, e);
 	if (fd < 0)
 		return -1;
 	if (!a->is_unix && !a->wildcard)
-		origins_add_own(&s->server.origins, a->host, a->port);
-	if (http_new(s->server.loop, fd, &routes_callbacks, &s->server, &s->http[s->n], e) < 0)
+		origins_add_own(&s->server.origins, tls, a->host, a->port);
+	if (http_new(s->server.loop, tls ? FD_NONE : fd, &routes_callbacks, &s->server,
+		     &s->http[s->n], e) < 0)
 		return -1;
 	s->n++;
-	return 0;
+	return tls ? tls_relay_new(s->server.loop, fd, s->server.tls, s->http[s->n - 1],
+				   &s->relays[s->n - 1], e)
+		   : 0;
 }
 
 static int listen_all(struct serve *s, struct err *e)
@@ -173,6 +182,8 @@ static int build(struct serve *s, struct err *e)
 	const struct config *c = server->config;
 
 	if (lock_state(s, c, e) < 0 || tiers_load(c->tiers, &server->tiers, e) < 0)
+		return -1;
+	if (c->tls_certificate && tls_new(c->tls_certificate, c->tls_key, &server->tls, e) < 0)
 		return -1;
 	if (c->web && pages_load(c->web, &server->pages, e) < 0)
 		return -1;
@@ -217,8 +228,8 @@ static int announce(struct serve *s, serve_ready_fn ready, struct err *e)
 		if (a->is_unix)
 			(void) snprintf(text[i], sizeof(text[i]), "unix:%s", a->path);
 		else
-			(void) snprintf(text[i], sizeof(text[i]), "http://%s:%u", a->host,
-					a->port);
+			(void) snprintf(text[i], sizeof(text[i]), "%s://%s:%u",
+					s->relays[i] ? "https" : "http", a->host, a->port);
 		addresses[i] = text[i];
 		log_info("listening on %s", text[i]);
 	}
@@ -226,6 +237,20 @@ static int announce(struct serve *s, serve_ready_fn ready, struct err *e)
 		return -1;
 	ready(addresses, first_use ? key : NULL);
 	return 0;
+}
+
+/* A certificate that was renewed. */
+static void on_hangup(void *arg, int sig)
+{
+	struct serve *s = arg;
+	struct err e = ERR_NONE;
+
+	if (!s->server.tls)
+		log_info("SIGHUP: there is no certificate to read again");
+	else if (tls_reload(s->server.tls, &e) < 0)
+		log_error("%s; the certificate of before stays", e.msg);
+	else
+		log_info("the TLS certificate and its key were read again");
 }
 
 /* ---- the stop ---- */
@@ -255,8 +280,11 @@ static bool wind_down(struct serve *s)
 	struct err e = ERR_NONE;
 
 	s->server.stopping = true;
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->relays[i])
+			tls_relay_quiesce(s->relays[i]);
 		http_quiesce(s->http[i]);
+	}
 	sandboxes_cancel_starts(s->server.sandboxes);
 	if (ephemeral)
 		sandboxes_end_all(s->server.sandboxes);
@@ -265,6 +293,10 @@ static bool wind_down(struct serve *s)
 			log_error("%s", e.msg);
 			break;
 		}
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->relays[i])
+			tls_relay_flush(s->relays[i]);
 	}
 	if (!busy(s, ephemeral))
 		return true;
@@ -278,8 +310,12 @@ static void free_all(struct serve *s, bool clean)
 {
 	struct server *server = &s->server;
 
-	for (size_t i = 0; clean && i < s->n; i++)
-		http_free(s->http[i]);
+	for (size_t i = 0; i < s->n; i++) {
+		tls_relay_free(s->relays[i]);
+		if (clean)
+			http_free(s->http[i]);
+	}
+	tls_free(server->tls);
 	sandboxes_free(server->sandboxes);
 	launch_free(server->launch);
 	tickets_free(server->tickets);
@@ -297,7 +333,8 @@ static int run(struct serve *s, serve_ready_fn ready, struct err *e)
 	struct loop *loop = s->server.loop;
 
 	if (loop_signal(loop, SIGTERM, on_signal, s, e) < 0 ||
-	    loop_signal(loop, SIGINT, on_signal, s, e) < 0 || announce(s, ready, e) < 0)
+	    loop_signal(loop, SIGINT, on_signal, s, e) < 0 ||
+	    loop_signal(loop, SIGHUP, on_hangup, s, e) < 0 || announce(s, ready, e) < 0)
 		return -1;
 	return loop_run(loop, e);
 }

@@ -17,6 +17,7 @@ struct loop;
 struct pages;
 struct sandboxes;
 struct tickets;
+struct tls;
 
 struct server {
 	struct loop *loop;
@@ -25,6 +26,7 @@ struct server {
 	struct origins origins;
 	struct db *db;
 	struct tickets *tickets;
+	struct tls *tls; /* NULL: plain HTTP */
 	struct launch *launch;
 	struct sandboxes *sandboxes;
 	struct pages *pages;

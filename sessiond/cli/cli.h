@@ -21,7 +21,7 @@ enum {
 
 /* Filled by the global options. */
 struct cli {
-	const char *url, *key, *key_file, *format, *run_dir, *store;
+	const char *url, *key, *key_file, *ca, *format, *run_dir, *store;
 };
 
 extern const struct opt_program cli_program;

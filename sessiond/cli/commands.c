@@ -9,6 +9,7 @@ static const struct opt global_opts[] = {
 	G("url", 0, OPT_STRING, url, "URL", "the daemon: http://HOST:PORT, https://..., unix:/PATH (CARREL_URL)"),
 	G("key", 0, OPT_STRING, key, "KEY", "API key; better in a file or in CARREL_KEY, where ps(1) does not show it"),
 	G("key-file", 0, OPT_STRING, key_file, "FILE", "file with the API key in its first line"),
+	G("ca", 0, OPT_STRING, ca, "FILE", "who may vouch for the daemon's certificate, instead of the system's list (CARREL_CA)"),
 	G("format", 0, OPT_STRING, format, "table|json", "how ps prints (table)"),
 	G("run-dir", 0, OPT_STRING, run_dir, "DIR", "live sandboxes of this host (/run/carrel)"),
 	G("store", 0, OPT_STRING, store, "DIR", "image store (/var/lib/carrel/store)"),
@@ -104,6 +105,7 @@ const struct opt_program cli_program = {
 		"# ENVIRONMENT\n"
 		"- CARREL_URL: as --url\n"
 		"- CARREL_KEY: as --key\n"
+		"- CARREL_CA: as --ca\n"
 		"\n"
 		"# EXIT STATUS\n"
 		"Of run, attach and exec the program's own, or 128 + N when signal N ended it; 124 when the sandbox came to its "

@@ -85,7 +85,9 @@ static const char *env_or_null(const char *name)
 int main(int argc, char **argv)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	struct cli c = { .url = env_or_null("CARREL_URL"), .key = env_or_null("CARREL_KEY") };
+	struct cli c = { .url = env_or_null("CARREL_URL"),
+			 .key = env_or_null("CARREL_KEY"),
+			 .ca = env_or_null("CARREL_CA") };
 	struct opt_parsed p = { 0 };
 	struct err e = ERR_NONE;
 	int code;

@@ -66,6 +66,8 @@ int rest_open(const struct cli *c, struct rest *out, struct err *e)
 		return -1;
 	if (!out->key && c->key)
 		out->key = xstrdup(c->key);
+	if (c->ca)
+		out->ca = xstrdup(c->ca);
 	if (out->key && check_key(out->key, e) < 0) {
 		rest_close(out);
 		return -1;
@@ -78,6 +80,7 @@ void rest_close(struct rest *r)
 	free(r->base);
 	free(r->unix_path);
 	free(r->key);
+	free(r->ca);
 	*r = (struct rest){ 0 };
 }
 
@@ -95,6 +98,8 @@ static CURL *new_handle(const struct rest *r, const char *path, char error[CURL_
 	(void) curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
 	(void) curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long) CONNECT_MS);
 	(void) curl_easy_setopt(h, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
+	if (r->ca)
+		(void) curl_easy_setopt(h, CURLOPT_CAINFO, r->ca);
 	if (r->unix_path)
 		(void) curl_easy_setopt(h, CURLOPT_UNIX_SOCKET_PATH, r->unix_path);
 	return h;

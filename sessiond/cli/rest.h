@@ -13,6 +13,7 @@ struct rest {
 	char *base;	 /* "http://host:port", without a slash at the end */
 	char *unix_path; /* NULL: by TCP */
 	char *key;	 /* NULL: none */
+	char *ca;	 /* NULL: the system's */
 };
 
 int rest_open(const struct cli *c, struct rest *out, struct err *e);

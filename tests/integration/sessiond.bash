@@ -10,6 +10,8 @@
 #   key=$(key_add USER TIER [OPTION...])
 #   api KEY METHOD PATH [BODY]     sets $code, $body; headers in $WORK/head
 #   client COMMAND...              sessiond_client.py
+#
+# With SCHEME=https (and the CA in CLIENT_CA) both speak TLS.
 
 load "${BASH_SOURCE[0]%/*}/assert.bash"
 load "${BASH_SOURCE[0]%/*}/busybox.bash"
@@ -69,7 +71,7 @@ daemon_start() {
 	DAEMON=$!
 	wait_for '[ -s "$WORK/out" ] || gone $DAEMON' 60
 	FIRST=$(head -n 1 "$WORK/out")
-	ADDR=$(printf '%s' "$FIRST" | sed -E 's|^http://([^/]*).*|\1|')
+	ADDR=$(printf '%s' "$FIRST" | sed -E 's|^https?://([^/]*).*|\1|')
 	[ -n "$ADDR" ] || { cat "$WORK/log" && return 1; }
 }
 
@@ -104,11 +106,12 @@ api() { # KEY METHOD PATH [BODY]; KEY "-": none; more curl arguments in the arra
 	local auth=()
 	[ "$1" = - ] || auth=(-H "Authorization: Bearer $1")
 	code=$(curl -sS -m 30 -o "$WORK/body" -D "$WORK/head" -w '%{http_code}' "${auth[@]}" "${CURL[@]}" -X "$2" \
-		${4+--data-binary "$4"} "http://$ADDR$3") || true
+		${4+--data-binary "$4"} "$SCHEME://$ADDR$3") || true
 	body=$(cat "$WORK/body")
 	: > "$WORK/body"
 }
 CURL=()
+SCHEME=http
 PREFIX=() # of the daemon: a program that executes it somewhere else
 
 header() { sed -n "s/^$1: *//Ip" "$WORK/head" | tr -d '\r'; }

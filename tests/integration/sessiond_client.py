@@ -10,7 +10,7 @@
   sessiond_client.py slow ADDR head|body|keepalive         dribbles; prints how long the server stood it
   sessiond_client.py raw ADDR                              stdin as it is; prints the answer's status line
 
-ADDR is HOST:PORT. Everything has a deadline. CLIENT_CA=FILE: by TLS, to a server that is called CLIENT_HOST; that is also the Host.
+ADDR is HOST:PORT. Everything has a deadline. CLIENT_CA=FILE: by TLS, to a server that is called CLIENT_HOST, or HOST; that is also the Host.
 """
 import base64
 import hashlib
@@ -24,14 +24,15 @@ import threading
 import time
 
 DEADLINE = 60
+CA = os.environ.get("CLIENT_CA")  # then it is TLS
 
 
 def connect(addr):
     host, port = addr.rsplit(":", 1)
     s = socket.create_connection((host, int(port)), timeout=DEADLINE)
-    if "CLIENT_CA" in os.environ:
-        context = ssl.create_default_context(cafile=os.environ["CLIENT_CA"])
-        s = context.wrap_socket(s, server_hostname=os.environ["CLIENT_HOST"])
+    if CA:
+        context = ssl.create_default_context(cafile=CA)
+        s = context.wrap_socket(s, server_hostname=os.environ.get("CLIENT_HOST", host))
     return s
 
 
@@ -101,30 +102,36 @@ class Socket:
     def recv(self):
         """A binary message; None at the end."""
         while True:
-            try:
-                self.need(2)
-                op, n, at = self.data[0] & 15, self.data[1] & 127, 2
-                if n == 126:
-                    self.need(4)
-                    n, at = struct.unpack(">H", self.data[2:4])[0], 4
-                elif n == 127:
-                    self.need(10)
-                    n, at = struct.unpack(">Q", self.data[2:10])[0], 10
-                self.need(at + n)
-            except (EOFError, ConnectionError):
-                return None
-            payload, self.data = self.data[at:at + n], self.data[at + n:]
-            if op == 8:
-                self.close_code = struct.unpack(">H", payload[:2])[0] if len(payload) > 1 else 1005
-                try:
-                    self.send(payload[:2], 8)
-                except OSError:
-                    pass
-                return None
-            if op == 9:
-                self.send(payload, 10)
+            op, payload = self.recv_any()
             if op == 2:
                 return payload
+            if op in (None, 8):
+                return None
+
+    def recv_any(self):
+        """(opcode, payload) of any frame, pings and closes being answered; (None, None) at the end."""
+        try:
+            self.need(2)
+            op, n, at = self.data[0] & 15, self.data[1] & 127, 2
+            if n == 126:
+                self.need(4)
+                n, at = struct.unpack(">H", self.data[2:4])[0], 4
+            elif n == 127:
+                self.need(10)
+                n, at = struct.unpack(">Q", self.data[2:10])[0], 10
+            self.need(at + n)
+        except (EOFError, ConnectionError):
+            return None, None
+        payload, self.data = self.data[at:at + n], self.data[at + n:]
+        if op == 8:
+            self.close_code = struct.unpack(">H", payload[:2])[0] if len(payload) > 1 else 1005
+            try:
+                self.send(payload[:2], 8)
+            except OSError:
+                pass
+        if op == 9:
+            self.send(payload, 10)
+        return op, payload
 
 
 class Terminal:
@@ -301,6 +308,19 @@ def open_close(addr, path, key, n):
         ws.s.close()
 
 
+def both(addr, path, key, n):
+    """To a program that writes back what it reads, and says "ready" first: n bytes there and back."""
+    t = Terminal(Socket(addr, path, bearer(key)))
+    assert t.until(b"ready\n")
+    data = os.urandom(int(n))
+    start = t.output.index(b"ready\n") + len(b"ready\n")
+    for i in range(0, len(data), 30000):
+        t.ws.send(b"\x10" + data[i:i + 30000])
+        while len(t.output) - start < min(len(data), i + 30000) and t.step():
+            pass
+    print(json.dumps({"same": t.output[start:] == data, "jumps": t.jumps}))
+
+
 def crowd(addr, path, key, n):
     """n clients at once: how many got HELLO, which close codes the others, how many still get output."""
     everyone = [Terminal(Socket(addr, path, bearer(key))) for _ in range(int(n))]
@@ -314,5 +334,5 @@ def crowd(addr, path, key, n):
 
 
 if __name__ == "__main__":
-    commands = {f.__name__: f for f in (shake, talk, hold, open_close, crowd, race, storm, slow, raw)}
+    commands = {f.__name__: f for f in (shake, talk, hold, open_close, both, crowd, race, storm, slow, raw)}
     commands[sys.argv[1]](*sys.argv[2:])

@@ -141,7 +141,7 @@ static void origins_exact(void **state)
 	struct origins o = { 0 };
 	struct err e = ERR_NONE;
 
-	origins_add_own(&o, "127.0.0.1", 7681);
+	origins_add_own(&o, false, "127.0.0.1", 7681);
 	assert_int_equal(origins_add(&o, "https://ide.example", &e), 0);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		if (origins_allow(&o, cases[i].origin) != cases[i].allowed)
