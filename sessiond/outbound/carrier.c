@@ -12,7 +12,7 @@
 #include "sessiond/outbound/mux.h"
 #include "sessiond/outbound/transport.h"
 
-enum { BLOCK = 65536, FILLS_PER_TURN = 4, MASKS = 1024, REASON_MAX = 123 };
+enum { BLOCK = 65536, FILLS_PER_TURN = 4, MASKS = 1024, REASON_MAX = 123, MESSAGE_COST = 64 };
 
 struct carrier {
 	struct loop *loop;
@@ -124,9 +124,11 @@ static void on_message(wslay_event_context_ptr ws, const struct wslay_event_on_m
 
 /* ---- out ---- */
 
+/* An answer to an empty ping has no length, but takes memory. */
 static size_t queued(const struct carrier *c)
 {
-	return wslay_event_get_queued_msg_length(c->ws) + buf_len(&c->out);
+	return wslay_event_get_queued_msg_length(c->ws) + buf_len(&c->out) +
+	       MESSAGE_COST * wslay_event_get_queued_msg_count(c->ws);
 }
 
 bool carrier_congested(const struct carrier *c)

@@ -449,6 +449,29 @@ static void more_than_the_window(void **state)
 	loop_free(s.loop);
 }
 
+/* Pings without end, of WebSocket's own kind and without a byte in them, from a peer that reads no answer. */
+static void pings_without_end(void **state)
+{
+	static uint8_t pings[65536];
+	struct scene s = { 0 };
+	struct err e = ERR_NONE;
+	int pair[2];
+
+	for (size_t i = 0; i < sizeof(pings); i += 2)
+		pings[i] = 0x89;
+	assert_int_equal(loop_new(&s.loop, &e), 0);
+	assert_int_equal(sock_pair(SOCK_STREAM | SOCK_NONBLOCK, pair, &e), 0);
+	(void) new_tunnel(&s, &s.dialer, pair[0], 60000);
+	for (uint64_t end = clock_mono_ms() + DEADLINE_MS; !s.dialer.closed;) {
+		assert_true(clock_mono_ms() < end);
+		(void) send(pair[1], pings, sizeof(pings), MSG_NOSIGNAL);
+		turn(&s);
+	}
+	assert_non_null(strstr(s.dialer.why, "does not read"));
+	fd_close(&pair[1]);
+	loop_free(s.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +484,7 @@ int main(void)
 		cmocka_unit_test(silence_is_an_end),
 		cmocka_unit_test(rules),
 		cmocka_unit_test(more_than_the_window),
+		cmocka_unit_test(pings_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
