@@ -184,11 +184,21 @@ static void origins_refused(void **state)
 
 static void addresses(void **state)
 {
-	static const char *const bad[] = {
-		"",	    "7681",	"localhost:7681",  "127.0.0.1",
-		"::1:80",   "[::1]",	"127.0.0.1:65536", "127.0.0.1:-1",
-		"unix:rel", "unix:/a/", "[127.0.0.1]:1",   ":80"
-	};
+	static const char *const bad[] = { "",
+					   "7681",
+					   "localhost:7681",
+					   "127.0.0.1",
+					   "::1:80",
+					   "[::1]",
+					   "127.0.0.1:65536",
+					   "127.0.0.1:-1",
+					   "unix:rel",
+					   "unix:/a/",
+					   "[127.0.0.1]:1",
+					   ":80",
+					   "unix:/a,group=",
+					   "unix:/a/,group=adm",
+					   "unix:,group=adm" };
 	struct listen_addr a;
 	struct err e = ERR_NONE;
 
@@ -204,7 +214,10 @@ static void addresses(void **state)
 	assert_int_equal(listen_parse("192.0.2.1:80", &a, &e), 0);
 	assert_true(!a.loopback && !a.wildcard);
 	assert_int_equal(listen_parse("unix:/run/x.sock", &a, &e), 0);
-	assert_true(a.is_unix);
+	assert_true(a.is_unix && !a.group[0]);
+	assert_int_equal(listen_parse("unix:/run/x.sock,group=adm", &a, &e), 0);
+	assert_string_equal(a.path, "/run/x.sock");
+	assert_string_equal(a.group, "adm");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		if (listen_parse(bad[i], &a, &e) == 0)
 			fail_msg("%s", bad[i]);
