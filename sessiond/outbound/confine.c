@@ -195,6 +195,12 @@ static const int deadly[] = {
 };
 /* clang-format on */
 
+/* In the system headers' macros fields are missing, which clang minds. */
+static struct scmp_arg_cmp argument(unsigned n, enum scmp_compare op, scmp_datum_t a)
+{
+	return (struct scmp_arg_cmp){ .arg = n, .op = op, .datum_a = a };
+}
+
 /* Sockets of these families; memory that is never run; signals to itself. 0, or a negative errno. */
 static int permit_checked(scmp_filter_ctx f)
 {
@@ -204,13 +210,13 @@ static int permit_checked(scmp_filter_ctx f)
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) families[i]));
+				     argument(0, SCMP_CMP_EQ, (scmp_datum_t) families[i]));
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mappers); i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, mappers[i], 1,
-				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+				     argument(2, SCMP_CMP_MASKED_EQ, PROT_EXEC));
 	if (r == 0)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-				     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t) getpid()));
+				     argument(0, SCMP_CMP_EQ, (scmp_datum_t) getpid()));
 	return r;
 }
 
