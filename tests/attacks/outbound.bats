@@ -200,7 +200,7 @@ HEADS
 @test "heads that dribble, never end or are too many cost the relay a few seconds and nobody a connection" {
 	key=$(key_add ann free)
 	daemon_start --listen "unix:$SOCK"
-	relay_start --head 1s
+	relay_start --head 3s
 	dialer_start
 	dialer_up
 	out=$(raw 'GET / HTTP/1.1\r\nX: ')

@@ -64,12 +64,15 @@ said() { grep -qF -- "$1" "$WORK/$2.log"; }
 	daemon_start --lasting --listen "unix:$SOCK"
 	stop DIALER KILL
 	wait_for '[ "$(cat "$WORK/r.count" 2> /dev/null)" = 0 ]'
+	away() { api "$key" GET "/v1/sandboxes/$box" && [ "$(field .live.clients)" = 0 ]; }
+	wait_for away
 	dialer_start
 	dialer_up
 	back() { api "$key" GET "/v1/sandboxes/$box" && [ "$(field .live.clients)" = 1 ]; }
 	wait_for back
 	stop RELAY_PID KILL
 	wait_for '[ "$(cat "$WORK/r.count" 2> /dev/null)" = 1 ]'
+	wait_for away
 	relay_start
 	wait_for back
 	touch "$WORK/r.stop"
