@@ -225,7 +225,7 @@ install: all
 	$(Q)install -d $(INSTALL_BIN) $(INSTALL_LIBEXEC) $(INSTALL_DATA)/web
 	$(Q)install -m 755 $(COMMANDS:%=$(O)/bin/%) $(filter $(O)/bin/%,$(EXTRA)) $(INSTALL_BIN)/
 	$(Q)install -m 755 $(HELPERS:%=$(O)/bin/%) $(INSTALL_LIBEXEC)/
-	$(Q)install -m 644 config/tiers.yaml config/seccomp.json config/registries.yaml $(INSTALL_DATA)/
+	$(Q)install -m 644 config/tiers.yaml config/policies.yaml config/seccomp.json config/registries.yaml $(INSTALL_DATA)/
 	$(Q)install -m 644 $(wildcard $(O)/web/*) $(INSTALL_DATA)/web/
 	$(Q)install -d $(INSTALL_DATA)/systemd
 	$(Q)for u in config/systemd/*.service; do f=$(INSTALL_DATA)/systemd/$$(basename $$u); \

@@ -250,6 +250,7 @@ static void start(struct request *rq, const struct create *c, const struct tier 
 		.idle_ms = c->idle_ms,
 		.lifetime_ms = c->lifetime_ms,
 		.recording = tier->recording,
+		.policy = tier->policy[0] ? tier->policy : NULL,
 		.detached_ms = tier->detached_ms,
 	};
 	struct err e = ERR_NONE;

@@ -58,6 +58,7 @@ static const struct json_field fields[] = {
 	{ "store", json_decode_str, offsetof(struct config, store), 0 },
 	{ "volumes", json_decode_str, offsetof(struct config, volumes), 0 },
 	{ "tiers", json_decode_str, offsetof(struct config, tiers), 0 },
+	{ "policies", json_decode_str, offsetof(struct config, policies), 0 },
 	{ "web", json_decode_str, offsetof(struct config, web), 0 },
 	{ "bin_dir", json_decode_str, offsetof(struct config, bin_dir), 0 },
 	{ "seccomp", json_decode_str, offsetof(struct config, seccomp), 0 },
@@ -93,6 +94,7 @@ static void merge(struct config *c, struct config *file)
 	TAKE(store);
 	TAKE(volumes);
 	TAKE(tiers);
+	TAKE(policies);
 	TAKE(web);
 	TAKE(bin_dir);
 	TAKE(seccomp);
@@ -192,6 +194,8 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 {
 	static const char *const tiers[] = { "../share/carrel/tiers.yaml",
 					     "../../config/tiers.yaml", NULL };
+	static const char *const policies[] = { "../share/carrel/policies.yaml",
+						"../../config/policies.yaml", NULL };
 	static const char *const web[] = { "../share/carrel/web", "../web", NULL };
 	static const char *const seccomp[] = { "../share/carrel/seccomp.json",
 					       "../../config/seccomp.json", NULL };
@@ -204,6 +208,8 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 		c->run_dir = "/run/carrel";
 	if (!c->state_dir)
 		c->state_dir = "/var/lib/carrel";
+	if (absolute(c, &c->policies, e) < 0)
+		return -1;
 	if (!c->cgroup)
 		c->cgroup = "/carrel";
 	if (!c->network)
@@ -219,6 +225,7 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 	    absolute(c, &c->tls_certificate, e) < 0 || absolute(c, &c->tls_key, e) < 0)
 		return -1;
 	find_beside(c, &c->tiers, exe_dir, tiers);
+	find_beside(c, &c->policies, exe_dir, policies);
 	find_beside(c, &c->web, exe_dir, web);
 	find_beside(c, &c->seccomp, exe_dir, seccomp);
 	if (!c->store)

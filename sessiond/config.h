@@ -24,13 +24,14 @@ struct config {
 	const char *network;		       /* of tiers that have one: "10.209.0.0/16" */
 	const char *default_image;
 	const char *log_format, *log_level;
+	const char *policies; /* policies.yaml; NULL: there is none */
 	uint64_t keep_ended_ms;
 	uint64_t uid_base, uid_slots;
 	bool insecure_listen;
 	bool first_use_key, ephemeral;
 
 	struct json_doc *doc;
-	char *owned[16];
+	char *owned[20];
 	size_t n_owned;
 };
 

@@ -16,6 +16,7 @@ static const char *const reason_names[] = {
 	[LAUNCH_OOM] = "oom",		[LAUNCH_IDLE] = "idle",
 	[LAUNCH_LIFETIME] = "lifetime", [LAUNCH_DELETED] = "deleted",
 	[LAUNCH_ERROR] = "error",	[LAUNCH_DETACHED] = "detached",
+	[LAUNCH_POLICY] = "policy",
 };
 
 const char *launch_reason_name(enum launch_reason r)
@@ -122,6 +123,8 @@ static void copy_config(struct launch *l, const struct launch_config *c)
 	l->config.seccomp = dup_or_null(c->seccomp);
 	l->config.cgroup = dup_or_null(c->cgroup);
 	l->config.recordings = dup_or_null(c->recordings);
+	l->config.policies = dup_or_null(c->policies);
+	l->config.scanner = dup_or_null(c->scanner);
 	if (!l->config.ready_ms)
 		l->config.ready_ms = 15000;
 	l->sandboxes = xasprintf("%s/sandboxes", c->run_dir);
@@ -188,7 +191,7 @@ void launch_free(struct launch *l)
 	const char *strings[] = { c->run_dir,	   c->store,	  c->tiers,	c->image,
 				  c->shim,	   c->runtime,	  c->init,	c->seccomp,
 				  c->cgroup,	   c->recordings, l->sandboxes, l->uids,
-				  l->runtime_root, c->volumes };
+				  l->runtime_root, c->volumes,	  c->policies,	c->scanner };
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free((char *) strings[i]);
 	free(l);

@@ -42,13 +42,15 @@ struct launch_config {
 	const char *store; /* image store, given to carrel-image */
 	const char
 		*tiers; /* tiers.yaml; NULL: sandboxes without a tier's limits (`carrel run`) */
-	const char *volumes;	/* where they lie; NULL: no sandbox has one */
-	const char *image;	/* carrel-image */
-	const char *shim;	/* carrel-shim */
-	const char *runtime;	/* carrel-runtime */
-	const char *init;	/* carrel-init; NULL: the command is the first process itself */
-	const char *seccomp;	/* profile; NULL: carrel-image's own choice */
-	const char *cgroup;	/* parent of the sandboxes' cgroups: "/carrel" */
+	const char *volumes;  /* where they lie; NULL: no sandbox has one */
+	const char *image;    /* carrel-image */
+	const char *shim;     /* carrel-shim */
+	const char *runtime;  /* carrel-runtime */
+	const char *init;     /* carrel-init; NULL: the command is the first process itself */
+	const char *seccomp;  /* profile; NULL: carrel-image's own choice */
+	const char *cgroup;   /* parent of the sandboxes' cgroups: "/carrel" */
+	const char *policies; /* directory of what carrel-scan compiled; NULL: there are none */
+	const char *scanner;  /* carrel-scan; may be NULL with policies NULL or none in use */
 	const char *recordings; /* directory for ID.cast; NULL: nothing can be recorded */
 	struct launch_network network; /* of the sandboxes whose tier has one */
 	uint32_t uid_base;  /* slot N maps container ids to uid_base + N * uid_count ... */
@@ -96,6 +98,7 @@ struct launch_spec {
 	uint64_t detached_ms;	/* without a client; 0: no limit */
 	uint64_t warn_ms;	/* 0: 60000 */
 	uint64_t recording;	/* bytes at most; 0: not recorded */
+	const char *policy;	/* below launch_config.policies; NULL: none */
 	uint32_t history_bytes; /* 0: 262144 */
 	uint32_t ack_window;	/* 0: 262144 */
 	uint32_t max_clients;	/* 0: 16 */
@@ -160,6 +163,8 @@ enum launch_reason {
 	LAUNCH_DELETED,
 	LAUNCH_ERROR,
 	LAUNCH_DETACHED,
+	LAUNCH_POLICY,
+	LAUNCH_REASONS,
 };
 /* "exited", ...; never NULL. */
 const char *launch_reason_name(enum launch_reason r);

@@ -194,6 +194,20 @@ static void recording_orders(struct json_writer *w, const struct launch_config *
 	jw_close(w);
 }
 
+static void policy_orders(struct json_writer *w, const struct launch_config *c,
+			  const struct launch_spec *s)
+{
+	auto_free char *rules = NULL;
+
+	if (!s->policy)
+		return;
+	rules = xasprintf("%s/%s", c->policies, s->policy);
+	jw_object(w, "policy");
+	jw_str(w, "program", c->scanner);
+	jw_str(w, "rules", rules);
+	jw_close(w);
+}
+
 static void volume_orders(struct json_writer *w, const struct launch *l,
 			  const struct launch_template *t, const struct launch_volume *v)
 {
@@ -242,6 +256,7 @@ static int write_orders(struct launch *l, const struct launch_template *t,
 	jw_str(w, "uid_slot", slot_file);
 	if (s->recording > 0)
 		recording_orders(w, c, s);
+	policy_orders(w, c, s);
 	jw_bool(w, "remove_dir", s->remove_dir);
 	jw_close(w);
 	if (json_writer_end(w, e) < 0)

@@ -74,6 +74,7 @@ static struct launch_spec spec_copy(const struct launch_spec *s)
 	c.cwd = copy_str(s->cwd);
 	c.user = copy_str(s->user);
 	c.hostname = copy_str(s->hostname);
+	c.policy = copy_str(s->policy);
 	c.volume.name = copy_str(s->volume.name);
 	c.volume.path = copy_str(s->volume.path);
 	c.volume.kind = copy_str(s->volume.kind);
@@ -90,6 +91,7 @@ static void spec_fini(struct launch_spec *s)
 	free((char *) s->cwd);
 	free((char *) s->user);
 	free((char *) s->hostname);
+	free((char *) s->policy);
 	free((char *) s->volume.name);
 	free((char *) s->volume.path);
 	free((char *) s->volume.kind);
@@ -406,6 +408,8 @@ static int check(const struct launch *l, const struct launch_spec *s, struct err
 		return err_set(e, EINVAL, "no image is named");
 	if (s->tier && !l->config.tiers)
 		return err_set(e, EINVAL, "tier %s: there is no tiers file", s->tier);
+	if (s->policy && (!l->config.policies || !l->config.scanner))
+		return err_set(e, EINVAL, "policy %s: there is no scanner here", s->policy);
 	if (s->volume.name && !l->config.volumes)
 		return err_set(e, EINVAL, "volume %s: there is no directory of volumes",
 			       s->volume.name);

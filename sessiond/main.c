@@ -40,6 +40,7 @@ static const struct opt options[] = {
 	{ "store", 0, OPT_STRING, AT(store), "DIR", "image store (STATE-DIR/store)" },
 	{ "volumes", 0, OPT_STRING, AT(volumes), "DIR", "users' volumes (STATE-DIR/volumes)" },
 	{ "tiers", 0, OPT_STRING, AT(tiers), "FILE", "tiers.yaml" },
+	{ "policies", 0, OPT_STRING, AT(policies), "FILE", "policies.yaml, for tiers that name a policy" },
 	{ "web", 0, OPT_STRING, AT(web), "DIR", "the page's files" },
 	{ "bin-dir", 0, OPT_STRING, AT(bin_dir), "DIR", "where carrel-shim, carrel-runtime, carrel-init and carrel-image lie" },
 	{ "seccomp", 0, OPT_STRING, AT(seccomp), "FILE", "seccomp profile of the sandboxes" },
@@ -242,6 +243,7 @@ static const char program_text[] =
 	"- STATE-DIR/carrel.db: keys (as hashes), sandboxes, counters\n"
 	"- STATE-DIR/store: images\n"
 	"- STATE-DIR/volumes: users' volumes\n"
+	"- STATE-DIR/audit.jsonl: what policies found\n"
 	"- RUN-DIR/sandboxes: one directory per live sandbox\n"
 	"\n"
 	"# EXIT STATUS\n"

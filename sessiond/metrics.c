@@ -46,6 +46,19 @@ static void starts(struct page *p, const struct metrics *m)
 	page_say(p, "carrel_start_seconds_count %llu\n", (unsigned long long) m->start_count);
 }
 
+static void findings(struct page *p, const struct metrics *m)
+{
+	static const char *const actions[METRICS_ACTIONS] = { "alert", "mask", "block",
+							      "kill" };
+
+	head(p, "policy_findings_total", "counter", "What policies found, by action.");
+	for (size_t i = 0; i < METRICS_ACTIONS; i++)
+		page_say(p, "carrel_policy_findings_total{action=\"%s\"} %llu\n", actions[i],
+			 (unsigned long long) m->findings[i]);
+	one(p, "policy_findings_dropped_total", "counter",
+	    "Findings that are counted, but not in the audit log.", m->findings_dropped);
+}
+
 int metrics_render(const struct metrics *m, size_t live, struct buf *out, struct err *e)
 {
 	struct page p = { .out = out, .e = e };
@@ -60,9 +73,11 @@ int metrics_render(const struct metrics *m, size_t live, struct buf *out, struct
 	one(&p, "attach_failed_total", "counter", "Terminals that no shim took.",
 	    m->attach_failed);
 	head(&p, "sandboxes_ended_total", "counter", "Sandboxes that ended, by reason.");
-	for (enum launch_reason r = LAUNCH_EXITED; r <= LAUNCH_ERROR; r++)
+	_Static_assert((int) METRICS_REASONS == (int) LAUNCH_REASONS, "one counter for each");
+	for (enum launch_reason r = LAUNCH_EXITED; r < LAUNCH_REASONS; r++)
 		page_say(&p, "carrel_sandboxes_ended_total{reason=\"%s\"} %llu\n",
 			 launch_reason_name(r), (unsigned long long) m->ended[r]);
+	findings(&p, m);
 	head(&p, "requests_total", "counter", "HTTP requests by class of status.");
 	for (size_t i = 1; i < ARRAY_SIZE(m->requests); i++)
 		page_say(&p, "carrel_requests_total{class=\"%zuxx\"} %llu\n", i,

@@ -60,3 +60,6 @@ UNIT += $(outbound_UNIT)
 outbound_FUZZ := fuzz_mux fuzz_relayhead
 FUZZ += $(outbound_FUZZ)
 $(foreach t,$(outbound_UNIT) $(outbound_FUZZ),$(eval $(t)_LINK := outbound base)$(eval $(t)_LIBS := $(outbound_LIBS)))
+
+# What policies found.
+sessiond_SRC += sessiond/audit.c sessiond/policies.c

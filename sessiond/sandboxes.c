@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/util.h"
+#include "sessiond/audit.h"
 #include "sessiond/config.h"
 #include "sessiond/keys.h"
 #include "sessiond/launch.h"
@@ -164,6 +165,7 @@ static void collect(struct live *l)
 	struct err e = ERR_NONE;
 
 	set_state(l, LIVE_ENDING);
+	audit_take(l->owner->server->audit, l->id);
 	if (launch_collect(l->owner->server->launch, l->id, on_collected, l, &e) < 0)
 		on_collected(l, NULL, &e);
 }
@@ -346,6 +348,13 @@ void sandboxes_end_all(struct sandboxes *s)
 void sandboxes_cancel_starts(struct sandboxes *s)
 {
 	each(s, cancel_one);
+}
+
+void sandboxes_each(struct sandboxes *s, void (*fn)(void *arg, const char *id), void *arg)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct live *l = s->buckets[i]; l; l = l->next)
+			fn(arg, l->id);
 }
 
 size_t sandboxes_live(const struct sandboxes *s)

@@ -38,6 +38,8 @@ int sandbox_start(struct sandboxes *s, const struct launch_spec *spec, sandbox_f
  * none of these; EBUSY: too many wait already. */
 int sandbox_end(struct sandboxes *s, const char *id, sandbox_fn fn, void *arg, struct err *e);
 
+/* fn must not end any. */
+void sandboxes_each(struct sandboxes *s, void (*fn)(void *arg, const char *id), void *arg);
 size_t sandboxes_live(const struct sandboxes *s);
 /* Asks all to end (an ephemeral daemon that stops). */
 void sandboxes_end_all(struct sandboxes *s);

@@ -22,6 +22,7 @@
 #include "base/loop.h"
 #include "base/path.h"
 #include "base/util.h"
+#include "sessiond/audit.h"
 #include "sessiond/cgroup_parent.h"
 #include "sessiond/config.h"
 #include "sessiond/db.h"
@@ -29,6 +30,7 @@
 #include "sessiond/keys.h"
 #include "sessiond/launch.h"
 #include "sessiond/listen.h"
+#include "sessiond/policies.h"
 #include "sessiond/recordings.h"
 #include "sessiond/routes.h"
 #include "sessiond/sandboxes.h"
@@ -101,7 +103,8 @@ static int open_launch(struct server *server, struct err *e)
 		       *shim = xasprintf("%s/carrel-shim", c->bin_dir),
 		       *runtime = xasprintf("%s/carrel-runtime", c->bin_dir),
 		       *init = xasprintf("%s/carrel-init", c->bin_dir),
-		       *recordings = recordings_dir(c);
+		       *recordings = recordings_dir(c), *policies = policies_dir(c),
+		       *scanner = policies_scanner(c);
 	struct launch_config lc = {
 		.run_dir = c->run_dir,
 		.store = c->store,
@@ -114,6 +117,8 @@ static int open_launch(struct server *server, struct err *e)
 		.seccomp = c->seccomp,
 		.cgroup = c->cgroup,
 		.recordings = recordings,
+		.policies = policies,
+		.scanner = scanner,
 		.uid_base = (uint32_t) c->uid_base,
 		.uid_count = 65536,
 		.uid_slots = (uint32_t) c->uid_slots,
@@ -181,7 +186,8 @@ static int build(struct serve *s, struct err *e)
 	struct server *server = &s->server;
 	const struct config *c = server->config;
 
-	if (lock_state(s, c, e) < 0 || tiers_load(c->tiers, &server->tiers, e) < 0)
+	if (lock_state(s, c, e) < 0 || tiers_load(c->tiers, &server->tiers, e) < 0 ||
+	    policies_prepare(c, &server->tiers, e) < 0)
 		return -1;
 	if (c->tls_certificate && tls_new(c->tls_certificate, c->tls_key, &server->tls, e) < 0)
 		return -1;
@@ -191,6 +197,8 @@ static int build(struct serve *s, struct err *e)
 		log_info("no page is served: --web was not given and none lies beside the "
 			 "program");
 	if (serve_open_db(c, &server->db, e) < 0 || open_launch(server, e) < 0)
+		return -1;
+	if (tiers_have_policy(&server->tiers) && audit_open(server, &server->audit, e) < 0)
 		return -1;
 	server->tickets = tickets_new();
 	server->sandboxes = sandboxes_new(server);
@@ -323,6 +331,7 @@ static void free_all(struct serve *s, bool clean)
 	pages_free(server->pages);
 	tiers_fini(&server->tiers);
 	origins_fini(&server->origins);
+	audit_close(server->audit);
 	if (clean)
 		loop_free(server->loop);
 	fd_close(&s->lock_fd);

@@ -10,6 +10,7 @@
 #include "sessiond/origin.h"
 #include "sessiond/tiers.h"
 
+struct audit;
 struct config;
 struct db;
 struct launch;
@@ -30,6 +31,7 @@ struct server {
 	struct launch *launch;
 	struct sandboxes *sandboxes;
 	struct pages *pages;
+	struct audit *audit; /* NULL: no tier has a policy */
 	struct metrics metrics;
 	bool ready;    /* recovery is done */
 	bool stopping; /* no new sandboxes */

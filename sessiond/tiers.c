@@ -65,6 +65,22 @@ static int decode_count(const struct json *v, const struct json_at *at, void *ou
 	return 0;
 }
 
+static int decode_policy(const struct json *v, const struct json_at *at, void *out,
+			 struct err *e)
+{
+	const char *s = NULL;
+	size_t n;
+
+	if (json_decode_str(v, at, &s, e) < 0)
+		return -1;
+	n = strlen(s);
+	if (n < 1 || n > 63 || s[0] == '-' ||
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") != n)
+		return json_err(at, e, "\"%.70s\" is no name of a policy", s);
+	memcpy(out, s, n + 1);
+	return 0;
+}
+
 /* clang-format off */
 static const struct json_field tier_fields[] = {
 	{ "cpu", decode_cpu, offsetof(struct tier, cpu), JSON_REQUIRED },
@@ -78,6 +94,7 @@ static const struct json_field tier_fields[] = {
 	{ "creations_per_hour", decode_count, offsetof(struct tier, creations_per_hour), JSON_REQUIRED },
 	{ "recording", decode_size, offsetof(struct tier, recording), 0 },
 	{ "network", net_mode_decode, offsetof(struct tier, network), 0 },
+	{ "policy", decode_policy, offsetof(struct tier, policy), 0 },
 	{ "workspace", workspace_decode, offsetof(struct tier, workspace), 0 },
 };
 /* clang-format on */
@@ -172,6 +189,15 @@ bool tiers_have_network(const struct tiers *t)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		if (t->v[i].network != NET_MODE_NONE)
+			return true;
+	}
+	return false;
+}
+
+bool tiers_have_policy(const struct tiers *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->v[i].policy[0])
 			return true;
 	}
 	return false;

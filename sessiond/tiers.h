@@ -28,6 +28,7 @@ struct tier {
 	enum net_mode network;
 	uint64_t recording; /* bytes of a sandbox's recording at most; 0: none is made */
 	struct workspace workspace;
+	char policy[64]; /* of policies.yaml; "": none */
 };
 
 struct tiers {
@@ -41,6 +42,8 @@ int tiers_decode(struct json_doc *doc, struct tiers *out, struct err *e);
 void tiers_fini(struct tiers *t);
 /* Whether any of them has a network. */
 bool tiers_have_network(const struct tiers *t);
+/* Whether any of them has a policy. */
+bool tiers_have_policy(const struct tiers *t);
 const struct tier *tiers_find(const struct tiers *t, const char *name); /* NULL: none */
 
 #endif

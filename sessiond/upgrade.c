@@ -258,7 +258,7 @@ uint16_t upgrade_close_code(const char *reason)
 	} codes[] = {
 		{ "exited", 1000 },   { "signalled", 1000 }, { "idle", 4008 },
 		{ "lifetime", 4009 }, { "oom", 4010 },	     { "deleted", 4410 },
-		{ "error", 4404 },    { "detached", 4011 },
+		{ "error", 4404 },    { "detached", 4011 },  { "policy", 4012 },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(codes); i++) {

@@ -151,7 +151,8 @@ uint32_t client_wants(const struct client *c);
 bool client_has_pending(const struct client *c);
 
 void client_size(struct client *c, uint16_t cols, uint16_t rows);
-void client_notice(struct client *c, const char *kind, uint64_t seconds_left);
+/* rule: which one of a policy; NULL: none. */
+void client_notice(struct client *c, const char *kind, uint64_t seconds_left, const char *rule);
 /* Says so to the client, when it has changed. */
 void client_set_role(struct client *c, enum client_role role);
 /* A WebSocket ping; nothing with packets, whose peer's end the kernel reports. */

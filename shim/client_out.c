@@ -145,12 +145,12 @@ void client_size(struct client *c, uint16_t cols, uint16_t rows)
 	c->size_due = c->dialect->size;
 }
 
-void client_notice(struct client *c, const char *kind, uint64_t seconds_left)
+void client_notice(struct client *c, const char *kind, uint64_t seconds_left, const char *rule)
 {
 	const struct dialect_out out = client_out(c);
 
 	if (c->state == CLIENT_OPEN && c->dialect->notice)
-		c->dialect->notice(&out, kind, seconds_left);
+		c->dialect->notice(&out, kind, seconds_left, rule);
 }
 
 void client_exit(struct client *c, const struct dialect_exit *x, uint16_t code)

@@ -115,7 +115,8 @@ struct dialect {
 	void (*size)(const struct dialect_out *out, uint16_t cols, uint16_t rows);
 	void (*role)(const struct dialect_out *out, bool writer);
 	void (*pong)(const struct dialect_out *out, const uint8_t *p, size_t n);
-	void (*notice)(const struct dialect_out *out, const char *kind, uint64_t seconds_left);
+	void (*notice)(const struct dialect_out *out, const char *kind, uint64_t seconds_left,
+		       const char *rule);
 	/* Before the close: the program ended and all its output was sent. */
 	void (*exit)(struct dialect_state *s, const struct dialect_out *out,
 		     const struct dialect_exit *x);

@@ -104,12 +104,13 @@ static void pong(const struct dialect_out *out, const uint8_t *p, size_t n)
 	out->put(out->arg, small, proto_pong(small, p, n));
 }
 
-static void notice(const struct dialect_out *out, const char *kind, uint64_t seconds_left)
+static void notice(const struct dialect_out *out, const char *kind, uint64_t seconds_left,
+		   const char *rule)
 {
 	auto_buf struct buf text = BUF_LIMIT(256);
 	struct err e = ERR_NONE;
 
-	if (proto_notice(&text, kind, seconds_left, &e) < 0)
+	if (proto_notice(&text, kind, seconds_left, rule, &e) < 0)
 		log_error("NOTICE: %s", e.msg);
 	else
 		out->put(out->arg, buf_bytes(&text), buf_len(&text));

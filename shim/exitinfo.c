@@ -24,9 +24,9 @@ enum { COUNTER_BYTES = 65536 };
 
 const char *end_reason_name(uint32_t reason)
 {
-	static const char *const names[] = { "exited",	"signalled", "oom",
-					     "idle",	"lifetime",  "detached",
-					     "deleted", "error",     "timeout" };
+	static const char *const names[] = { "exited",	 "signalled", "oom",	 "idle",
+					     "lifetime", "detached",  "deleted", "policy",
+					     "error",	 "timeout" };
 
 	return reason < ARRAY_SIZE(names) ? names[reason] : "error";
 }

@@ -21,6 +21,7 @@ enum end_reason {
 	END_LIFETIME,
 	END_DETACHED,
 	END_DELETED,
+	END_POLICY, /* a rule with the action kill */
 	END_ERROR,
 	END_TIMEOUT, /* of a process besides the first alone */
 };

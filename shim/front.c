@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/loop.h"
 #include "base/stack.h"
 #include "base/util.h"
@@ -39,7 +41,9 @@ static int serve(const struct front_spec *spec, struct loop *loop, struct err *e
 				    .orders = spec->orders,
 				    .talk_fd = spec->talk_fd,
 				    .listen_fd = spec->listen_fd,
-				    .recording_fd = spec->recording_fd };
+				    .recording_fd = spec->recording_fd,
+				    .scan_fd = spec->scan_fd,
+				    .scan_log_fd = spec->scan_log_fd };
 	auto_free struct table *t = xalloc(sizeof(*t));
 	int fds[TALK_FDS];
 	struct talk_msg m;
@@ -59,10 +63,23 @@ static int serve(const struct front_spec *spec, struct loop *loop, struct err *e
 	return r;
 }
 
+/* So that the starter reads why. */
+static void say_failed(int talk_fd, const struct err *why)
+{
+	struct talk_msg m = { .kind = TALK_FAILED };
+	struct err e = ERR_NONE;
+
+	m.n_text = (uint32_t) strlen(why->msg);
+	memcpy(m.text, why->msg, m.n_text);
+	if (talk_send(talk_fd, &m, NULL, 0, &e) < 0)
+		log_error("%s", e.msg);
+}
+
 int front_run(const struct front_spec *spec, struct err *e)
 {
-	const int keep[] = { spec->talk_fd, spec->listen_fd, spec->lock_fd, spec->log_fd,
-			     spec->recording_fd };
+	const int keep[] = { spec->talk_fd,    spec->listen_fd,	   spec->lock_fd,
+			     spec->log_fd,     spec->recording_fd, spec->scan_fd,
+			     spec->scan_log_fd };
 	struct talk_msg ready = { .kind = TALK_READY };
 	struct loop *loop;
 	int r;
@@ -73,6 +90,10 @@ int front_run(const struct front_spec *spec, struct err *e)
 	    loop_new(&loop, e) < 0)
 		return -1;
 	r = isolate_rights(spec->orders->recording.max_bytes, e);
+	if (r == 0)
+		r = scan_link_await(spec->scan_fd, e);
+	if (r < 0)
+		say_failed(spec->talk_fd, e);
 	if (r == 0)
 		r = talk_send(spec->talk_fd, &ready, NULL, 0, e);
 	if (r == 0)

@@ -10,8 +10,9 @@ struct orders;
 struct front_spec {
 	const struct orders *orders;
 	int talk_fd, listen_fd;
-	int lock_fd, log_fd; /* only kept open */
-	int recording_fd;    /* -1: nothing is recorded */
+	int lock_fd, log_fd;	  /* only kept open */
+	int recording_fd;	  /* -1: nothing is recorded */
+	int scan_fd, scan_log_fd; /* 0 or -1: under no policy */
 };
 
 /* Drops the rights, says READY, serves until the sandbox and its clients are gone. */

@@ -234,13 +234,18 @@ static int filter(struct err *e)
 	return 0;
 }
 
-int isolate_rights(uint64_t file_bytes, struct err *e)
+int isolate_drop(uint64_t file_bytes, struct err *e)
 {
-	if (limit(MAX(file_bytes, (uint64_t) LOG_BYTES), e) < 0)
+	if (limit(file_bytes, e) < 0)
 		return err_wrap(e, "isolate");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_sys(e, "isolate: dumpable");
-	if (drop_caps(e) < 0 || filter(e) < 0)
-		return err_wrap(e, "isolate");
-	return 0;
+	return drop_caps(e) < 0 ? err_wrap(e, "isolate") : 0;
+}
+
+int isolate_rights(uint64_t file_bytes, struct err *e)
+{
+	if (isolate_drop(MAX(file_bytes, (uint64_t) LOG_BYTES), e) < 0)
+		return -1;
+	return filter(e) < 0 ? err_wrap(e, "isolate") : 0;
 }

@@ -14,6 +14,9 @@ int isolate_descriptors(const int *keep, size_t n_keep, struct err *e);
 
 int isolate_ignore_signals(const int *signals, size_t n, struct err *e);
 
+/* Limits, not dumpable, no capabilities: without the filter, for who has one of his own. */
+int isolate_drop(uint64_t file_bytes, struct err *e);
+
 /* Afterwards this process can read, write, pass and close what it holds and what it is sent, and nothing
  * else: it opens no file, makes no socket, starts no program, sends no signal. A call outside the list
  * ends it with SIGSYS. Files that it writes stay below file_bytes, or below what the log may need. */

@@ -110,6 +110,9 @@ static int wait_front_ready(struct janitor *j, struct err *e)
 	r = r < 0 ? err_sys(e, "poll") : talk_recv(p.fd, &m, fds, &n_fds, e);
 	if (r == 0)
 		return err_set(e, ECHILD, "the front died before it was ready; see shim.log");
+	if (r > 0 && m.kind == TALK_FAILED)
+		return err_set(e, EIO, "%.*s", (int) MIN(m.n_text, (uint32_t) TALK_TEXT),
+			       m.text);
 	if (r > 0 && m.kind != TALK_READY)
 		return err_set(e, EPROTO, "the front said %s where READY belongs",
 			       talk_name(m.kind));
@@ -188,6 +191,19 @@ static int pass_signal(struct janitor *j, const struct talk_msg *m, struct err *
 	return child_kill(&j->init, m->signal, e);
 }
 
+/* With END_ERROR the front says why. */
+static void take_end(struct janitor *j, const struct talk_msg *m)
+{
+	char why[sizeof(j->error)];
+
+	(void) snprintf(why, sizeof(why), "%.*s", (int) MIN(m->n_text, (uint32_t) TALK_TEXT),
+			m->text);
+	if (m->reason == END_ERROR)
+		ask_end(j, END_ERROR, why);
+	else if (m->reason >= END_IDLE && m->reason < END_ERROR)
+		ask_end(j, (enum end_reason) m->reason, NULL);
+}
+
 static void take_talk(struct janitor *j)
 {
 	struct err e = ERR_NONE;
@@ -204,8 +220,8 @@ static void take_talk(struct janitor *j)
 	}
 	for (size_t i = 0; i < n_fds; i++)
 		fd_close(&fds[i]);
-	if (m.kind == TALK_END && m.reason >= END_IDLE && m.reason <= END_DELETED)
-		ask_end(j, (enum end_reason) m.reason, NULL);
+	if (m.kind == TALK_END)
+		take_end(j, &m);
 	else if (m.kind == TALK_SIGNAL) {
 		if (pass_signal(j, &m, &e) < 0)
 			log_info("process %u: signal %d: %s", m.process, m.signal, e.msg);

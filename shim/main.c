@@ -43,6 +43,7 @@
 #include "shim/janitor.h"
 #include "shim/orders.h"
 #include "shim/rootfs.h"
+#include "shim/scan_start.h"
 #include "shim/sweep.h"
 #include "version.h"
 
@@ -85,6 +86,7 @@ static const struct opt_program program = {
 struct setup {
 	char *dir;
 	int dir_fd, lock_fd, log_fd, listen_fd, ready_fd, recording_fd;
+	struct scan_ends scan;
 	int talk[2];
 	struct orders orders;
 };
@@ -98,6 +100,7 @@ static void setup_fini(struct setup *s)
 	fd_close(&s->listen_fd);
 	fd_close(&s->ready_fd);
 	fd_close(&s->recording_fd);
+	scan_ends_close(&s->scan);
 	fd_close(&s->talk[0]);
 	fd_close(&s->talk[1]);
 }
@@ -158,7 +161,7 @@ static int prepare(struct setup *s, struct err *e)
 
 	if (isolate_ignore_signals(ignored, ARRAY_SIZE(ignored), e) < 0 ||
 	    orders_read(s->dir_fd, &s->orders, e) < 0 || open_recording(s, e) < 0 ||
-	    rootfs_own_namespace(e) < 0)
+	    scan_start(&s->orders, s->dir_fd, &s->scan, e) < 0 || rootfs_own_namespace(e) < 0)
 		return -1;
 	/* A descriptor stays in the namespace that it was opened in; the root is mounted in the new one. */
 	fd_close(&s->dir_fd);
@@ -180,7 +183,9 @@ static int be_front(struct setup *s)
 				   .listen_fd = s->listen_fd,
 				   .lock_fd = s->lock_fd,
 				   .log_fd = s->log_fd,
-				   .recording_fd = s->recording_fd };
+				   .recording_fd = s->recording_fd,
+				   .scan_fd = s->scan.fd,
+				   .scan_log_fd = s->scan.log_fd };
 	struct err e = ERR_NONE;
 
 	if (front_run(&spec, &e) == 0)
@@ -202,6 +207,7 @@ static int be_janitor(struct setup *s, struct child front)
 	fd_close(&s->talk[1]);
 	fd_close(&s->listen_fd);
 	fd_close(&s->recording_fd);
+	scan_ends_close(&s->scan);
 	return janitor_run(&spec, &e) == 0 ? 0 : EXIT_FAILED;
 }
 
@@ -265,6 +271,7 @@ int main(int argc, char **argv)
 			       .listen_fd = FD_NONE,
 			       .ready_fd = FD_NONE,
 			       .recording_fd = FD_NONE,
+			       .scan = SCAN_ENDS_NONE,
 			       .talk = { FD_NONE, FD_NONE } };
 	struct opt_parsed parsed = { 0 };
 	struct err e = ERR_NONE;

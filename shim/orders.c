@@ -161,6 +161,19 @@ static int decode_recording(const struct json *v, const struct json_at *at, void
 	return 0;
 }
 
+static int decode_policy(const struct json *v, const struct json_at *at, void *out,
+			 struct err *e)
+{
+	static const struct json_field fields[] = {
+		{ "program", decode_path, offsetof(struct orders, policy.program),
+		  JSON_REQUIRED },
+		{ "rules", decode_path, offsetof(struct orders, policy.rules), JSON_REQUIRED },
+	};
+
+	return json_decode_object(v, at, fields, ARRAY_SIZE(fields), JSON_UNKNOWN_REJECT, out,
+				  e);
+}
+
 static int decode_volume(const struct json *v, const struct json_at *at, void *out,
 			 struct err *e)
 {
@@ -209,6 +222,7 @@ static const struct json_field fields[] = {
 	FIELD(max_processes, json_decode_u32, 0),
 	FIELD(uid_slot, decode_path, JSON_NULL_IS_ABSENT),
 	{ "recording", decode_recording, 0, JSON_NULL_IS_ABSENT },
+	{ "policy", decode_policy, 0, JSON_NULL_IS_ABSENT },
 	FIELD(remove_dir, json_decode_bool, 0),
 };
 

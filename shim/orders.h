@@ -43,6 +43,11 @@ struct orders {
 		const char *file; /* NULL: none is made */
 		uint64_t max_bytes;
 	} recording;
+	struct {
+		const char *program; /* carrel-scan; NULL: under no policy */
+		const char
+			*rules; /* what it made of the policy, without the ends of the names */
+	} policy;
 	bool remove_dir;
 };
 

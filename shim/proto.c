@@ -159,14 +159,18 @@ int proto_exit(struct buf *out, const char *reason, int code, int signal, struct
 	return json_writer_end(w, e);
 }
 
-int proto_notice(struct buf *out, const char *kind, uint64_t seconds_left, struct err *e)
+int proto_notice(struct buf *out, const char *kind, uint64_t seconds_left, const char *rule,
+		 struct err *e)
 {
 	auto_json_writer struct json_writer *w = begin(out, PROTO_NOTICE, e);
 
 	if (!w)
 		return -1;
 	jw_str(w, "kind", kind);
-	jw_uint(w, "seconds_left", seconds_left);
+	if (rule)
+		jw_str(w, "rule", rule);
+	else
+		jw_uint(w, "seconds_left", seconds_left);
 	jw_close(w);
 	return json_writer_end(w, e);
 }

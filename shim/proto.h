@@ -74,6 +74,8 @@ struct proto_hello {
 /* Whole JSON messages, appended. */
 int proto_hello(struct buf *out, const struct proto_hello *h, struct err *e);
 int proto_exit(struct buf *out, const char *reason, int code, int signal, struct err *e);
-int proto_notice(struct buf *out, const char *kind, uint64_t seconds_left, struct err *e);
+/* rule NULL: it is about none. */
+int proto_notice(struct buf *out, const char *kind, uint64_t seconds_left, const char *rule,
+		 struct err *e);
 
 #endif

@@ -13,7 +13,8 @@ shim_SRC := shim/orders.c shim/pace.c shim/rootfs.c shim/mountcall.c shim/launch
 shim_SRC += shim/vt.c shim/vt_glyphs.c shim/width.c shim/screen.c shim/screen_lines.c shim/screen_back.c shim/screen_clusters.c \
 	shim/screen_print.c shim/screen_csi.c shim/screen_mode.c shim/screen_sgr.c shim/screen_osc.c shim/screen_row.c \
 	shim/screen_render.c shim/screen_resize.c shim/screen_skip.c shim/session_screen.c
-shim_SRC += shim/idmap.c shim/workspace.c
+shim_SRC += shim/idmap.c shim/workspace.c shim/scan_talk.c shim/scan_link.c shim/scan_start.c \
+	shim/session_scan.c
 
 PROGRAMS += carrel-shim
 carrel-shim_STATIC := 1
@@ -40,12 +41,29 @@ $(O)/bin/carrel-init: shim/init/main.c
 		-ffunction-sections -Wl,--gc-sections -Wl,-z,norelro -Wl,--build-id=none -static -s -o $@ $<
 
 shim_UNIT := test_shim_ring test_shim_recording test_shim_ws test_shim_ws_cases test_shim_proto test_shim_dialect test_shim_client test_shim_client_out test_shim_files test_shim_table
-shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_tty fuzz_k8s fuzz_terminado fuzz_raw fuzz_shimctl fuzz_orders
+shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_tty fuzz_k8s fuzz_terminado fuzz_raw fuzz_shimctl fuzz_orders fuzz_scantalk
 shim_UNIT += test_shim_screen test_shim_pace test_shim_queries
 shim_FUZZ += fuzz_screen fuzz_queries
 UNIT += $(shim_UNIT)
 FUZZ += $(shim_FUZZ)
 $(foreach t,$(shim_UNIT) $(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))
+
+# Policies: the scanner, where Vectorscan and PCRE2 are. `make SCAN=0` does without; a tier that names a policy is then refused.
+SCAN ?= $(shell $(PKG_CONFIG) --exists libhs libpcre2-8 2> /dev/null && echo 1)
+ifeq ($(SCAN),1)
+LIBS += scan
+scan_SRC := shim/scan/text.c shim/scan/rules.c shim/scan/cells.c shim/scan/stream.c shim/scan/stream_match.c
+scan_SRC += shim/scan/serve.c shim/scan/seal.c
+PROGRAMS += carrel-scan
+carrel-scan_SRC := shim/scan/main.c
+carrel-scan_LINK := scan shim base
+carrel-scan_PKGS := libhs libpcre2-8 libseccomp
+carrel-scan_LIBS := -lyajl -lyaml
+scan_UNIT := test_scan
+UNIT += $(scan_UNIT)
+FUZZ += fuzz_scan
+$(foreach t,$(scan_UNIT) fuzz_scan,$(eval $(t)_LINK := scan shim base)$(eval $(t)_PKGS := libhs libpcre2-8)$(eval $(t)_LIBS := -lyajl -lyaml))
+endif
 
 # The model as a filter, and the terminal that it is compared with: xterm.js without a page.
 EXTRA += $(O)/tests/screen-probe $(O)/tests/screen/node_modules/.stamp

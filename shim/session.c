@@ -42,7 +42,7 @@ static uint16_t close_code(enum end_reason reason)
 		[END_OOM] = CLOSE_OOM,		 [END_IDLE] = CLOSE_IDLE,
 		[END_LIFETIME] = CLOSE_LIFETIME, [END_DELETED] = CLOSE_DELETED,
 		[END_ERROR] = CLOSE_INTERNAL,	 [END_DETACHED] = CLOSE_DETACHED,
-		[END_TIMEOUT] = CLOSE_NORMAL,
+		[END_TIMEOUT] = CLOSE_NORMAL,	 [END_POLICY] = CLOSE_POLICY,
 	};
 
 	return codes[reason];
@@ -83,8 +83,7 @@ void session_ended(struct session *s, enum end_reason reason, int code, int sign
 	set_state(s, SESSION_DRAINING);
 	session_in_close(s);
 	fd_close(&s->peer_fd); /* now the last writer's end shows as EIO, behind all output */
-	if (s->out_fd < 0 && s->err_fd < 0)
-		session_out_ended(s);
+	session_out_drained(s);
 	session_refresh(s);
 }
 
@@ -143,7 +142,14 @@ bool session_wants_tick(const struct session *s, bool *soon)
 void session_notice(struct session *s, const char *kind, uint64_t seconds_left)
 {
 	for (struct client *c = s->clients; c; c = c->next)
-		client_notice(c, kind, seconds_left);
+		client_notice(c, kind, seconds_left, NULL);
+	session_refresh(s);
+}
+
+void session_notice_rule(struct session *s, const char *kind, const char *rule)
+{
+	for (struct client *c = s->clients; c; c = c->next)
+		client_notice(c, kind, 0, rule);
 	session_refresh(s);
 }
 
@@ -167,6 +173,7 @@ int session_resize(struct session *s, unsigned cols, unsigned rows, struct err *
 	s->cols = (uint16_t) cols;
 	s->rows = (uint16_t) rows;
 	recording_size(&s->recording, s->cols, s->rows, clock_mono_ms());
+	session_scan_resized(s);
 	for (struct client *c = s->clients; c; c = c->next)
 		client_size(c, s->cols, s->rows);
 	session_refresh(s);
@@ -298,6 +305,7 @@ int session_new(const struct session_spec *spec, struct session **out, struct er
 		session_free(s);
 		return -1;
 	}
+	session_scan_open(s);
 	session_out_start(s);
 	*out = s;
 	return 0;
@@ -315,6 +323,7 @@ void session_free(struct session *s)
 	}
 	session_out_close(s);
 	session_in_close(s);
+	session_scan_close(s);
 	fd_close(&s->peer_fd);
 	loop_timer_del(&s->due);
 	recording_fini(&s->recording);

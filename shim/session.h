@@ -25,6 +25,7 @@
 #include "shim/pace.h"
 #include "shim/recording.h"
 #include "shim/ring.h"
+#include "shim/session_scan.h"
 #include "shim/session_screen.h"
 
 struct err;
@@ -52,6 +53,7 @@ struct session {
 	struct ring ring;
 	struct session_screen screen; /* with a terminal */
 	struct recording recording;   /* zeroed: this one is not recorded */
+	struct session_scan scan;     /* zeroed: under no policy */
 	struct buf input;
 	uint64_t input_bytes;
 	uint16_t cols, rows;
@@ -112,6 +114,7 @@ int session_input(struct session *s, const void *p, size_t n, struct err *e);
 /* No more comes: what is queued is written, then the program reads the end. Nothing with a terminal. */
 void session_input_end(struct session *s);
 void session_notice(struct session *s, const char *kind, uint64_t seconds_left);
+void session_notice_rule(struct session *s, const char *kind, const char *rule);
 
 /* The program is dead: from here on only its last output moves. Nothing when that is known. */
 void session_ended(struct session *s, enum end_reason reason, int code, int signal);

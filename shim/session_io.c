@@ -40,7 +40,7 @@ void session_refresh(struct session *s)
 /* ---- output ---- */
 
 /* How many bytes may be read now without taking output from a writer that keeps up. */
-static size_t out_room(const struct session *s, uint64_t now_ms)
+static size_t clients_room(const struct session *s, uint64_t now_ms)
 {
 	uint64_t limit = s->state == SESSION_RUNNING
 				 ? MIN((size_t) HOLD_PENDING, s->ring.size / 2)
@@ -61,6 +61,13 @@ static size_t out_room(const struct session *s, uint64_t now_ms)
 	if (ring_turns(&s->ring, s->ring.next - best) >= RING_TURNS_HELD)
 		return 0;
 	return best < limit ? (size_t) (limit - best) : 0;
+}
+
+static size_t out_room(const struct session *s, uint64_t now_ms)
+{
+	size_t room = clients_room(s, now_ms);
+
+	return s->scan.on ? MIN(room, session_scan_room(s)) : room;
 }
 
 /* A client that has everything is not stalled, however long nothing came. */
@@ -85,6 +92,14 @@ void session_out_close(struct session *s)
 	close_stream(&s->err_io, &s->err_fd);
 }
 
+void session_out_drained(struct session *s)
+{
+	if (s->out_fd >= 0 || s->err_fd >= 0 || session_scan_draining(s))
+		return;
+	session_out_close(s);
+	session_out_ended(s);
+}
+
 /* One of a program's outputs. */
 struct source {
 	int *fd;
@@ -96,18 +111,24 @@ struct source {
 static bool read_some(struct session *s, const struct source *from, size_t *budget,
 		      uint64_t now_ms)
 {
-	uint8_t *p;
+	uint8_t scanned[OUT_READ], *p = scanned;
 	size_t want = MIN((size_t) OUT_READ, *budget);
 	ssize_t n;
 
-	session_screen_keep(s, want);
-	want = ring_reserve(&s->ring, want, &p);
+	if (!s->scan.on) {
+		session_screen_keep(s, want);
+		want = ring_reserve(&s->ring, want, &p);
+	}
 	n = read(*from->fd, p, want);
 
 	if (n > 0) {
-		ring_turn(&s->ring, from->stream);
-		ring_commit(&s->ring, (size_t) n);
-		recording_output(&s->recording, p, (size_t) n, now_ms);
+		if (s->scan.on)
+			session_scan_output(s, from->stream, p, (size_t) n);
+		else {
+			ring_turn(&s->ring, from->stream);
+			ring_commit(&s->ring, (size_t) n);
+			recording_output(&s->recording, p, (size_t) n, now_ms);
+		}
 		*budget -= (size_t) n;
 		return (size_t) n == want || n >= OUT_FEW;
 	}
@@ -117,27 +138,26 @@ static bool read_some(struct session *s, const struct source *from, size_t *budg
 	if (n < 0 && errno != EIO)
 		log_error("read output: %s", strerror(errno));
 	close_stream(from->io, from->fd);
-	if (s->out_fd < 0 && s->err_fd < 0) {
-		session_out_close(s);
-		session_out_ended(s);
-	}
+	if (s->scan.on)
+		session_scan_output_end(s, from->stream);
+	session_out_drained(s);
 	return false;
 }
 
 static void read_output(struct session *s, const struct source *from)
 {
-	uint64_t now = clock_mono_ms(), before = s->ring.next;
-	size_t budget = MIN(out_room(s, now), (size_t) OUT_PER_TURN);
+	uint64_t now = clock_mono_ms();
+	size_t may = MIN(out_room(s, now), (size_t) OUT_PER_TURN), budget = may;
 
 	note_caught_up(s, now);
 	while (*from->fd >= 0 && budget > 0 && read_some(s, from, &budget, now))
 		;
-	if (s->ring.next != before)
+	if (budget != may)
 		timers_activity(&s->table->timers, now);
 	/* Pipes are read at once: the order of two of them is what a reader sees. */
 	if (s->terminal && s->out_fd >= 0)
-		pace_read(&s->pace, s->table->loop, budget > 0, s->ring.next - before, now,
-			  rest_over, s);
+		pace_read(&s->pace, s->table->loop, budget > 0, may - budget, now, rest_over,
+			  s);
 	session_refresh(s);
 }
 
@@ -218,7 +238,7 @@ static bool input_full(void *arg)
 {
 	struct session *s = arg;
 
-	return buf_len(&s->input) >= INPUT_FULL;
+	return buf_len(&s->input) + s->scan.flight[SCAN_IN] >= INPUT_FULL;
 }
 
 /* Gives the program what it takes; the rest waits for POLLOUT. */
@@ -259,21 +279,36 @@ static void in_ready(void *arg, uint32_t events)
 int session_input(struct session *s, const void *p, size_t n, struct err *e)
 {
 	uint64_t now = clock_mono_ms();
+	const size_t waiting = buf_len(&s->input) + s->scan.flight[SCAN_IN];
 
-	if (s->in_fd < 0 || s->in_ends)
+	if (s->in_fd < 0 || s->in_ends || s->scan.ending[SCAN_IN])
 		return err_set(e, EPIPE, "the program takes no more input");
-	if (buf_len(&s->input) + n > INPUT_LIMIT)
+	if (waiting + n > INPUT_LIMIT)
 		return err_set(e, ENOBUFS,
 			       "the program has not read %zu bytes yet; try again later",
-			       buf_len(&s->input));
-	if (buf_append(&s->input, p, n, e) < 0)
+			       waiting);
+	if (!s->scan.on && buf_append(&s->input, p, n, e) < 0)
 		return -1;
 	s->input_bytes += n;
 	timers_activity(&s->table->timers, now);
 	if (pace_typed(&s->pace, now))
 		session_refresh(s);
-	push_input(s);
+	if (s->scan.on)
+		session_scan_input(s, p, n);
+	else
+		push_input(s);
 	return 0;
+}
+
+void session_input_put(struct session *s, const void *p, size_t n)
+{
+	struct err e = ERR_NONE;
+
+	if (s->in_fd < 0)
+		return;
+	if (buf_append(&s->input, p, n, &e) < 0)
+		log_error("process %u: input: %s", s->number, e.msg);
+	push_input(s);
 }
 
 static void client_input(void *arg, struct client *c, const uint8_t *p, size_t n)
@@ -291,6 +326,14 @@ void session_input_end(struct session *s)
 	/* A terminal has no end of input but the one that its user types. */
 	if (s->terminal)
 		return;
+	if (s->scan.on)
+		session_scan_input_end(s);
+	else
+		session_input_close(s);
+}
+
+void session_input_close(struct session *s)
+{
 	s->in_ends = true;
 	push_input(s);
 }

@@ -18,6 +18,12 @@ void session_in_close(struct session *s);
 void session_client_ready(void *arg, uint32_t events);
 void session_io_hooks(struct session *s);
 
+/* What the scanner passed of the input; and that no more of it comes. */
+void session_input_put(struct session *s, const void *p, size_t n);
+void session_input_close(struct session *s);
+/* Looks whether all output has been read, and has come back where it is scanned. */
+void session_out_drained(struct session *s);
+
 /* session.c's, called when the output has ended. */
 void session_out_ended(struct session *s);
 

@@ -1,6 +1,7 @@
 #include "shim/table.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -71,12 +72,12 @@ static void check_done(struct table *t)
 	loop_stop(t->loop);
 }
 
-void table_end(struct table *t, enum end_reason reason)
+static void end_for(struct table *t, enum end_reason reason, const char *why)
 {
 	struct talk_msg m = { .kind = TALK_END, .reason = reason };
 	struct err e = ERR_NONE;
 
-	if (t->ending || table_first(t)->state != SESSION_RUNNING) {
+	if (t->ending || (table_first(t) && table_first(t)->state != SESSION_RUNNING)) {
 		if (reason == END_DELETED)
 			t->ever_attached = true; /* nobody will come to fetch the output */
 		table_look(t);
@@ -85,8 +86,21 @@ void table_end(struct table *t, enum end_reason reason)
 	log_info("end: %s", end_reason_name(reason));
 	t->ending = true;
 	t->end_reason = reason;
+	(void) snprintf(m.text, sizeof(m.text), "%s", why);
+	m.n_text = (uint32_t) strlen(m.text);
 	if (talk_send(t->talk_fd, &m, NULL, 0, &e) < 0)
 		log_error("%s", e.msg);
+}
+
+void table_end(struct table *t, enum end_reason reason)
+{
+	end_for(t, reason, "");
+}
+
+void table_fail(struct table *t, const char *why)
+{
+	log_error("%s", why);
+	end_for(t, END_ERROR, why);
 }
 
 /* ---- the janitor ---- */
@@ -287,7 +301,8 @@ int table_init(struct table *t, const struct table_spec *spec, struct err *e)
 			     .orders = o,
 			     .talk_fd = spec->talk_fd,
 			     .pinged_ms = clock_mono_ms() };
-	if (session_new(&first, &t->sessions, e) < 0 ||
+	if (scan_link_init(&t->scan, t, spec->scan_fd, spec->scan_log_fd, e) < 0 ||
+	    session_new(&first, &t->sessions, e) < 0 ||
 	    start_recording(t, spec->recording_fd, e) < 0 ||
 	    fd_set_nonblock(t->talk_fd, true, e) < 0 ||
 	    loop_io_add(t->loop, &t->talk_io, t->talk_fd, EPOLLIN, talk_ready, t, e) < 0 ||
@@ -310,4 +325,5 @@ void table_fini(struct table *t)
 		t->sessions = s->next;
 		session_free(s);
 	}
+	scan_link_fini(&t->scan);
 }

@@ -18,6 +18,7 @@
 #include "shim/control.h"
 #include "shim/exec_order.h"
 #include "shim/exitinfo.h"
+#include "shim/scan_link.h"
 #include "shim/session.h"
 #include "shim/timers.h"
 
@@ -51,6 +52,7 @@ struct table {
 	uint32_t n_clients, next_client;
 	bool ever_attached;
 
+	struct scan_link scan;
 	struct timers timers;
 	struct control control;
 	struct loop_timer tick;
@@ -62,7 +64,8 @@ struct table_spec {
 	struct loop *loop;
 	const struct orders *orders;
 	int talk_fd, listen_fd;
-	int recording_fd; /* 0 or -1: process 1 is not recorded */
+	int recording_fd;	  /* 0 or -1: process 1 is not recorded */
+	int scan_fd, scan_log_fd; /* 0 or -1: under no policy; they become the table's */
 	int32_t pid;
 	int fds[2];
 };
@@ -102,6 +105,8 @@ int table_freeze(struct table *t, bool freeze, const char **code, struct err *e)
 
 /* Asks the janitor to end everything; only the first reason counts. */
 void table_end(struct table *t, enum end_reason reason);
+/* Something went wrong that ends everything with the reason `error`. */
+void table_fail(struct table *t, const char *why);
 void table_notice(struct table *t, const char *kind, uint64_t seconds_left);
 
 /* ---- for session.c and session_io.c ---- */

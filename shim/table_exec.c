@@ -159,7 +159,7 @@ void table_started(struct table *t, const struct talk_msg *m, int *fds, size_t n
 	log_error("process %u: %s", m->process, e.msg);
 	t->n_running--;
 	control_started(&t->control, start->number, 0, &e);
-	table_end(t, END_ERROR);
+	table_fail(t, "a process that runs cannot be served");
 }
 
 void table_failed(struct table *t, const struct talk_msg *m)

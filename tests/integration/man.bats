@@ -29,6 +29,10 @@ page() {
 @test "carrel-runtime" { page carrel-runtime; }
 @test "carrel-sessiond" { page carrel-sessiond; }
 @test "carrel-shim" { page carrel-shim; }
+@test "carrel-scan" {
+	[ -x "$CARREL_BIN/carrel-scan" ] || skip "built without Vectorscan: no carrel-scan"
+	page carrel-scan
+}
 
 @test "the pages of carrel-runtime's commands" {
 	command -v mandoc > /dev/null || skip "mandoc is not installed"

@@ -47,7 +47,7 @@ quiet_programs() {
 	local p
 	BIN_DIR=$WORK/bin
 	mkdir -p "$BIN_DIR"
-	for p in carrel-shim carrel-runtime carrel-image; do
+	for p in carrel-shim carrel-runtime carrel-image carrel-scan; do
 		printf '#!/bin/sh\nexport ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0"\nexec %s "$@"\n' "$CARREL_BIN/$p" > "$BIN_DIR/$p"
 		chmod +x "$BIN_DIR/$p"
 	done

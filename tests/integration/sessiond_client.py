@@ -139,6 +139,7 @@ class Terminal:
 
     def __init__(self, ws):
         self.ws, self.output, self.next, self.hello, self.exit, self.jumps = ws, b"", None, None, None, 0
+        self.notices = []
 
     def step(self):
         m = self.ws.recv()
@@ -153,6 +154,8 @@ class Terminal:
             self.ws.send(b"\x12" + struct.pack(">Q", self.next))
         elif m[0] == 2:
             self.hello = json.loads(m[1:])
+        elif m[0] == 7:
+            self.notices.append(json.loads(m[1:]))
         elif m[0] == 6:
             self.exit = json.loads(m[1:])
         return True
@@ -170,7 +173,7 @@ class Terminal:
 
     def report(self, **more):
         print(json.dumps({"output": self.output.decode("utf-8", "replace"), "next": self.next, "hello": self.hello,
-                          "exit": self.exit, "close": self.ws.close_code, "jumps": self.jumps, **more}))
+                          "exit": self.exit, "close": self.ws.close_code, "jumps": self.jumps, "notices": self.notices, **more}))
 
 
 def unescape(s):

@@ -142,7 +142,7 @@ static void test_proto_writes(void **state)
 	assert_int_equal(proto_exit(&b, "exited", 3, 0, &e), 0);
 	assert_string_equal(buf_str(&b), "\x06{\"reason\":\"exited\",\"code\":3,\"signal\":0}");
 	buf_clear(&b);
-	assert_int_equal(proto_notice(&b, "idle", 60, &e), 0);
+	assert_int_equal(proto_notice(&b, "idle", 60, NULL, &e), 0);
 	assert_string_equal(buf_str(&b), "\x07{\"kind\":\"idle\",\"seconds_left\":60}");
 	buf_fini(&b);
 	assert_int_equal(proto_range(small, PROTO_GAP, 1, 0x102), 17);

@@ -120,6 +120,7 @@ const closes: Record<number, [text: string, retry: boolean]> = {
 	4008: ["Ended: it was idle for too long.", false],
 	4009: ["Ended: its time was up.", false],
 	4011: ["Ended: nobody was attached to it for too long.", false],
+	4012: ["Ended: a policy forbids what it did.", false],
 	4010: ["Ended: it ran out of memory.", false],
 	4400: ["The server did not understand this page. Reload it.", false],
 	4404: ["This sandbox is gone.", false],
@@ -143,6 +144,8 @@ export function describeExit(exit: Exit): string {
 		return "Ended: it was idle for too long.";
 	case "lifetime":
 		return "Ended: its time was up.";
+	case "policy":
+		return "Ended: a policy forbids what it did.";
 	case "detached":
 		return "Ended: nobody was attached to it for too long.";
 	case "deleted":

@@ -1,0 +1,51 @@
+/*
+ * The front's connection to its scanner: messages out, as far as the socket takes them, and the answers to the sessions.
+ *
+ * It fails closed: when the scanner is gone, or says what it must not, nothing that it has not passed ever goes on; the
+ * sandbox ends with the reason `error`.
+ */
+#ifndef CARREL_SHIM_SCAN_LINK_H
+#define CARREL_SHIM_SCAN_LINK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/loop.h"
+
+struct err;
+struct scan_found;
+struct scan_head;
+struct table;
+
+enum { SCAN_LOG_BYTES = 256 * 1024 };
+
+/* DIR/policy.jsonl: a line for each finding, which carrel-sessiond takes over. Beyond SCAN_LOG_BYTES they are counted. */
+struct scan_log {
+	int fd;
+	uint64_t size, dropped;
+};
+
+struct scan_link {
+	bool on;     /* this sandbox is under a policy */
+	bool broken; /* and its scanner is gone */
+	int fd;
+	struct table *table;
+	struct loop_io io;
+	struct buf queue; /* messages that the socket did not take, each behind its length */
+	void *room;
+	struct scan_log log;
+};
+
+/* Blocks until the scanner is ready, 15 seconds at most. Before there is a loop. fd 0 or -1: there is none. */
+int scan_link_await(int fd, struct err *e);
+
+/* fd 0 or -1: no policy. The descriptors become the link's. */
+int scan_link_init(struct scan_link *l, struct table *t, int fd, int log_fd, struct err *e);
+void scan_link_fini(struct scan_link *l);
+
+/* Queues what the socket does not take now. How much that can be is its callers' to bound (SCAN_FLIGHT). */
+void scan_link_say(struct scan_link *l, const struct scan_head *head, const void *body);
+
+#endif

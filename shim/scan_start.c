@@ -1,0 +1,60 @@
+#include "shim/scan_start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "base/child.h"
+#include "base/err.h"
+#include "base/fd.h"
+#include "base/sock.h"
+#include "base/util.h"
+#include "shim/orders.h"
+
+static int spawn(const struct orders *o, int socket_fd, struct err *e)
+{
+	char *argv[] = { (char *) "carrel-scan", (char *) "--serve",
+			 (char *) (uintptr_t) o->policy.rules, NULL };
+	struct child_spec spec = CHILD_SPEC_NONE;
+	struct child scanner = CHILD_NONE;
+
+	spec.path = o->policy.program;
+	spec.argv = argv;
+	spec.keep_fds = &socket_fd;
+	spec.n_keep_fds = 1;
+	spec.parent_death_signal = SIGKILL;
+	if (child_spawn(&spec, &scanner, e) < 0)
+		return err_wrap(e, "%s", o->policy.program);
+	fd_close(&scanner.pidfd); /* its socket tells of its end */
+	return 0;
+}
+
+int scan_start(const struct orders *o, int dir_fd, struct scan_ends *out, struct err *e)
+{
+	auto_close int theirs = FD_NONE;
+	struct scan_ends s = SCAN_ENDS_NONE;
+	int pair[2], r;
+
+	if (!o->policy.program)
+		return 0;
+	if (sock_pair(SOCK_SEQPACKET, pair, e) < 0)
+		return -1;
+	s.fd = pair[0];
+	theirs = pair[1];
+	s.log_fd = openat(dir_fd, "policy.jsonl",
+			  O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	r = s.log_fd < 0 ? err_sys(e, "policy.jsonl") : spawn(o, theirs, e);
+	if (r < 0) {
+		scan_ends_close(&s);
+		return -1;
+	}
+	*out = s;
+	return 0;
+}
+
+void scan_ends_close(struct scan_ends *s)
+{
+	fd_close(&s->fd);
+	fd_close(&s->log_fd);
+}

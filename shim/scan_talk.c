@@ -1,0 +1,74 @@
+#include "shim/scan_talk.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/err.h"
+#include "base/policy.h"
+
+static int check_body(const struct scan_head *h, const uint8_t *body, struct err *e)
+{
+	struct scan_found f;
+
+	if (h->kind != SCAN_FOUND)
+		return 0;
+	if (h->n != sizeof(f))
+		return err_set(e, EPROTO, "the scanner's finding has %u bytes", h->n);
+	memcpy(&f, body, sizeof(f));
+	if (f.action > POLICY_KILL || f.direction >= POLICY_DIRECTIONS ||
+	    !memchr(f.rule, 0, sizeof(f.rule)))
+		return err_set(e, EPROTO, "the scanner's finding is none");
+	return 0;
+}
+
+int scan_decode(const void *p, size_t n, struct scan_head *head, const uint8_t **body,
+		struct err *e)
+{
+	struct scan_head h;
+
+	if (n < sizeof(h))
+		return err_set(e, EPROTO, "a scanner's message of %zu bytes", n);
+	memcpy(&h, p, sizeof(h));
+	if (h.kind == SCAN_NONE || h.kind >= SCAN_KINDS || h.stream >= SCAN_STREAMS ||
+	    h.n > SCAN_BODY || n != sizeof(h) + h.n || h.terminal > 1)
+		return err_set(e, EPROTO, "a scanner's message of kind %u that is none",
+			       h.kind);
+	if (check_body(&h, (const uint8_t *) p + sizeof(h), e) < 0)
+		return -1;
+	*head = h;
+	*body = (const uint8_t *) p + sizeof(h);
+	return 0;
+}
+
+int scan_send(int fd, const struct scan_head *head, const void *body, struct err *e)
+{
+	struct iovec iov[2] = { { (void *) (uintptr_t) head, sizeof(*head) },
+				{ (void *) (uintptr_t) body, head->n } };
+	const struct msghdr m = { .msg_iov = iov, .msg_iovlen = head->n ? 2 : 1 };
+	ssize_t r;
+
+	do
+		r = sendmsg(fd, &m, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? err_sys(e, "say something to the other side of the scanner") : 0;
+}
+
+int scan_recv(int fd, void *room, struct scan_head *head, const uint8_t **body, struct err *e)
+{
+	ssize_t r;
+
+	do
+		r = recv(fd, room, SCAN_ROOM, MSG_TRUNC);
+	while (r < 0 && errno == EINTR);
+	if (r < 0 && errno == ECONNRESET)
+		return 0;
+	if (r < 0)
+		return err_sys(e, "hear from the other side of the scanner");
+	if (r == 0)
+		return 0;
+	if ((size_t) r > SCAN_ROOM)
+		return err_set(e, EPROTO, "a scanner's message of %zd bytes", r);
+	return scan_decode(room, (size_t) r, head, body, e) < 0 ? -1 : 1;
+}

@@ -1,0 +1,185 @@
+#!/usr/bin/env bats
+# Policies: what a scanner does to the bytes of a sandbox, from config to client, recording and audit log.
+
+load sessiond.bash
+
+SECRET=AKIAIOSFODNN7EXAMPLE
+STARS='********************'
+
+setup_file() {
+	[ -x "${CARREL_BIN:-$BATS_TEST_DIRNAME/../../build/bin}/carrel-scan" ] || skip "built without Vectorscan: no carrel-scan"
+	sessiond_store
+}
+setup() {
+	sessiond_setup
+	sed 's/^    creations_per_hour: .*/&\n    recording: 1Mi\n    policy: test/' "$TOP/config/tiers.yaml" > "$WORK/tiers.yaml"
+	TIERS=$WORK/tiers.yaml
+	cat > "$WORK/policies.yaml" <<- 'EOF'
+		version: 1
+		policies:
+		  test:
+		    - { id: aws, pattern: 'AKIA[A-Z2-7]{16}', direction: out, action: mask, hold_ms: 2000 }
+		    - { id: tok, pattern: 'tok[0-9]{3}', direction: [in, upload], action: block }
+		    - { id: codename, pattern: 'thunderbolt', direction: out, action: alert }
+		    - { id: nuke, pattern: 'kill-this-now', direction: out, action: kill }
+	EOF
+	key=$(key_add ann free)
+}
+teardown() {
+	TIERS=$TOP/config/tiers.yaml # of the daemon that sweeps: it needs no scanner
+	sessiond_teardown
+}
+
+policy_daemon() { daemon_start "$@" --policies "$WORK/policies.yaml"; }
+shown() { # COMMAND: sets $box, and $out to what a client saw that was there from the start to the end
+	create "$key" "$(jq -nc --arg c "read x; $1" '{command: ["sh", "-c", $c], cols: 20}')"
+	out=$(client talk "$ADDR" "$(terminal "$box")" "$key" 'go\n' EOF)
+}
+ended() {
+	api "$key" GET "/v1/sandboxes/$box"
+	[ "$(field .state)" = ended ]
+}
+audited() { # WORD NUMBER: as many lines have it
+	[ "$(grep -c "$1" "$STATE/audit.jsonl")" = "$2" ]
+}
+
+# The scanner of the one sandbox: a child of a shim, which has no name of its own but this.
+scanner() {
+	local p
+	for p in /proc/[0-9]*; do
+		if tr '\0' ' ' < "$p/cmdline" 2> /dev/null | grep -q "carrel-scan --serve $RUN/policies/test"; then
+			printf '%s\n' "${p#/proc/}" && return 0
+		fi
+	done 2> /dev/null
+	return 1
+}
+
+@test "a secret in pieces, coloured, wrapped: no client sees it, nor the recording; without a policy they do" {
+	local print='printf "k AKIA"; printf "\033[31mIOSFO\033[0mDNN7EX"; printf "AMPLE\r\n%s\r\n" 1234567890AKIAIOSFOD; printf "NN7EXAMPLE.\r\n"'
+	policy_daemon
+	shown "$print; exit 3"
+	[ "$(jq -r .exit.code <<< "$out")" = 3 ]
+	[[ $(jq -r .output <<< "$out") == *$'k ****\e[31m*****\e[0m***********'* ]]
+	[[ $(jq -r .output <<< "$out") != *OSFO* ]]
+	eventually ended
+	"$CARREL_BIN/carrel" --url "http://$ADDR" --key "$key" play --raw "$box" > "$WORK/raw"
+	grep -q '\*\*\*\*\*' "$WORK/raw"
+	! grep -q OSFO "$WORK/raw" || return 1
+	# Every finding is in the log, and the secret nowhere.
+	eventually audited '"rule":"aws"' 2
+	jq -se '.[0] | .event == "policy" and .user == "ann" and .action == "mask" and .direction == "out" and .process == 1 and
+		.characters == 20 and .shown == 0 and (.time | test("^20.*Z$"))' "$STATE/audit.jsonl"
+	! grep -rq "OSFO" "$STATE/audit.jsonl" "$STATE/carrel.db" "$WORK/log" || return 1
+	[ "$(stat -c '%a %u' "$STATE/audit.jsonl")" = '600 0' ]
+	api "$(key_add root free --admin)" GET /metrics
+	[[ $body == *'carrel_policy_findings_total{action="mask"} 2'* ]]
+	daemon_stop
+	# The control.
+	TIERS=$TOP/config/tiers.yaml
+	daemon_start
+	shown "$print"
+	[[ $(jq -r .output <<< "$out") == *$'k AKIA\e[31mIOSFO'* ]]
+}
+
+@test "a process without a terminal; what is typed and what is uploaded is blocked, and the client told" {
+	policy_daemon
+	create "$key" '{}'
+	api "$key" POST "/v1/sandboxes/$box/exec" '{"command":["sh","-c","cat; echo AKIAIOSFODNN7EXAMPLE >&2"],"input":"a tok123 b\n"}'
+	[ "$code" = 200 ]
+	[ "$(field .output)" = $'a  b' ] || [ "$(field .output)" = $'a  b\n' ]
+	[[ $(field .error) == "$STARS"* ]]
+	out=$(client talk "$ADDR" "$(terminal "$box")" "$key" 'echo got-tok456-$((40+2))\n' 'got--42')
+	[ "$(jq -r .found <<< "$out")" = true ]
+	[ "$(jq -c '.notices[0] | [.kind, .rule]' <<< "$out")" = '["policy","tok"]' ]
+	eventually audited '"rule":"tok"' 2
+	audited '"direction":"upload"' 1
+	! grep -q 'tok[0-9]' "$STATE/audit.jsonl"
+}
+
+@test "kill ends the sandbox with the reason policy and 4012; an alert only tells" {
+	policy_daemon
+	shown 'echo project thunderbolt; echo kill-this-now; sleep 1000'
+	[ "$(jq -r .exit.reason <<< "$out")" = policy ]
+	[ "$(jq -r .close <<< "$out")" = 4012 ]
+	[[ $(jq -r .output <<< "$out") == *"project thunderbolt"* ]]
+	eventually ended
+	[ "$(field .exit.reason)" = policy ]
+	eventually audited '"rule":"nuke"' 1
+	audited '"action":"alert"' 1
+}
+
+@test "the scanner holds nothing and may nothing; when it dies nothing more is shown and the sandbox ends" {
+	policy_daemon
+	create "$key" '{"command":["sh","-c","echo ready; read x; echo after; sleep 1000"]}'
+	client talk "$ADDR" "$(terminal "$box")" "$key" '' ready > /dev/null
+	pid=$(scanner)
+	status=$(cat "/proc/$pid/status")
+	grep -qx $'CapEff:\t0000000000000000' <<< "$status"
+	grep -qx $'CapBnd:\t0000000000000000' <<< "$status"
+	grep -qx $'NoNewPrivs:\t1' <<< "$status"
+	grep -qx $'Seccomp:\t2' <<< "$status"
+	[ "$(ls "/proc/$pid/fd")" = 3 ]
+	grep -q '^Max open files  *1  *1 ' "/proc/$pid/limits"
+	grep -q '^Max file size  *0  *0 ' "/proc/$pid/limits"
+	kill -KILL "$pid"
+	out=$(client talk "$ADDR" "$(terminal "$box")" "$key" 'go\n' EOF)
+	[[ $(jq -r .output <<< "$out") != *after* ]]
+	eventually ended
+	[ "$(field .exit.reason)" = error ]
+	[[ $(field .exit.error) == *'the policy scanner ended; without it nothing may be shown'* ]]
+}
+
+@test "findings made while no daemon runs are taken over by the next one, each once" {
+	policy_daemon --lasting
+	create "$key" "$(jq -nc '{command: ["sh", "-c", "while read x; do echo $x IOSFODNN7EXAMPLE | tr -d \" \"; done"]}')"
+	client talk "$ADDR" "$(terminal "$box")" "$key" 'AKIA\n' "$STARS" > /dev/null
+	eventually audited '"rule":"aws"' 1
+	wait_for '[ -s "$RUN/sandboxes/$box/policy.taken" ]' # written behind it
+	daemon_stop KILL
+	"$PYTHON" - "$RUN/sandboxes/$box/shim.sock" <<- 'EOF'
+		import socket, struct, sys
+		s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+		s.connect(sys.argv[1])
+		order = b'{"op":"input","process":1}'
+		s.send(struct.pack("<I", len(order)) + order + b"AKIA\n")
+		assert b'"ok":true' in s.recv(4096)
+	EOF
+	eventually grep -c . "$RUN/sandboxes/$box/policy.jsonl"
+	wait_for '[ "$(grep -c aws "$RUN/sandboxes/$box/policy.jsonl")" = 2 ]'
+	policy_daemon --lasting
+	eventually audited '"rule":"aws"' 2
+	api "$key" DELETE "/v1/sandboxes/$box"
+	audited '"rule":"aws"' 2
+}
+
+@test "mistakes keep the daemon from starting, and say where they are" {
+	refused() { ! policy_daemon > "$WORK/said" 2>&1 && grep -q "$1" "$WORK/log" || { cat "$WORK/log" && return 1; }; }
+	sed -i "s/tok\[0-9\]{3}/tok[0-9]+(/" "$WORK/policies.yaml"
+	refused 'policies.yaml: policies.test.tok.pattern: '
+	sed -i "s/tok\[0-9\]+(/tok[0-9]+/" "$WORK/policies.yaml"
+	refused 'policies.test.tok.pattern: a match has no greatest length'
+	sed -i "s/tok\[0-9\]+/tok/; s/action: kill/action: hide/" "$WORK/policies.yaml"
+	refused 'policies.test.nuke.action: is "hide", where alert, mask, block or kill belongs'
+	sed -i "s/action: hide/action: kill/; s/^  test:/  other:/" "$WORK/policies.yaml"
+	refused 'tiers.free.policy: there is no policy test in '
+	sed -i "s/^  other:/  test:/" "$WORK/policies.yaml"
+	mkdir "$WORK/less" && ln -s "$BIN_DIR"/carrel-{shim,runtime,image,init} "$WORK/less/"
+	if [ ! -x /usr/local/libexec/carrel/carrel-scan ]; then
+		BIN_DIR=$WORK/less
+		refused 'tiers.free.policy: there is no carrel-scan'
+	fi
+}
+
+@test "the file that comes with Carrel is good, and finds what it says" {
+	cd "$TOP"
+	run "$CARREL_BIN/carrel-scan" --check config/policies.yaml
+	ok && says 'secrets: 12 rules'
+	while read -r rule text; do
+		run "$CARREL_BIN/carrel-scan" --check config/policies.yaml --policy secrets <<< "see $text ."
+		ends 3 && same "${output%% *}" "$rule"
+	done < tests/integration/policies.samples
+	run "$CARREL_BIN/carrel-scan" --check config/policies.yaml --policy secrets --masked < README.md
+	ends 0 && same "$output" "$(cat README.md)"
+	fails_with 'there is no policy none' "$CARREL_BIN/carrel-scan" --check config/policies.yaml --policy none
+	fails_with 'one of --check FILE' "$CARREL_BIN/carrel-scan"
+}

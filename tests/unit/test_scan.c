@@ -1,0 +1,475 @@
+/* The scanner's library: what counts as text, what is found in it, what goes out, however the bytes are cut. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/policy.h"
+#include "base/util.h"
+#include "shim/scan/rules.h"
+#include "shim/scan/stream.h"
+#include "shim/scan/text.h"
+
+/* ---- rules ---- */
+
+#define RULE(id, pattern, direction, action)                                                   \
+	"{\"id\":\"" id "\",\"pattern\":\"" pattern "\",\"direction\":\"" direction            \
+	"\",\"action\":\"" action "\"}"
+#define POLICY(rules) "{\"version\":1,\"policies\":{\"p\":[" rules "]}}"
+
+#define AWS RULE("aws", "\\\\bAKIA[A-Z2-7]{16}\\\\b", "out", "mask")
+#define KEY "AKIAIOSFODNN7EXAMPLE"
+
+static struct rules compile(const char *json)
+{
+	struct json_doc *doc;
+	struct err e = ERR_NONE;
+	struct rules r = { 0 };
+
+	if (json_parse(json, strlen(json), NULL, &doc, &e) < 0 ||
+	    rules_compile(doc, "p", NULL, 0, &r, &e) < 0)
+		fail_msg("%s", e.msg);
+	return r;
+}
+
+static void expect_refused(const char *json, const char *words)
+{
+	struct json_doc *doc;
+	struct err e = ERR_NONE;
+	struct rules r;
+
+	assert_int_equal(json_parse(json, strlen(json), NULL, &doc, &e), 0);
+	assert_int_equal(rules_compile(doc, "p", NULL, 0, &r, &e), -1);
+	if (!strstr(e.msg, words))
+		fail_msg("\"%s\" does not say \"%s\"", e.msg, words);
+}
+
+static void refused_rules_are_named(void **state)
+{
+	expect_refused(POLICY(RULE("a", "x(", "out", "mask")), "policies.p.a.pattern: ");
+	expect_refused(POLICY(RULE("a", "x+y", "out", "mask")), "no greatest length");
+	expect_refused(POLICY(RULE("a", "x{0,3}", "out", "mask")), "matches nothing at all");
+	expect_refused(POLICY(RULE("a", "x{0,5000}y", "out", "alert")), "4096 are possible");
+	expect_refused(POLICY(RULE("a", "(?<=x)yyy", "out", "mask")), "policies.p.a.pattern: ");
+	expect_refused(POLICY(RULE("a", "xyz", "sideways", "mask")), "out, in or upload");
+	expect_refused(POLICY(RULE("a", "xyz", "out", "hide")), "alert, mask, block or kill");
+	expect_refused(POLICY(RULE("A b", "xyz", "out", "mask")), "is no name");
+	expect_refused(POLICY(AWS "," AWS), "policies.p.aws: is there twice");
+	expect_refused("{\"version\":2,\"policies\":{\"p\":[" AWS "]}}", "version");
+	expect_refused(POLICY("{\"id\":\"a\",\"pattern\":\"x\",\"direction\":\"out\","
+			      "\"action\":\"mask\",\"keywords\":[\"ab\"]}"),
+		       "3 to 48");
+}
+
+static void the_compiled_form_is_the_same(void **state)
+{
+	struct rules r = compile(POLICY(AWS)), again;
+	auto_buf struct buf db = BUF_LIMIT(1 << 20), text = BUF_LIMIT(1 << 16);
+	struct json_doc *doc;
+	struct err e = ERR_NONE;
+
+	assert_int_equal(rules_database(&r, &db, &e), 0);
+	assert_int_equal(policy_print(r.policy, &text, &e), 0);
+	assert_int_equal(json_parse(buf_str(&text), buf_len(&text), NULL, &doc, &e), 0);
+	assert_int_equal(rules_compile(doc, "p", buf_bytes(&db), buf_len(&db), &again, &e), 0);
+	assert_string_equal(again.v[0].policy->pattern, r.v[0].policy->pattern);
+	rules_fini(&again);
+	assert_int_equal(json_parse(buf_str(&text), buf_len(&text), NULL, &doc, &e), 0);
+	assert_int_equal(rules_compile(doc, "p", buf_bytes(&db), 7, &again, &e), -1);
+	rules_fini(&r);
+}
+
+/* ---- one stream ---- */
+
+struct run {
+	const struct rules *rules;
+	struct stream *stream;
+	struct buf out;
+	char events[4096];
+	uint64_t now_ms;
+};
+
+static void on_event(void *arg, const struct stream_event *ev)
+{
+	struct run *r = arg;
+	size_t n = strlen(r->events);
+
+	(void) snprintf(r->events + n, sizeof(r->events) - n, "%s@%llu+%u%s ",
+			r->rules->v[ev->rule].policy->id, (unsigned long long) ev->offset,
+			ev->characters, ev->shown ? "!" : "");
+}
+
+static struct run run_new(const struct rules *rules, enum policy_direction d, unsigned cols)
+{
+	return (struct run){ .rules = rules, .out = BUF_LIMIT(1 << 22) };
+}
+
+static void run_open(struct run *r, enum policy_direction d, unsigned cols, bool terminal)
+{
+	const struct stream_spec spec = { .rules = r->rules,
+					  .direction = d,
+					  .cols = cols,
+					  .terminal = terminal,
+					  .fn = on_event,
+					  .arg = r };
+	struct err e = ERR_NONE;
+
+	assert_int_equal(stream_new(&spec, &r->stream, &e), 0);
+}
+
+static void run_feed(struct run *r, const char *p, size_t n)
+{
+	struct err e = ERR_NONE;
+
+	if (stream_feed(r->stream, (const uint8_t *) p, n, r->now_ms, &r->out, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void run_close(struct run *r)
+{
+	stream_free(r->stream);
+	buf_fini(&r->out);
+}
+
+static void run_finish(struct run *r)
+{
+	struct err e = ERR_NONE;
+
+	assert_int_equal(stream_finish(r->stream, &r->out, &e), 0);
+}
+
+struct sample {
+	const char *in, *out, *events;
+	unsigned cols;
+};
+
+static void check_sample(const struct rules *rules, enum policy_direction d, bool terminal,
+			 const struct sample *t)
+{
+	struct run r = run_new(rules, d, t->cols);
+
+	run_open(&r, d, t->cols, terminal);
+	run_feed(&r, t->in, strlen(t->in));
+	run_finish(&r);
+	if (strcmp(buf_str(&r.out), t->out) != 0 || strcmp(r.events, t->events) != 0)
+		fail_msg("of\n%s\ncame\n%s with \"%s\", not\n%s with \"%s\"", t->in,
+			 buf_str(&r.out), r.events, t->out, t->events);
+	run_close(&r);
+}
+
+static void masked_text_keeps_its_place(void **state)
+{
+	static const struct sample samples[] = {
+		{ "nothing here\r\n", "nothing here\r\n", "", 80 },
+		{ "k " KEY "\r\n", "k ********************\r\n", "aws@2+20 ", 80 },
+		{ KEY, "********************", "aws@0+20 ", 80 },
+		{ KEY "X\r\n", KEY "X\r\n", "", 80 },
+		/* colours stay where they were */
+		{ "\033[1mAKIA\033[31mIOSFODNN\033[0m7EXAMPLE\033[m\r\n",
+		  "\033[1m****\033[31m********\033[0m********\033[m\r\n", "aws@4+20 ", 80 },
+		/* the terminal wrapped it: by a line feed at the margin, by itself, by a line editor */
+		{ "1234 AKIAI\r\nOSFODNN7EX\r\nAMPLE\r\n",
+		  "1234 *****\r\n**********\r\n*****\r\n", "aws@5+20 ", 10 },
+		{ "1234 " KEY "\r\n", "1234 ********************\r\n", "aws@5+20 ", 10 },
+		{ "1234 AKIAI \rOSFODNN7EX \rAMPLE\r\n", "1234 ***** \r********** \r*****\r\n",
+		  "aws@5+20 ", 10 },
+		/* but not a line feed elsewhere, nor a line that is written over */
+		{ "AKIAIOSFOD\r\nNN7EXAMPLE\r\n", "AKIAIOSFOD\r\nNN7EXAMPLE\r\n", "", 80 },
+		{ "AKIAIOSFOD\rNN7EXAMPLE\r\n", "AKIAIOSFOD\rNN7EXAMPLE\r\n", "", 80 },
+		/* printed twice for bold; and a correction, before which it was none */
+		{ "A\bAK\bKIAIOSFODNN7EXAMPLE\r\n", "*\b**\b*******************\r\n",
+		  "aws@2+20 ", 80 },
+		{ "AKIAIOSX\b \bFODNN7EXAMPLE\r\n", "AKIAIOS*\b \b*************\r\n",
+		  "aws@0+20! ", 80 },
+		/* a title is no text, and hides none */
+		{ "AKIA\033]0;title\aIOSFODNN7EXAMPLE\r\n",
+		  "****\033]0;title\a****************\r\n", "aws@0+20 ", 80 },
+		{ "\xff" KEY "\xc3\r\n", "\xff********************\xc3\r\n", "aws@1+20 ", 80 },
+	};
+	struct rules r = compile(POLICY(AWS));
+
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		check_sample(&r, POLICY_OUT, true, &samples[i]);
+	rules_fini(&r);
+}
+
+static void wide_characters_take_two_stars(void **state)
+{
+	static const struct sample samples[] = {
+		{ "pin: \xe7\xa7\x98\xe5\xaf\x86"
+		  "e\xcc\x81"
+		  "7!\r\n",
+		  "pin: ******!\r\n", "pin@5+5 ", 80 },
+	};
+	struct rules r = compile(POLICY(RULE("pin",
+					     "\xe7\xa7\x98\xe5\xaf\x86"
+					     "e.[0-9]",
+					     "out", "mask")));
+
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		check_sample(&r, POLICY_OUT, true, &samples[i]);
+	rules_fini(&r);
+}
+
+static void blocked_lines_end_with_a_notice(void **state)
+{
+	static const struct sample samples[] = {
+		{ "a tok123 rest\r\nnext\r\n", "a [blocked: tok]\r\nnext\r\n", "tok@2+6 ", 80 },
+		{ "a tok123 tok456\033[0m z\nb\n", "a [blocked: tok]\033[0m\nb\n",
+		  "tok@2+6 tok@9+6 ", 80 },
+		{ "tok999", "[blocked: tok]", "tok@0+6 ", 80 },
+	};
+	static const struct sample typed[] = {
+		{ "say tok123 now\r", "say  now\r", "tok@4+6 ", 0 },
+		{ "\033[200~tok123\033[201~\r", "\033[200~\033[201~\r", "tok@6+6 ", 0 },
+		{ "tox\177k123\r", "tox\177\r", "tok@0+6! ", 0 },
+	};
+	struct rules r = compile(POLICY(RULE("tok", "tok[0-9]{3}", "out", "block")));
+	struct rules in = compile(POLICY(RULE("tok", "tok[0-9]{3}", "in", "block")));
+
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		check_sample(&r, POLICY_OUT, true, &samples[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(typed); i++)
+		check_sample(&in, POLICY_IN, true, &typed[i]);
+	check_sample(&in, POLICY_OUT, true, &(struct sample){ "tok123", "tok123", "", 80 });
+	rules_fini(&r);
+	rules_fini(&in);
+}
+
+static void keywords_and_checks_decide(void **state)
+{
+	static const struct sample samples[] = {
+		{ "deadbeef\n", "deadbeef\n", "", 0 },
+		{ "my SECRET: deadbeef\n", "my SECRET: ********\n", "hex@11+8 ", 0 },
+		{ "card 4111 1111 1111 1111.\n", "card *******************.\n", "card@5+19 ",
+		  0 },
+		{ "card 4111 1111 1111 1112.\n", "card 4111 1111 1111 1112.\n", "", 0 },
+	};
+	struct rules r = compile(POLICY(
+		"{\"id\":\"hex\",\"pattern\":\"[0-9a-f]{8}\",\"direction\":\"out\","
+		"\"action\":\"mask\",\"keywords\":[\"secret\",\"token\"]},"
+		"{\"id\":\"card\",\"pattern\":\"\\\\b(?:[0-9][ -]?){12,18}[0-9]\\\\b\",\"check\":\"luhn\","
+		"\"direction\":[\"out\",\"upload\"],\"action\":\"mask\"}"));
+
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		check_sample(&r, POLICY_OUT, false, &samples[i]);
+	check_sample(&r, POLICY_UPLOAD, false, &samples[2]);
+	check_sample(&r, POLICY_IN, false,
+		     &(struct sample){ samples[2].in, samples[2].in, "", 0 });
+	rules_fini(&r);
+}
+
+/* The first character that makes it a match tells of it, not the last. */
+static void a_kill_is_told_at_once(void **state)
+{
+	struct rules rules = compile(POLICY(RULE("kill", "rm-rf-{1,40}", "out", "kill")));
+	struct run r = run_new(&rules, POLICY_OUT, 80);
+
+	run_open(&r, POLICY_OUT, 80, true);
+	run_feed(&r, "rm-rf-", 6);
+	assert_string_equal(r.events, "kill@0+6 ");
+	run_feed(&r, "--\n", 3);
+	assert_string_equal(r.events, "kill@0+6 ");
+	assert_string_equal(buf_str(&r.out), "********\n");
+	run_close(&r);
+	rules_fini(&rules);
+}
+
+/* ---- time ---- */
+
+static void only_what_may_match_waits(void **state)
+{
+	struct rules rules = compile(POLICY(AWS));
+	struct run r = run_new(&rules, POLICY_OUT, 80);
+	struct err e = ERR_NONE;
+
+	run_open(&r, POLICY_OUT, 80, true);
+	r.now_ms = 1000;
+	run_feed(&r, "$ ls\r\nA", 7);
+	assert_string_equal(buf_str(&r.out), "$ ls\r\n");
+	assert_int_equal(stream_deadline(r.stream), 1000 + POLICY_HOLD_MS);
+	r.now_ms = 1010;
+	run_feed(&r, "KI", 2);
+	assert_int_equal(stream_deadline(r.stream), 1000 + POLICY_HOLD_MS);
+	run_feed(&r, "N", 1);
+	assert_string_equal(buf_str(&r.out), "$ ls\r\nAKIN");
+	assert_true(stream_deadline(r.stream) == UINT64_MAX);
+
+	/* The time is over: it is shown, what follows is not, and the event says how much. */
+	run_feed(&r, " AKIAIOS", 8);
+	assert_string_equal(buf_str(&r.out), "$ ls\r\nAKIN ");
+	assert_int_equal(stream_expire(r.stream, &r.out, &e), 0);
+	assert_true(stream_deadline(r.stream) == UINT64_MAX);
+	run_feed(&r, "FODNN7EXAMPLE\r\n", 15);
+	assert_string_equal(buf_str(&r.out), "$ ls\r\nAKIN AKIAIOS*************\r\n");
+	assert_string_equal(r.events, "aws@11+20! ");
+	run_close(&r);
+
+	/* The whole secret with nothing behind it is masked when its time is over. */
+	r = run_new(&rules, POLICY_OUT, 80);
+	run_open(&r, POLICY_OUT, 80, true);
+	run_feed(&r, KEY, strlen(KEY));
+	assert_int_equal(buf_len(&r.out), 0);
+	assert_int_equal(stream_expire(r.stream, &r.out, &e), 0);
+	assert_string_equal(buf_str(&r.out), "********************");
+	assert_string_equal(r.events, "aws@0+20 ");
+	run_close(&r);
+	rules_fini(&rules);
+}
+
+/* ---- any cut ---- */
+
+static uint64_t seed = 88172645463325252u;
+
+static size_t chance(size_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (size_t) (seed % n);
+}
+
+static const char *const pieces[] = {
+	KEY,
+	"AKIA",
+	"IOSFODNN",
+	"7EXAMPLE",
+	"tok123",
+	"tok",
+	"12",
+	"3",
+	" ",
+	"\r\n",
+	"\n",
+	"\r",
+	"\b",
+	"\b \b",
+	"\033[1m",
+	"\033[0;31m",
+	"\033[K",
+	"\033[5;1H",
+	"\033[C",
+	"\033[3D",
+	"\033]0;x\a",
+	"\033",
+	"\t",
+	"\xe7\xa7\x98",
+	"\xe7",
+	"\xa7",
+	"e\xcc\x81",
+	"\xff",
+	"4111 1111 1111 1111",
+	"4111",
+	"1111",
+	"secret ",
+	"deadbeef",
+	"-----BEGIN X-----\nab\nc=",
+	"the quick brown fox",
+	"xxxxxxxxxxxxxxxxxxxxx",
+	"ghp_",
+	"aaaaaaaaaaaaaaa",
+	"\x7f",
+	" \r",
+};
+
+static const char everything[] = POLICY(AWS "," RULE("tok", "tok[0-9]{3}", "out", "block") "," RULE(
+	"pem", "-----BEGIN X-----[a-z=\\\\s]{0,300}", "out",
+	"mask") "," RULE("ghp", "\\\\bghp_[a-z]{15,40}", "out",
+			 "mask") "," RULE("run", "x{9}", "out",
+					  "alert") "," RULE("wide", "\xe7\xa7\x98.", "out",
+							    "mask") ","
+								    "{\"id\":\"card\",\"pattern\":\"\\\\b(?:[0-9][ -]?){12,18}[0-9]\\\\b\","
+								    "\"check\":\"luhn\",\"direction\":\"out\",\"action\":\"mask\"},"
+								    "{\"id\":\"hex\",\"pattern\":\"[0-9a-f]{8}\",\"direction\":\"out\","
+								    "\"action\":\"mask\",\"keywords\":[\"secret\",\"token\"]}");
+
+enum { ROUNDS = 1500 };
+
+static int by_word(const void *a, const void *b)
+{
+	return strcmp(*(char *const *) a, *(char *const *) b);
+}
+
+/* Events of different rules may come in another order; a rule's own may not. */
+static void sort_words(char *text)
+{
+	char *v[512], copy[4096], *save = NULL;
+	size_t n = 0;
+
+	(void) snprintf(copy, sizeof(copy), "%s", text);
+	for (char *w = strtok_r(copy, " ", &save); w && n < ARRAY_SIZE(v);
+	     w = strtok_r(NULL, " ", &save))
+		v[n++] = w;
+	qsort(v, n, sizeof(*v), by_word);
+	text[0] = 0;
+	for (size_t i = 0; i < n; i++) {
+		strcat(text, v[i]);
+		strcat(text, " ");
+	}
+}
+
+static void any_cut_gives_the_same(void **state)
+{
+	struct rules rules = compile(everything);
+	size_t found = 0;
+
+	for (int round = 0; round < ROUNDS; round++) {
+		char text[1200] = "";
+		unsigned cols = (unsigned[]){ 0, 10, 20, 80 }[chance(4)];
+		struct run whole = run_new(&rules, POLICY_OUT, cols),
+			   cut = run_new(&rules, POLICY_OUT, cols);
+		size_t n;
+
+		for (size_t i = 2 + chance(30); i > 0; i--)
+			strcat(text, pieces[chance(ARRAY_SIZE(pieces))]);
+		n = strlen(text);
+		run_open(&whole, POLICY_OUT, cols, cols > 0);
+		run_open(&cut, POLICY_OUT, cols, cols > 0);
+		run_feed(&whole, text, n);
+		for (size_t i = 0, step; i < n; i += step) {
+			step = MIN(1 + chance(1 + chance(40)), n - i);
+			run_feed(&cut, text + i, step);
+		}
+		run_finish(&whole);
+		run_finish(&cut);
+		sort_words(whole.events);
+		sort_words(cut.events);
+		found += whole.events[0] != 0;
+		if (strcmp(buf_str(&whole.out), buf_str(&cut.out)) != 0 ||
+		    strcmp(whole.events, cut.events) != 0)
+			fail_msg(
+				"round %d, %u columns: of\n%s\ncame whole\n%s (%s)\nand cut\n%s (%s)",
+				round, cols, text, buf_str(&whole.out), whole.events,
+				buf_str(&cut.out), cut.events);
+		run_close(&whole);
+		run_close(&cut);
+	}
+	/* The texts are not such that nothing ever happens. */
+	assert_true(found > 500);
+	rules_fini(&rules);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(refused_rules_are_named),
+		cmocka_unit_test(the_compiled_form_is_the_same),
+		cmocka_unit_test(masked_text_keeps_its_place),
+		cmocka_unit_test(wide_characters_take_two_stars),
+		cmocka_unit_test(blocked_lines_end_with_a_notice),
+		cmocka_unit_test(keywords_and_checks_decide),
+		cmocka_unit_test(a_kill_is_told_at_once),
+		cmocka_unit_test(only_what_may_match_waits),
+		cmocka_unit_test(any_cut_gives_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
