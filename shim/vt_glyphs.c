@@ -65,7 +65,7 @@ static bool take_block(const uint8_t *p, size_t *used, uint32_t *codes, size_t *
 	size_t end = ~k.high ? (size_t) __builtin_ctzll(~k.high) : BLOCK;
 
 	*used = end < USED ? end : USED;
-	whole &= UINT64_MAX >> (BLOCK - *used);
+	whole &= ((uint64_t) 1 << *used) - 1;
 	for (; whole; whole &= whole - 1) {
 		size_t at = (size_t) __builtin_ctzll(whole);
 		size_t n = (size_t) 2 + (p[at] >= 0xe0) + (p[at] >= 0xf0);
