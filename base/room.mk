@@ -18,7 +18,7 @@ $(O)/obj/musl/%.o: %.c $(GEN)
 	$(call say,MUSLCC,$@)
 	$(Q)musl-gcc $(CPPFLAGS) $(musl_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-base_UNIT := test_base_text test_base_str test_base_volume test_base_log test_base_json test_base_json_decode test_base_json_write test_base_yaml test_base_opt test_base_opt_render
+base_UNIT := test_base_loopdev test_base_text test_base_str test_base_volume test_base_log test_base_json test_base_json_decode test_base_json_write test_base_yaml test_base_opt test_base_opt_render
 UNIT += $(base_UNIT)
 $(foreach t,$(base_UNIT),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -lyaml))
 

@@ -1,11 +1,16 @@
-/* What an image is built from: recipes, and the host's package sources. */
+/* What an image is built from: recipes, the host's package sources, and images (build_above.c). */
 #include "tests/unit/scratch.h"
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/util.h"
 #include "images/apt_sources.h"
+#include "images/blob.h"
+#include "images/build_above.h"
+#include "images/index.h"
+#include "images/media.h"
 #include "images/recipe.h"
+#include "images/store.h"
 
 #define RECIPE "name: n\nsuite: bookworm\nvariant: minbase\ncomponents: [main]\ncmd: [sh]\n"
 
@@ -92,11 +97,84 @@ static void sources_of_apt(void **state)
 	says(&e, "trixie");
 }
 
+/* ---- build_above.c: which image may be a base ---- */
+
+static const char no_digest[] =
+	"sha256:0000000000000000000000000000000000000000000000000000000000000000";
+static const char one_digest[] =
+	"sha256:1111111111111111111111111111111111111111111111111111111111111111";
+
+/* An image of n layers, which nobody has unpacked. */
+static void put_image(struct store_work *w, const char *name, int n)
+{
+	const char *layer = "{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\","
+			    "\"digest\":\"%s\",\"size\":1}";
+	char config[512], manifest[1024], first[256], second[256];
+	struct index_entry en = { .name = (char *) name,
+				  .media_type = (char *) MEDIA_OCI_MANIFEST };
+	struct blob b;
+
+	snprintf(config, sizeof(config),
+		 "{\"architecture\":\"amd64\",\"os\":\"linux\",\"rootfs\":{\"type\":\"layers\","
+		 "\"diff_ids\":[\"%s\"%s%s%s]}}",
+		 no_digest, n > 1 ? ",\"" : "", n > 1 ? one_digest : "", n > 1 ? "\"" : "");
+	assert_ok(blob_stage_mem(w, config, strlen(config), &b, &e));
+	snprintf(first, sizeof(first), layer, no_digest);
+	snprintf(second, sizeof(second), layer, one_digest);
+	snprintf(manifest, sizeof(manifest),
+		 "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST "\",\"config\":{"
+		 "\"mediaType\":\"" MEDIA_OCI_CONFIG "\",\"digest\":\"%s\",\"size\":%llu},"
+		 "\"layers\":[%s%s%s]}",
+		 digest_text(&b.digest).s, (unsigned long long) b.size, first, n > 1 ? "," : "",
+		 n > 1 ? second : "");
+	assert_ok(blob_stage_mem(w, manifest, strlen(manifest), &b, &e));
+	assert_ok(store_commit(w, &e));
+	en.digest = b.digest;
+	en.size = b.size;
+	assert_ok(index_put(w->store, &en, &e));
+}
+
+static void bases(void **state)
+{
+	auto_store_work struct store_work w = STORE_WORK_NONE;
+	auto_store struct store s = STORE_NONE;
+	struct scratch *scratch = *state;
+	struct err why = ERR_NONE;
+	struct stat want, got;
+	char path[160];
+
+	assert_ok(store_open(scratch->path, STORE_WORK, &s, &e));
+	assert_ok(store_work_begin(&s, &w, &e));
+	assert_err(build_above_open(&w, "nobody", &e), ENOENT);
+	put_image(&w, "two", 2);
+	assert_int_equal(build_above_open(&w, "two", &why), -1);
+	assert_int_equal(why.code, ENOTSUP);
+	says(&why, "base two: it has 2 layers; one is supported");
+	put_image(&w, "one", 1);
+	why = ERR_NONE;
+	assert_int_equal(build_above_open(&w, "one", &why), -1);
+	assert_int_equal(why.code, ENOENT);
+	says(&why, "base one: its layer is not in the store");
+	snprintf(path, sizeof(path), "layers/%s", no_digest + strlen("sha256:"));
+	assert_int_equal(mkdirat(s.dir_fd, path, 0755), 0);
+	strcat(path, "/root");
+	assert_int_equal(mkdirat(s.dir_fd, path, 0755), 0);
+	auto_close int root = build_above_open(&w, "one", &why);
+	assert_true(root >= 0);
+	assert_int_equal(fstat(root, &got), 0);
+	assert_int_equal(fstatat(s.dir_fd, path, &want, 0), 0);
+	assert_int_equal(got.st_ino, want.st_ino);
+	/* And no gc takes it from now on. */
+	snprintf(path, sizeof(path), "%s", no_digest + strlen("sha256:"));
+	assert_int_equal(faccessat(w.pins_fd, path, F_OK, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(recipes),
 		cmocka_unit_test(sources_of_apt),
+		cmocka_unit_test_setup_teardown(bases, scratch_setup, scratch_teardown),
 	};
 
 	return cmocka_run_group_tests_name("images", tests, NULL, NULL);
