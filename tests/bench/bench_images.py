@@ -144,6 +144,8 @@ def unpack_jobs(a, layout, how):
         jobs.append(Job("umoci unpack", ["umoci"], lambda w: ["umoci", "unpack", "--image", layout + ":bench", w + "/bundle"]))
     return jobs + [
         Job("tar with " + one, ["tar", one], each(one + " -dc $b | tar -xp --numeric-owner")),
+        Job("tar with " + one + ", both digests", ["tar", one, "openssl"], each(
+            "openssl sha256 $b > /dev/null; mkfifo .p; openssl sha256 < .p > /dev/null & %s -dc $b | tee .p | tar -xp --numeric-owner; wait; rm .p" % one)),
         Job("bsdtar", ["bsdtar"], each("bsdtar -xpf $b")),
         Job("skopeo copy to containers-storage", ["skopeo"], lambda w: [
             "skopeo", "--insecure-policy", "copy", "-q", "oci:" + layout + ":bench", storage(w)], rounds=2),
