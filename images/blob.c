@@ -134,7 +134,7 @@ int blob_check(const struct store *s, const struct digest *d, struct blob *out, 
 	if (fd < 0 || hash_file(fd, digest_kind(d), &got, e) < 0)
 		return -1;
 	if (!digest_equal(&got.digest, d))
-		return err_set(e, EIO, "its content has the digest %s",
+		return err_set(e, EBADMSG, "its content has the digest %s",
 			       digest_text(&got.digest).s);
 	*out = got;
 	return 0;

@@ -36,7 +36,8 @@ int blob_matches(const struct blob *expect, const struct blob *got, struct err *
 /* Opens a blob that is staged or in the store, for reading. w may be NULL. */
 int blob_open(const struct store *s, const struct store_work *w, const struct digest *d,
 	      struct err *e);
-/* Reads all of it: is it in the store and what its name says? *out: what it is. */
+/* Reads all of it: is it in the store and what its name says? *out: what it is. EBADMSG: it is something else; with other errors
+ * it is not known. */
 int blob_check(const struct store *s, const struct digest *d, struct blob *out, struct err *e);
 /* A small blob (manifest, config) into `out`; checks the digest again, which costs nothing at this size. */
 int blob_read(const struct store *s, const struct store_work *w, const struct digest *d,

@@ -204,3 +204,24 @@ repaired() {
 	img gc > /dev/null
 	[ "$(img du --format json | jq .unused)" = 0 ]
 }
+
+@test "repair: a blob that cannot be read is told of and stays" {
+	mk <<< "oci('l', [layer([f('a', '1')])], name='x')"
+	img import --name x l
+	blob=$(img inspect x | jq -r '.layers[0].blob')
+	# A read fails, the open does not.
+	mv "$blob" kept
+	mkdir "$blob"
+	run img verify --repair
+	[ "$status" = 2 ]
+	[[ $output = *'left alone, as it cannot be read; mend the disk'* ]]
+	[ -d "$blob" ]
+	rmdir "$blob"
+	mv kept "$blob"
+	img verify
+	# The control: one that reads as something else goes.
+	printf x >> "$blob"
+	run img verify --repair
+	[[ $output = *'removed; import the image again'* ]]
+	[ ! -e "$blob" ]
+}
