@@ -48,7 +48,8 @@ static int check_blob(struct verify *v, int dir_fd, const char *hex, struct err 
 	}
 	if (why.code == ENOENT) /* a collector was here */
 		return 0;
-	if (v->options->repair && why.code != EBADMSG) { /* who knows what it will read next time */
+	if (v->options->repair &&
+	    why.code != EBADMSG) { /* who knows what it will read next time */
 		repair = "left alone, as it cannot be read; mend the disk, or remove the file";
 	} else if (v->options->repair) {
 		if (unlinkat(dir_fd, hex, 0) < 0)

@@ -228,8 +228,7 @@ static void same_entry(struct level *l, const char *name, const struct erofs_ino
 			erofs_wrong("attributes where there are none", i->nid);
 		return;
 	}
-	auto_close int fd =
-		openat(l->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	auto_close int fd = openat(l->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	same_xattrs(l->s, i, fd);
 	if (S_ISREG(st.st_mode))
 		same_file(l->s, i, &st, fd);

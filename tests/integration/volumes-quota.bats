@@ -34,8 +34,10 @@ setup() {
 		# Nobody gets a file out of its project by renaming: into another one it is copied or it stays.
 		vol create --size 4Mi w
 		as_user sh -c "echo x > /mnt/file"
-		! mv --no-copy "$data/file" "$(vol_field w .content)/" 2> /dev/null
-		[ -f "$data/file" ]
+		moved() { python3 -c "import os, sys; os.rename(*sys.argv[1:])" "$@"; }
+		if moved "$data/file" "$(vol_field w .content)/file" 2> why; then exit 1; fi
+		grep -q "cross-device" why
+		moved "$data/file" "$data/file2" && moved "$data/file2" "$data/file" # the control
 		rm "$data/file"
 		umount /mnt
 		vol resize --size 8Mi v
