@@ -160,7 +160,7 @@ def unpacked_mb(a, layout):
     total = 0
     for d in os.listdir(store + "/layers"):
         with open("%s/layers/%s/layer.json" % (store, d)) as f:
-            total += json.load(f)["bytes"]
+            total += json.load(f).get("bytes", 0)  # the layer of parents came from no stream
     shutil.rmtree(store)
     return total / 1e6
 
