@@ -269,8 +269,12 @@ int rdt_remove(const struct rdt_place *p, struct err *e)
 	struct err why = ERR_NONE;
 	auto_close int root_fd = rdt_root_open(&why);
 	/* Unmounted meanwhile: all classes went with it. */
-	if (root_fd < 0)
+	if (root_fd < 0 && why.code == ENOENT)
 		return 0;
+	if (root_fd < 0) {
+		*e = why;
+		return err_wrap(e, "remove the container's class of resctrl");
+	}
 	/* With the class go its monitoring groups. */
 	auto_free char *mon = xasprintf("%s/%s/%s", p->clos, groups, p->id);
 	return remove_dir(root_fd, p->own ? p->clos : mon, e);

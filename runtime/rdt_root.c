@@ -21,15 +21,20 @@ enum { MOUNTS_MAX = 16 << 20 };
 
 static const char usual[] = "/sys/fs/resctrl";
 
-/* A descriptor, or FD_NONE: nothing there, or something else. */
-static int open_if_resctrl(const char *path)
+/* *out is a descriptor, or FD_NONE: nothing there, or something else. */
+static int open_if_resctrl(const char *path, int *out, struct err *e)
 {
 	auto_close int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct statfs st;
 
-	if (fd < 0 || fstatfs(fd, &st) < 0 || (unsigned long) st.f_type != RDTGROUP_SUPER_MAGIC)
-		return FD_NONE;
-	return take_fd(&fd);
+	*out = FD_NONE;
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (fd < 0 || fstatfs(fd, &st) < 0)
+		return err_sys(e, "%s", path);
+	if ((unsigned long) st.f_type == RDTGROUP_SUPER_MAGIC)
+		*out = take_fd(&fd);
+	return 0;
 }
 
 /* Lines of /proc/self/mounts: source, place, type. A place with odd characters is passed over. */
@@ -48,7 +53,9 @@ static int find(struct err *e)
 		if (sscanf(line, "%*s %511s %31s", place, type) != 2 ||
 		    strcmp(type, "resctrl") != 0)
 			continue;
-		const int fd = open_if_resctrl(place);
+		int fd;
+		if (open_if_resctrl(place, &fd, e) < 0)
+			return -1;
 		if (fd >= 0)
 			return fd;
 	}
@@ -58,8 +65,10 @@ static int find(struct err *e)
 
 int rdt_root_open(struct err *e)
 {
-	const int fd = open_if_resctrl(usual);
+	int fd;
 
+	if (open_if_resctrl(usual, &fd, e) < 0)
+		return -1;
 	if (fd >= 0)
 		return fd;
 	/* The kernel makes this directory wherever it and the processor can do it. */

@@ -31,6 +31,8 @@ int rdt_root_open(struct err *e)
 {
 	const int fd = open(fake_root(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	if (fd < 0 && errno != ENOENT)
+		return err_sys(e, "%s", fake_root());
 	return fd < 0 ? err_set(e, ENOENT, "this host has no resctrl") : fd;
 }
 

@@ -24,12 +24,14 @@ $(O)/tests/valgrind-probe: tests/valgrind.c
 	$(Q)gcc -D_GNU_SOURCE -DPROBE -std=gnu17 -O1 -Wall -Wextra -o $@ $<
 EXTRA += $(if $(VALGRINDING),$(O)/tests/valgrind-probe)
 
-# The runtime with a resctrl that tests can look into. Static as it is, so that tests/crash breaks no loader's calls.
+# The runtime with a resctrl that tests can look into, built as it is itself: tests/crash breaks every call of its start, too.
 EXTRA += $(O)/tests/runtime-rdt
-$(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(runtime_cli) tests/rdt_fake.c) $(O)/lib/libruntime.a $(O)/lib/libbase.a
+rdt_SRC := $(filter-out musl/runtime/rdt_root.c,$(carrel-runtime_SRC)) $(if $(SMALL_CC),musl/)tests/rdt_fake.c
+$(O)/tests/runtime-rdt: $(patsubst %.c,$(O)/obj/%.o,$(rdt_SRC)) $(patsubst %,$(O)/lib/lib%.a,$(carrel-runtime_LINK))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat $(if $(DYNAMIC),,-static) -o $@ $^ -lseccomp -l:libyajl_s.a
+	$(Q)$(or $(SMALL_CC),$(CC)) $(CFLAGS) $(if $(DYNAMIC),,-static) $(LDFLAGS) -Wl,--wrap=mkdirat,--wrap=unlinkat -o $@ $^ \
+		$(if $(SMALL_CC),,-lseccomp) $(carrel-runtime_LIBS)
 
 .PHONY: check-crash
 ## check-crash    kill -9 of the runtime at each system call, and each call made to fail with four errors; the store at 200 of both

@@ -128,6 +128,20 @@ told() {
 	told '{}'
 }
 
+@test "a class is not left because resctrl could not be opened" {
+	rdt '{"schemata": ["L3:0=3"]}'
+	start_sleeper
+	[ -d "$FAKE/$ID" ]
+	mv "$FAKE" "$FAKE.away"
+	ln -s "$FAKE" "$FAKE"
+	fails_with 'class of resctrl' rt delete --force "$ID"
+	rm "$FAKE"
+	mv "$FAKE.away" "$FAKE"
+	rt delete --force "$ID"
+	[ ! -e "$FAKE/$ID" ]
+	[ ! -e "$ROOT/$ID" ]
+}
+
 @test "what resctrl says is in the error" {
 	rdt '{"closID": "full", "schemata": ["L3:0=3"]}'
 	mkdir "$FAKE/full" "$FAKE/full/schemata"
