@@ -89,7 +89,9 @@ long __wrap_syscall(long number, ...)
 	va_end(args);
 	if (number == SYS_pidfd_send_signal)
 		return send_signal(a[0], (int) a[1]);
-	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_FILTER && a[1] == 0)
+	/* Without these flags a filter forbids the same. */
+	if (number == SYS_seccomp && a[0] == SECCOMP_SET_MODE_FILTER &&
+	    (a[1] & ~(long) (SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW)) == 0)
 		return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, a[2], 0, 0);
 	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

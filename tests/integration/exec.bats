@@ -219,7 +219,7 @@ print(out.decode(), flush=True)
 PY
 	config '.process.terminal = true'
 	args sh -c 'echo from the container; sleep 0.2'
-	timeout 60 python3 "$WORK/receive.py" "$WORK/s1" > "$WORK/o1" & py=$!
+	timeout "${RT_TIMEOUT:-60}" python3 "$WORK/receive.py" "$WORK/s1" > "$WORK/o1" & py=$!
 	wait_for '[ -e "$WORK/s1.ready" ]'
 	rt create --console-socket "$WORK/s1" -b "$BUNDLE" "$ID" < /dev/null > "$WORK/out" 2>&1
 	rt start "$ID"
@@ -232,7 +232,7 @@ PY
 
 	config '.process.terminal = false'
 	start_sleeper
-	timeout 60 python3 "$WORK/receive.py" "$WORK/s2" > "$WORK/o2" & py=$!
+	timeout "${RT_TIMEOUT:-60}" python3 "$WORK/receive.py" "$WORK/s2" > "$WORK/o2" & py=$!
 	wait_for '[ -e "$WORK/s2.ready" ]'
 	rt exec -d -t --console-socket "$WORK/s2" "$ID" sh -c 'echo exec here; sleep 0.2' < /dev/null > "$WORK/out" 2>&1
 	wait $py
