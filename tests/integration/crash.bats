@@ -33,7 +33,8 @@ more_bundles() {
 	jq '.linux.intelRdt = {schemata: ["L3:0=3"], enableMonitoring: true}' "$BUNDLE/config.json" > "$WORK/rdt/config.json"
 	jq '.linux.intelRdt = {schemata: ["L3:0=3"], enableMonitoring: true}' "$WORK/sleep/config.json" > "$WORK/rdt-sleep/config.json"
 	jq '.process.args = ["/bin/sleep", "0.2"]' "$WORK/sleep/config.json" > "$WORK/short/config.json"
-	jq '.process.args = ["/bin/sh", "-c", "exec sleep 1000 < /dev/null > /dev/null 2>&1"]' "$WORK/sleep/config.json" > "$WORK/saved/config.json"
+	# Root's: CRIU asks for the limits of another's process with a right that not every host's root has.
+	jq '.process.user = {uid: 0, gid: 0} | .process.args = ["/bin/sh", "-c", "exec sleep 1000 < /dev/null > /dev/null 2>&1"]' "$WORK/sleep/config.json" > "$WORK/saved/config.json"
 	mkdir "$WORK/idmap"
 	jq '.mounts += [{destination: "/home", type: "bind", source: "'"$WORK/bin"'", options: ["bind", "idmap"],
 		uidMappings: [{containerID: 0, hostID: 1000, size: 1}], gidMappings: [{containerID: 0, hostID: 1000, size: 1}]}]' \
