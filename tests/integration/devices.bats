@@ -101,10 +101,11 @@ device() { # PATH TYPE MAJOR MINOR [EXTRA JSON]
 	config '.mounts |= map(if .destination == "/tmp" then .options -= ["nodev"] else . end)'
 	config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "b", major: 7, minor: 0, access: "rwm"}]'
 	guest read /dev/disk -- mknod /tmp/mem c 1 1 -- mknod /tmp/null c 1 3 -- mknod /tmp/disk b 7 0 -- read /tmp/mem /tmp/null /tmp/disk
-	fact read '/dev/disk 0'
+	# How much depends on what the host has on its first loop device now.
+	grep -qE '^read /dev/disk [0-9]+$' <<< "$output"
 	fact read '/tmp/mem EPERM'
 	fact read '/tmp/null 0'
-	fact read '/tmp/disk 0'
+	grep -qE '^read /tmp/disk [0-9]+$' <<< "$output"
 	# Making a node is harmless and allowed to whoever may, opening it is not.
 	# A node of linux.devices opens nothing by itself.
 	config 'del(.linux.resources.devices)'
