@@ -2,7 +2,7 @@ LIBS += base
 base_SRC := base/err.c base/util.c base/buf.c base/str.c base/clock.c base/stack.c base/log.c base/netmode.c \
 	base/json.c base/json_tree.c base/json_build.c base/json_decode.c base/json_write.c base/yaml.c \
 	base/opt.c base/opt_render.c \
-	base/helper.c base/fsmount.c base/erofs.c base/loopdev.c base/prjquota.c base/volume.c base/volume_mount.c base/workspace.c base/policy.c base/fd.c base/fd_tree.c base/path.c base/path_walk.c base/child.c base/child_spawn.c base/child_run.c base/loop.c base/sock.c
+	base/helper.c base/fsmount.c base/erofs.c base/loopdev.c base/prjquota.c base/volume.c base/volume_mount.c base/workspace.c base/policy.c base/fd.c base/fd_tree.c base/path.c base/path_walk.c base/child.c base/child_spawn.c base/child_run.c base/loop.c base/sock.c base/pack.c
 
 # The small build: with musl a start of a program costs a fifth of what static glibc takes. Its objects are made apart, from
 # musl/FILE.c in a NAME_SRC. With clang, DYNAMIC or no musl-gcc: none, SMALL_CC is empty.
@@ -18,7 +18,7 @@ $(O)/obj/musl/%.o: %.c $(GEN)
 	$(call say,MUSLCC,$@)
 	$(Q)musl-gcc $(CPPFLAGS) $(musl_flags) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-base_UNIT := test_base_loopdev test_base_text test_base_str test_base_volume test_base_log test_base_json test_base_json_decode test_base_json_write test_base_yaml test_base_opt test_base_opt_render
+base_UNIT := test_base_loopdev test_base_text test_base_str test_base_pack test_base_volume test_base_log test_base_json test_base_json_decode test_base_json_write test_base_yaml test_base_opt test_base_opt_render
 UNIT += $(base_UNIT)
 $(foreach t,$(base_UNIT),$(eval $(t)_LINK := base)$(eval $(t)_LIBS := -lyajl -lyaml))
 

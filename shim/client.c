@@ -102,6 +102,22 @@ static int greet(struct client *c, const struct client_spec *spec, struct err *e
 	return 0;
 }
 
+struct client *client_blank(const struct dialect *dialect)
+{
+	struct client *c = xalloc(sizeof(*c));
+
+	*c = (struct client){ .fd = FD_NONE,
+			      .dialect = dialect,
+			      .ctl = BUF_LIMIT(CTL_LIMIT),
+			      .spill = BUF_LIMIT(CLIENT_SPILL_BYTES),
+			      .screen.bytes = BUF_LIMIT(CLIENT_SCREEN_BYTES),
+			      .pending = BUF_LIMIT(PENDING_LIMIT),
+			      .rtt_ms = UINT32_MAX };
+	ws_in_init(&c->ws, dialect->accepts_text);
+	packet_in_init(&c->packet);
+	return c;
+}
+
 int client_new(const struct client_spec *spec, struct client **out, struct err *e)
 {
 	struct client *c;
@@ -110,28 +126,17 @@ int client_new(const struct client_spec *spec, struct client **out, struct err *
 		return err_set(e, EPROTO, "since=%llu lies beyond the output's end, %llu",
 			       (unsigned long long) spec->since,
 			       (unsigned long long) spec->ring->next);
-	c = xalloc(sizeof(*c));
-	*c = (struct client){ .fd = FD_NONE,
-			      .framing = spec->framing,
-			      .dialect = spec->dialect,
-			      .role = spec->role,
-			      .read_only = spec->read_only,
-			      .number = spec->number,
-			      .ring = spec->ring,
-			      .hooks = spec->hooks,
-			      .window = spec->window,
-			      .ctl = BUF_LIMIT(CTL_LIMIT),
-			      .spill = BUF_LIMIT(CLIENT_SPILL_BYTES),
-			      .screen.bytes = BUF_LIMIT(CLIENT_SCREEN_BYTES),
-			      .pending = BUF_LIMIT(PENDING_LIMIT),
-			      .cols = spec->cols,
-			      .rows = spec->rows,
-			      .rtt_ms = UINT32_MAX,
-			      .life_ms = spec->now_ms,
-			      .progress_ms = spec->now_ms,
-			      .state_ms = spec->now_ms };
-	ws_in_init(&c->ws, c->dialect->accepts_text);
-	packet_in_init(&c->packet);
+	c = client_blank(spec->dialect);
+	c->framing = spec->framing;
+	c->role = spec->role;
+	c->read_only = spec->read_only;
+	c->number = spec->number;
+	c->ring = spec->ring;
+	c->hooks = spec->hooks;
+	c->window = spec->window;
+	c->cols = spec->cols;
+	c->rows = spec->rows;
+	c->life_ms = c->progress_ms = c->state_ms = spec->now_ms;
 	if (greet(c, spec, e) < 0) {
 		client_free(c);
 		return -1;

@@ -166,4 +166,12 @@ void client_drop(struct client *c);
 /* Output bytes that this client has not been sent. */
 uint64_t client_behind(const struct client *c);
 
+/* For another program (shim/handover.h), with its socket: a frame that was begun goes on where it was cut. */
+struct pack;
+struct unpack;
+void client_save(const struct client *c, struct pack *p);
+/* exit: how the program ended, for a client that is to be told. NULL, and *u says why. */
+struct client *client_restore(const struct ring *ring, const struct client_hooks *hooks,
+			      const struct dialect_exit *exit, struct unpack *u);
+
 #endif

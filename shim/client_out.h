@@ -1,5 +1,5 @@
 /*
- * The sending half of a client, for client.c and client_out.c alone.
+ * The sending half of a client and what its files share, for client*.c alone.
  */
 #ifndef CARREL_SHIM_CLIENT_OUT_H
 #define CARREL_SHIM_CLIENT_OUT_H
@@ -13,6 +13,8 @@ enum {
 		2 << 20 /* a screen of 300 by 100 in 24-bit colours takes half of it */
 };
 
+/* With its buffers' limits, and nothing else but this. */
+struct client *client_blank(const struct dialect *dialect);
 void client_set_state(struct client *c, enum client_state state, uint64_t now_ms);
 
 /* Whole messages of the dialect go into ctl. A client whose ctl is full is dropped: it does not read. */

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/pack.h"
 #include "base/sock.h"
 #include "base/util.h"
 #include "shim/control_ops.h"
@@ -180,19 +181,36 @@ static void listen_ready(void *arg, uint32_t events)
 	c->n_peers++;
 }
 
-int control_init(struct control *c, struct table *t, int listen_fd, struct err *e)
+static int open_control(struct control *c, struct table *t, struct err *e)
 {
 	void *p = mmap(NULL, CONTROL_MESSAGE_BYTES, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p == MAP_FAILED)
 		return err_sys(e, "map a request's buffer");
-	*c = (struct control){ .table = t, .listen_fd = listen_fd, .message = p };
-	if (loop_io_add(t->loop, &c->listen_io, listen_fd, EPOLLIN, listen_ready, c, e) == 0)
+	*c = (struct control){ .table = t, .listen_fd = FD_NONE, .message = p };
+	return 0;
+}
+
+int control_init(struct control *c, struct table *t, int listen_fd, struct err *e)
+{
+	if (open_control(c, t, e) < 0)
+		return -1;
+	c->listen_fd = listen_fd;
+	if (control_go_on(c, e) == 0)
 		return 0;
-	(void) munmap(p, CONTROL_MESSAGE_BYTES);
+	(void) munmap(c->message, CONTROL_MESSAGE_BYTES);
 	c->message = NULL;
 	return -1;
+}
+
+int control_go_on(struct control *c, struct err *e)
+{
+	for (struct control_peer *p = c->peers; p; p = p->next)
+		if (loop_io_add(c->table->loop, &p->io, p->fd, EPOLLIN, peer_ready, p, e) < 0)
+			return -1;
+	return loop_io_add(c->table->loop, &c->listen_io, c->listen_fd, EPOLLIN, listen_ready,
+			   c, e);
 }
 
 void control_fini(struct control *c)
@@ -260,6 +278,21 @@ void control_frozen(struct control *c, const struct err *why)
 	}
 }
 
+void control_upgraded(struct control *c, const struct err *why, bool changed)
+{
+	for (struct control_peer *p = c->peers; p; p = p->next) {
+		auto_buf struct buf text = BUF_LIMIT(CONTROL_ANSWER_BYTES);
+
+		if (!p->waits_upgrade)
+			continue;
+		p->waits_upgrade = false;
+		control_upgraded_answer(why, changed, &text);
+		if (!answer(p, &text))
+			drop_peer(p);
+		return; /* one at a time was asked for */
+	}
+}
+
 bool control_exited(struct control *c, const struct session *s)
 {
 	struct control_peer *next;
@@ -279,4 +312,51 @@ bool control_exited(struct control *c, const struct session *s)
 			drop_peer(p);
 	}
 	return told;
+}
+
+/* ---- hand-over ---- */
+
+static void save_peer(const struct control_peer *p, struct pack *out)
+{
+	pack_fd(out, p->fd);
+	pack_bool(out, p->waits_end);
+	pack_bool(out, p->waits_exit);
+	pack_bool(out, p->waits_upgrade);
+	pack_u32(out, p->waits_process);
+}
+
+/* A start or a freeze is not under way: nobody waits for one. */
+void control_save(const struct control *c, struct pack *p)
+{
+	pack_tag(p, "ctrl");
+	pack_fd(p, c->listen_fd);
+	pack_u32(p, (uint32_t) c->n_peers);
+	for (const struct control_peer *peer = c->peers; peer; peer = peer->next)
+		save_peer(peer, p);
+}
+
+int control_restore(struct control *c, struct table *t, struct unpack *u)
+{
+	struct control_peer **at = &c->peers;
+	uint32_t n;
+
+	if (open_control(c, t, &u->why) < 0)
+		return -1;
+	unpack_tag(u, "ctrl");
+	c->listen_fd = unpack_fd(u);
+	n = unpack_u32_to(u, CONTROL_MAX_PEERS, "connections of shim.sock");
+	while (n-- > 0 && !unpack_failed(u)) {
+		struct control_peer *p = xalloc(sizeof(*p));
+
+		p->control = c;
+		p->fd = unpack_fd(u);
+		p->waits_end = unpack_bool(u);
+		p->waits_exit = unpack_bool(u);
+		p->waits_upgrade = unpack_bool(u);
+		p->waits_process = unpack_u32(u);
+		*at = p;
+		at = &p->next;
+		c->n_peers++;
+	}
+	return unpack_failed(u) ? -1 : 0;
 }

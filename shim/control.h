@@ -32,6 +32,7 @@ struct control_peer {
 	uint32_t waits_start;	    /* or when this process runs or cannot run; 0: none */
 	bool waits_freeze;	    /* or when it is paused, or resumed */
 	uint32_t waits_process;	    /* or when this process has ended; 0: none */
+	bool waits_upgrade;	    /* or when another program has taken over, or could not */
 };
 
 struct control {
@@ -56,6 +57,16 @@ void control_started(struct control *c, uint32_t number, int32_t pid, const stru
 void control_frozen(struct control *c, const struct err *why);
 /* A process besides the first has ended: answers those who wait. Returns whether one did. */
 bool control_exited(struct control *c, const struct session *s);
+
+/* For another program (shim/handover.h): the socket and its peers, with what each waits for. It does nothing before
+ * control_go_on. */
+struct pack;
+struct unpack;
+void control_save(const struct control *c, struct pack *p);
+int control_restore(struct control *c, struct table *t, struct unpack *u);
+int control_go_on(struct control *c, struct err *e);
+/* Another program has taken over (changed), there was nothing to do, or it could not: answers who asked. */
+void control_upgraded(struct control *c, const struct err *why, bool changed);
 
 /* A request's parts, for the fuzzer and the tests as well: the length, the object, the bytes behind it. */
 struct control_request {

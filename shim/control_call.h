@@ -17,11 +17,12 @@ struct table;
 
 /* Every field that any request knows; each handler says which it needs. */
 struct args {
-	const char *op, *framing, *protocol, *role, *client, *reason, *to, *cwd, *user, *tag;
+	const char *op, *framing, *protocol, *role, *client, *reason, *to, *cwd, *user, *tag,
+		*program;
 	const char **args, **env; /* to be freed */
 	uint64_t since, lifetime_ms, timeout_ms;
 	uint32_t cols, rows, signal, process;
-	bool takeover, read_only, terminal, input;
+	bool takeover, read_only, terminal, input, force;
 	bool has_since, has_lifetime;
 };
 
@@ -47,6 +48,7 @@ int call_exec(struct call *c, struct err *e);
 int call_processes(struct call *c, struct err *e);
 int call_pause(struct call *c, struct err *e);
 int call_resume(struct call *c, struct err *e);
+int call_upgrade(struct call *c, struct err *e);
 const char *call_state(const struct session *s);
 int call_wait_process(struct call *c, struct err *e);
 int call_end_process(struct call *c, struct err *e);

@@ -9,7 +9,9 @@
 #include "shim/control.h"
 #include "shim/control_call.h"
 #include "shim/control_ops.h"
+#include "shim/handover.h"
 #include "shim/table.h"
+#include "version.h"
 
 static const uint64_t timeout_max_ms = 366ull * 24 * 3600 * 1000;
 
@@ -147,6 +149,15 @@ int call_resume(struct call *c, struct err *e)
 	return freeze(c, false, e);
 }
 
+int call_upgrade(struct call *c, struct err *e)
+{
+	if (table_upgrade(c->table, c->args->program, c->args->force, &c->code, e) < 0)
+		return -1;
+	c->peer->waits_upgrade = true;
+	c->later = true;
+	return 0;
+}
+
 /* ---- answers that were owed ---- */
 
 static void finish(struct json_writer *w, struct buf *text)
@@ -198,6 +209,23 @@ void control_frozen_answer(const struct err *why, struct buf *text)
 		control_refuse(text, code_of(why), why);
 	else if (buf_puts(text, "{\"ok\":true}", &e) < 0)
 		log_error("shim.sock: answer: %s", e.msg);
+}
+
+void control_upgraded_answer(const struct err *why, bool changed, struct buf *text)
+{
+	auto_json_writer struct json_writer *w = NULL;
+
+	if (why) {
+		control_refuse(text, code_of(why), why);
+		return;
+	}
+	w = json_writer_new(text, false);
+	jw_object(w, NULL);
+	jw_bool(w, "ok", true);
+	jw_bool(w, "upgraded", changed);
+	jw_str(w, "version", CARREL_VERSION);
+	jw_str(w, "build", handover_build().s);
+	finish(w, text);
 }
 
 void control_exit_answer(const struct session *s, struct buf *text)

@@ -14,10 +14,12 @@
 #include "base/util.h"
 #include "shim/control.h"
 #include "shim/control_call.h"
+#include "shim/handover.h"
 #include "shim/orders.h"
 #include "shim/proto.h"
 #include "shim/session.h"
 #include "shim/table.h"
+#include "version.h"
 
 static int decode_since(const struct json *v, const struct json_at *at, void *out,
 			struct err *e)
@@ -60,6 +62,8 @@ static const struct json_field arg_fields[] = {
 	{ "rows", json_decode_u32, offsetof(struct args, rows), JSON_NULL_IS_ABSENT },
 	{ "signal", json_decode_u32, offsetof(struct args, signal), JSON_NULL_IS_ABSENT },
 	{ "process", json_decode_u32, offsetof(struct args, process), JSON_NULL_IS_ABSENT },
+	{ "program", json_decode_str, offsetof(struct args, program), JSON_NULL_IS_ABSENT },
+	{ "force", json_decode_bool, offsetof(struct args, force), JSON_NULL_IS_ABSENT },
 	{ "takeover", json_decode_bool, offsetof(struct args, takeover), JSON_NULL_IS_ABSENT },
 	{ "read_only", json_decode_bool, offsetof(struct args, read_only),
 	  JSON_NULL_IS_ABSENT },
@@ -184,6 +188,8 @@ static int do_info(struct call *c, struct err *e)
 		jw_null(c->answer, "lifetime_left_ms");
 	else
 		jw_uint(c->answer, "lifetime_left_ms", left);
+	jw_str(c->answer, "version", CARREL_VERSION);
+	jw_str(c->answer, "build", handover_build().s);
 	write_clients(c->answer, s);
 	return 0;
 }
@@ -280,12 +286,13 @@ static const struct op {
 	const char *name;
 	int (*run)(struct call *c, struct err *e);
 } ops[] = {
-	{ "attach", do_attach }, { "info", do_info },
-	{ "resize", do_resize }, { "input", do_input },
-	{ "signal", do_signal }, { "extend", do_extend },
-	{ "end", do_end },	 { "wait", do_wait },
-	{ "exec", call_exec },	 { "processes", call_processes },
-	{ "pause", call_pause }, { "resume", call_resume },
+	{ "attach", do_attach },     { "info", do_info },
+	{ "resize", do_resize },     { "input", do_input },
+	{ "signal", do_signal },     { "extend", do_extend },
+	{ "end", do_end },	     { "wait", do_wait },
+	{ "exec", call_exec },	     { "processes", call_processes },
+	{ "pause", call_pause },     { "resume", call_resume },
+	{ "upgrade", call_upgrade },
 };
 
 void control_refuse(struct buf *text, const char *code, const struct err *why)

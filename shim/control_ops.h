@@ -30,6 +30,7 @@ void control_refuse(struct buf *text, const char *code, const struct err *why);
 void control_started_answer(uint32_t number, int32_t pid, const struct err *why,
 			    struct buf *text);
 void control_frozen_answer(const struct err *why, struct buf *text);
+void control_upgraded_answer(const struct err *why, bool changed, struct buf *text);
 void control_exit_answer(const struct session *s, struct buf *text);
 void control_end_answer(const struct table *t, bool with_exit, struct buf *text);
 

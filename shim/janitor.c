@@ -7,7 +7,7 @@
  * sandbox ends with the reason `error`. When the janitor dies, the front tells its clients and exits, the
  * lock becomes free, and `carrel-shim --sweep` does what is left.
  */
-#include "shim/janitor.h"
+#include "shim/janitor_inside.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,14 +29,9 @@
 #include "base/log.h"
 #include "base/stack.h"
 #include "base/util.h"
-#include "shim/exitinfo.h"
-#include "shim/freezer.h"
 #include "shim/launch.h"
 #include "shim/orders.h"
-#include "shim/procs.h"
-#include "shim/rootfs.h"
 #include "shim/sweep.h"
-#include "shim/talk.h"
 #include "shim/workspace.h"
 
 enum {
@@ -45,25 +40,6 @@ enum {
 	DEATH_MS =
 		5000, /* of a killed sandbox, before the runtime is asked to help (a frozen one) */
 	FRONT_FLUSH_MS = 45000, /* above the front's own limit for slow clients */
-};
-
-struct janitor {
-	const struct janitor_spec *spec;
-	const struct orders *orders;
-	int signal_fd, bundle_fd;
-	struct rootfs rootfs;
-	struct volume workspace; /* claimed while the sandbox lives */
-	struct child front, init;
-	bool front_alive;
-	struct exit_cgroup cgroup;
-	struct exit_info info;
-	struct child_status status;
-	struct procs procs;
-	struct freezer freezer;
-	int terminal_fd; /* process 1's, a copy; -1: it has none */
-	void *room;	 /* for messages with a body */
-	bool asked;	 /* somebody wants the end: info.reason is set */
-	char error[256];
 };
 
 /* ---- the ready line ---- */
@@ -94,7 +70,7 @@ void janitor_report_failure(int ready_fd, const struct err *why)
 
 /* ---- start ---- */
 
-static int wait_front_ready(struct janitor *j, struct err *e)
+int janitor_await_ready(struct janitor *j, struct err *e)
 {
 	struct pollfd p = { .fd = j->spec->talk_fd, .events = POLLIN };
 	int fds[TALK_FDS], r;
@@ -138,7 +114,7 @@ static int start(struct janitor *j, struct err *e)
 	j->info.started_ms = clock_real_ms();
 	started.pid = l.init.pid;
 	started.process = 1;
-	r = wait_front_ready(j, e);
+	r = janitor_await_ready(j, e);
 	if (r == 0 && j->orders->terminal) {
 		j->terminal_fd = fd_dup(l.fds[0], e);
 		r = j->terminal_fd < 0 ? -1 : 0;
@@ -204,6 +180,36 @@ static void take_end(struct janitor *j, const struct talk_msg *m)
 		ask_end(j, (enum end_reason) m->reason, NULL);
 }
 
+void janitor_front_died(struct janitor *j)
+{
+	j->front_alive = false;
+	ask_end(j, END_ERROR, "the shim's front died");
+}
+
+void janitor_take(struct janitor *j, const struct talk_msg *m, const void *body)
+{
+	struct err e = ERR_NONE;
+
+	switch (m->kind) {
+	case TALK_END:
+		take_end(j, m);
+		break;
+	case TALK_SIGNAL:
+		if (pass_signal(j, m, &e) < 0)
+			log_info("process %u: signal %d: %s", m->process, m->signal, e.msg);
+		break;
+	case TALK_PAUSE:
+	case TALK_RESUME:
+		freezer_ask(&j->freezer, m->kind == TALK_PAUSE);
+		break;
+	case TALK_EXEC:
+		procs_exec(&j->procs, m->process, body, m->n_text);
+		break;
+	default:
+		log_warn("the front said %s, which has no meaning now", talk_name(m->kind));
+	}
+}
+
 static void take_talk(struct janitor *j)
 {
 	struct err e = ERR_NONE;
@@ -214,23 +220,15 @@ static void take_talk(struct janitor *j)
 
 	r = talk_recv_body(j->spec->talk_fd, j->room, &m, &body, fds, &n_fds, &e);
 	if (r <= 0) {
-		j->front_alive = false;
-		ask_end(j, END_ERROR, "the shim's front died");
+		janitor_front_died(j);
 		return;
 	}
 	for (size_t i = 0; i < n_fds; i++)
 		fd_close(&fds[i]);
-	if (m.kind == TALK_END)
-		take_end(j, &m);
-	else if (m.kind == TALK_SIGNAL) {
-		if (pass_signal(j, &m, &e) < 0)
-			log_info("process %u: signal %d: %s", m.process, m.signal, e.msg);
-	} else if (m.kind == TALK_PAUSE || m.kind == TALK_RESUME)
-		freezer_ask(&j->freezer, m.kind == TALK_PAUSE);
-	else if (m.kind == TALK_EXEC)
-		procs_exec(&j->procs, m.process, body, m.n_text);
+	if (m.kind == TALK_UPGRADE)
+		janitor_upgrade(j, &m);
 	else
-		log_warn("the front said %s, which has no meaning now", talk_name(m.kind));
+		janitor_take(j, &m, body);
 }
 
 /* Orphans of the runtime come to us as their subreaper. Who is known is reaped where he is awaited; while a
@@ -454,22 +452,53 @@ static int open_room(struct janitor *j, struct err *e)
 	return j->room == MAP_FAILED ? err_sys(e, "map a message's buffer") : 0;
 }
 
+int janitor_open(struct janitor *j, struct janitor_spec *spec, struct err *e)
+{
+	*j = (struct janitor){ .spec = spec,
+			       .orders = spec->orders,
+			       .signal_fd = open_signals(e),
+			       .bundle_fd = FD_NONE,
+			       .terminal_fd = FD_NONE,
+			       .workspace = VOLUME_NONE,
+			       .front = spec->front,
+			       .init = CHILD_NONE,
+			       .freezer = { .runtime = CHILD_NONE },
+			       .front_alive = true,
+			       .cgroup = EXIT_CGROUP_NONE,
+			       .info = { .id = spec->orders->id } };
+	return j->signal_fd < 0 ? -1 : open_room(j, e);
+}
+
+/* What its parts are lent, once there is a sandbox. */
+static void lend(struct janitor *j)
+{
+	j->procs.orders = j->freezer.orders = j->orders;
+	j->procs.dir = j->freezer.dir = j->spec->dir;
+	j->procs.bundle_fd = j->freezer.bundle_fd = j->bundle_fd;
+	j->procs.talk_fd = j->freezer.talk_fd = j->spec->talk_fd;
+	j->procs.cgroup = &j->cgroup;
+}
+
+void janitor_live(struct janitor *j)
+{
+	struct err e = ERR_NONE;
+
+	lend(j);
+	if (watch(j, &e) < 0) {
+		log_error("%s", e.msg);
+		ask_end(j, END_ERROR, e.msg);
+		child_end(&j->init);
+	}
+	finish(j);
+	fd_close(&j->terminal_fd);
+	rootfs_fini(&j->rootfs);
+}
+
 int janitor_run(struct janitor_spec *spec, struct err *e)
 {
-	struct janitor j = { .spec = spec,
-			     .orders = spec->orders,
-			     .signal_fd = open_signals(e),
-			     .bundle_fd = FD_NONE,
-			     .terminal_fd = FD_NONE,
-			     .workspace = VOLUME_NONE,
-			     .front = spec->front,
-			     .init = CHILD_NONE,
-			     .freezer = { .runtime = CHILD_NONE },
-			     .front_alive = true,
-			     .cgroup = EXIT_CGROUP_NONE,
-			     .info = { .id = spec->orders->id } };
+	struct janitor j;
 
-	if (j.signal_fd < 0 || open_room(&j, e) < 0 || start(&j, e) < 0) {
+	if (janitor_open(&j, spec, e) < 0 || start(&j, e) < 0) {
 		undo_start(&j);
 		rootfs_fini(&j.rootfs);
 		volume_close(&j.workspace);
@@ -478,23 +507,6 @@ int janitor_run(struct janitor_spec *spec, struct err *e)
 		return -1;
 	}
 	fd_close(&spec->ready_fd);
-	j.procs = (struct procs){ .orders = j.orders,
-				  .dir = spec->dir,
-				  .bundle_fd = j.bundle_fd,
-				  .talk_fd = spec->talk_fd,
-				  .cgroup = &j.cgroup };
-	j.freezer = (struct freezer){ .orders = j.orders,
-				      .dir = spec->dir,
-				      .bundle_fd = j.bundle_fd,
-				      .talk_fd = spec->talk_fd,
-				      .runtime = CHILD_NONE };
-	if (watch(&j, e) < 0) {
-		log_error("%s", e->msg);
-		ask_end(&j, END_ERROR, e->msg);
-		child_end(&j.init);
-	}
-	finish(&j);
-	fd_close(&j.terminal_fd);
-	rootfs_fini(&j.rootfs);
+	janitor_live(&j);
 	return 0;
 }

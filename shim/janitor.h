@@ -17,6 +17,9 @@ struct janitor_spec {
 	int talk_fd;
 	int ready_fd; /* closed after the one line */
 	struct child front;
+	/* For an upgrade (shim/handover.h): what stays open, and what to become by default. */
+	int lock_fd, log_fd;
+	const char *program; /* absolute; NULL: unknown */
 };
 
 /* From the root filesystem to the last removal. -1 when the sandbox never ran: what there was of it is

@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -39,6 +40,7 @@
 #include "base/sock.h"
 #include "base/util.h"
 #include "shim/front.h"
+#include "shim/handover.h"
 #include "shim/isolate.h"
 #include "shim/janitor.h"
 #include "shim/orders.h"
@@ -52,7 +54,8 @@ enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ALIVE = 3 };
 struct options {
 	const char *dir;
 	int64_t ready_fd;
-	bool sweep, debug, man;
+	int64_t resume_fd, check_fd;
+	bool sweep, debug, man, handover_version;
 };
 
 static const struct opt options[] = {
@@ -62,6 +65,12 @@ static const struct opt options[] = {
 	  "write one JSON line here when the program runs or cannot run (default: stdout)" },
 	{ "sweep", 0, OPT_SWITCH, offsetof(struct options, sweep), NULL,
 	  "remove what a dead shim left of the sandbox; exit 3 when it is alive" },
+	{ "handover-version", 0, OPT_SWITCH, offsetof(struct options, handover_version), NULL,
+	  "print, as JSON, which running shims this program can take over from" },
+	{ "resume", 0, OPT_INT, offsetof(struct options, resume_fd), "N",
+	  "a running shim's: go on from the state in this descriptor" },
+	{ "check-resume", 0, OPT_INT, offsetof(struct options, check_fd), "N",
+	  "a running shim's: only look whether that would be possible" },
 	{ "man", 0, OPT_SWITCH, offsetof(struct options, man), NULL,
 	  "print the manual page's source" },
 	{ "debug", 0, OPT_SWITCH, offsetof(struct options, debug), NULL,
@@ -88,12 +97,14 @@ struct setup {
 	int dir_fd, lock_fd, log_fd, listen_fd, ready_fd, recording_fd;
 	struct scan_ends scan;
 	int talk[2];
+	char *program; /* this one's path as it was given, so that a newer file is found there */
 	struct orders orders;
 };
 
 static void setup_fini(struct setup *s)
 {
 	free(s->dir);
+	free(s->program);
 	orders_fini(&s->orders);
 	fd_close(&s->dir_fd);
 	fd_close(&s->lock_fd);
@@ -103,6 +114,14 @@ static void setup_fini(struct setup *s)
 	scan_ends_close(&s->scan);
 	fd_close(&s->talk[0]);
 	fd_close(&s->talk[1]);
+}
+
+/* Not resolved: /usr/bin/carrel-shim may be a link to a version's directory. */
+static char *own_path(void)
+{
+	const char *given = (const char *) getauxval(AT_EXECFN);
+
+	return given && given[0] == '/' ? xstrdup(given) : realpath("/proc/self/exe", NULL);
 }
 
 static int take_lock(struct setup *s, struct err *e)
@@ -159,6 +178,7 @@ static int prepare(struct setup *s, struct err *e)
 {
 	static const int ignored[] = { SIGPIPE, SIGHUP };
 
+	s->program = own_path();
 	if (isolate_ignore_signals(ignored, ARRAY_SIZE(ignored), e) < 0 ||
 	    orders_read(s->dir_fd, &s->orders, e) < 0 || open_recording(s, e) < 0 ||
 	    scan_start(&s->orders, s->dir_fd, &s->scan, e) < 0 || rootfs_own_namespace(e) < 0)
@@ -201,7 +221,10 @@ static int be_janitor(struct setup *s, struct child front)
 				     .dir_fd = s->dir_fd,
 				     .talk_fd = s->talk[0],
 				     .ready_fd = take_fd(&s->ready_fd),
-				     .front = front };
+				     .front = front,
+				     .lock_fd = s->lock_fd,
+				     .log_fd = s->log_fd,
+				     .program = s->program };
 	struct err e = ERR_NONE;
 
 	fd_close(&s->talk[1]);
@@ -253,6 +276,26 @@ static int print_text(bool man)
 	return fputs(buf_str(&text), stdout) < 0;
 }
 
+static int print_version(void)
+{
+	auto_buf struct buf text = BUF_LIMIT(4096);
+	struct err e = ERR_NONE;
+
+	if (handover_print_version(&text, &e) < 0)
+		return complain(&e, EXIT_FAILED);
+	return fputs(buf_str(&text), stdout) < 0;
+}
+
+/* The front's state lies behind the janitor's. It ends here: it may do no more than that by then. */
+static void check(const char *dir, int fd)
+{
+	struct err e = ERR_NONE;
+
+	if (handover_check(dir, fd, fd + 1, &e) == 0)
+		_exit(0);
+	_exit(complain(&e, EXIT_FAILED));
+}
+
 static int sweep(const char *dir)
 {
 	struct err e = ERR_NONE;
@@ -264,7 +307,7 @@ static int sweep(const char *dir)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .ready_fd = -1 };
+	struct options o = { .ready_fd = -1, .resume_fd = -1, .check_fd = -1 };
 	struct setup setup = { .dir_fd = FD_NONE,
 			       .lock_fd = FD_NONE,
 			       .log_fd = FD_NONE,
@@ -279,7 +322,8 @@ int main(int argc, char **argv)
 
 	if (r < 0)
 		return complain(&e, EXIT_USAGE);
-	if (r == OPT_RUN && !o.man && (!o.dir || parsed.n_operands > 0)) {
+	if (r == OPT_RUN && !o.man && !o.handover_version &&
+	    (!o.dir || parsed.n_operands > 0)) {
 		opt_parsed_fini(&parsed);
 		(void) err_set(&e, EINVAL, "--dir DIR is needed, and no operand");
 		return complain(&e, EXIT_USAGE);
@@ -287,8 +331,14 @@ int main(int argc, char **argv)
 	opt_parsed_fini(&parsed);
 	if (r == OPT_HELP || o.man)
 		return print_text(o.man);
+	if (o.handover_version)
+		return print_version();
 	if (r == OPT_VERSION)
 		return printf("carrel-shim %s\n", CARREL_VERSION) < 0;
+	if (o.resume_fd >= 0)
+		return handover_resume(o.dir, (int) o.resume_fd, o.debug);
+	if (o.check_fd >= 0)
+		check(o.dir, (int) o.check_fd);
 	setup.dir = realpath(o.dir, NULL);
 	if (!setup.dir && o.sweep && errno == ENOENT)
 		return 0;

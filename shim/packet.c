@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/pack.h"
 
 void packet_in_init(struct packet_in *k)
 {
@@ -83,4 +84,30 @@ void packet_header(uint8_t out[PACKET_HEADER], uint32_t n)
 {
 	for (int i = 0; i < PACKET_HEADER; i++)
 		out[i] = (uint8_t) (n >> (24 - 8 * i));
+}
+
+/* ---- hand-over ---- */
+
+void packet_in_save(const struct packet_in *k, struct pack *p)
+{
+	pack_tag(p, "pkin");
+	pack_raw(p, k->head, sizeof(k->head));
+	pack_u8(p, k->n_head);
+	pack_u32(p, k->left);
+	pack_buf(p, &k->body);
+	pack_bool(p, k->bad);
+}
+
+void packet_in_restore(struct packet_in *k, struct unpack *u)
+{
+	const void *p;
+
+	unpack_tag(u, "pkin");
+	p = unpack_raw(u, sizeof(k->head));
+	if (p)
+		memcpy(k->head, p, sizeof(k->head));
+	k->n_head = unpack_u8_to(u, PACKET_HEADER, "a packet's head");
+	k->left = unpack_u32(u);
+	unpack_buf(u, &k->body);
+	k->bad = unpack_bool(u);
 }

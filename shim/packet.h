@@ -24,6 +24,12 @@ void packet_in_fini(struct packet_in *k);
 /* As ws_decode; gives FRAME_MESSAGE, FRAME_CLOSE, FRAME_BAD. */
 struct frame_event packet_decode(struct packet_in *k, const uint8_t *p, size_t n, size_t *used);
 
+/* The half of a message that has come, for another program (shim/handover.h). Into one that was initialised. */
+struct pack;
+struct unpack;
+void packet_in_save(const struct packet_in *k, struct pack *p);
+void packet_in_restore(struct packet_in *k, struct unpack *u);
+
 void packet_header(uint8_t out[PACKET_HEADER], uint32_t n);
 
 #endif

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pack.h"
 #include "base/util.h"
 #include "shim/exec_order.h"
 #include "shim/launch_exec.h"
@@ -303,4 +304,41 @@ void procs_end(struct procs *p)
 	}
 	while (p->list)
 		remove_proc(p, p->list);
+}
+
+/* ---- hand-over ---- */
+
+void procs_save(const struct procs *p, struct pack *out)
+{
+	pack_tag(out, "proc");
+	pack_u32(out, (uint32_t) p->n);
+	for (const struct proc *x = p->list; x; x = x->next) {
+		pack_u32(out, x->number);
+		pack_u32(out, (uint32_t) x->child.pid);
+		pack_fd(out, x->child.pidfd);
+		pack_fd(out, x->terminal_fd);
+		pack_u64(out, x->oom_kills);
+	}
+}
+
+void procs_restore(struct procs *p, struct unpack *u)
+{
+	struct proc **at = &p->list;
+	uint32_t n;
+
+	unpack_tag(u, "proc");
+	n = unpack_u32_to(u, PROCS_MAX, "processes");
+	while (n-- > 0 && !unpack_failed(u)) {
+		struct proc *x = xalloc(sizeof(*x));
+
+		*x = (struct proc){ .start = LAUNCH_EXEC_NONE };
+		x->number = unpack_u32(u);
+		x->child.pid = (pid_t) unpack_u32(u);
+		x->child.pidfd = unpack_fd(u);
+		x->terminal_fd = unpack_fd(u);
+		x->oom_kills = unpack_u64(u);
+		*at = x;
+		at = &x->next;
+		p->n++;
+	}
 }

@@ -55,6 +55,12 @@ void procs_stop_starting(struct procs *p);
 /* Kills and reaps all that is left. */
 void procs_end(struct procs *p);
 
+/* For another program (shim/handover.h), which becomes their parent by being the same process. None is starting. */
+struct pack;
+struct unpack;
+void procs_save(const struct procs *p, struct pack *out);
+void procs_restore(struct procs *p, struct unpack *u);
+
 /* Sends sig to the foreground group of a terminal. */
 int procs_signal_foreground(int terminal_fd, int sig, struct err *e);
 

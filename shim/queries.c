@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/pack.h"
 #include "base/util.h"
 #include "shim/vt.h"
 
@@ -252,4 +253,40 @@ int queries_end(struct queries *q, struct buf *out, struct err *e)
 
 	q->n = 0;
 	return buf_append(out, q->held, n, e);
+}
+
+/* ---- hand-over ---- */
+
+static const char *const insteads[] = { NULL, begun_before, broken_off };
+
+void queries_save(const struct queries *q, struct pack *p)
+{
+	uint8_t instead = 0;
+
+	for (size_t i = 1; i < ARRAY_SIZE(insteads); i++)
+		if (q->instead == insteads[i])
+			instead = (uint8_t) i;
+	pack_tag(p, "qury");
+	vt_save(&q->vt, p);
+	pack_bytes(p, q->held, q->n);
+	pack_bool(p, q->query);
+	pack_bool(p, q->passing);
+	pack_u8(p, instead);
+}
+
+void queries_restore(struct queries *q, struct unpack *u)
+{
+	const void *held;
+	size_t n;
+
+	unpack_tag(u, "qury");
+	vt_restore(&q->vt, u);
+	held = unpack_bytes(u, sizeof(q->held), &n);
+	if (held) {
+		memcpy(q->held, held, n);
+		q->n = n;
+	}
+	q->query = unpack_bool(u);
+	q->passing = unpack_bool(u);
+	q->instead = insteads[unpack_u8_to(u, ARRAY_SIZE(insteads) - 1, "what a question leaves")];
 }

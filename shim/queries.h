@@ -26,4 +26,10 @@ int queries_filter(struct queries *q, const void *p, size_t n, struct buf *out, 
 /* What was held back, and no more: a question that ends later is one that somebody asks now. */
 int queries_end(struct queries *q, struct buf *out, struct err *e);
 
+/* For another program (shim/handover.h); into a new one. */
+struct pack;
+struct unpack;
+void queries_save(const struct queries *q, struct pack *p);
+void queries_restore(struct queries *q, struct unpack *u);
+
 #endif

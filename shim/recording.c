@@ -11,7 +11,9 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/pack.h"
 #include "base/str.h"
+#include "base/util.h"
 
 enum {
 	LAST_BYTES = 256,  /* kept free for the mark at the limit and the exit */
@@ -267,4 +269,46 @@ void recording_fini(struct recording *r)
 {
 	if (r->fd > 0)
 		fd_close(&r->fd);
+}
+
+/* ---- hand-over ---- */
+
+static const char *const ends[] = { NULL, "limit", "error", "exit" };
+
+void recording_save(const struct recording *r, struct pack *p)
+{
+	uint8_t end = 0;
+
+	for (size_t i = 1; r->ended && i < ARRAY_SIZE(ends); i++)
+		if (strcmp(r->ended, ends[i]) == 0)
+			end = (uint8_t) i;
+	pack_tag(p, "cast");
+	pack_fd(p, r->fd > 0 ? r->fd : FD_NONE);
+	pack_u64(p, r->size);
+	pack_u64(p, r->max);
+	pack_u64(p, r->event_ms);
+	pack_u64(p, r->offset);
+	pack_bytes(p, r->part, r->n_part);
+	pack_u8(p, end);
+}
+
+void recording_restore(struct recording *r, struct unpack *u)
+{
+	const void *part;
+	size_t n;
+
+	unpack_tag(u, "cast");
+	r->fd = unpack_fd(u);
+	r->size = unpack_u64(u);
+	r->max = unpack_u64(u);
+	r->event_ms = unpack_u64(u);
+	r->offset = unpack_u64(u);
+	part = unpack_bytes(u, sizeof(r->part), &n);
+	if (part) {
+		memcpy(r->part, part, n);
+		r->n_part = (uint8_t) n;
+	}
+	r->ended = ends[unpack_u8_to(u, ARRAY_SIZE(ends) - 1, "a recording's end")];
+	if (r->fd < 0 && !r->ended)
+		r->fd = 0; /* there is none */
 }

@@ -47,4 +47,10 @@ void recording_output(struct recording *r, const void *p, size_t n, uint64_t now
 void recording_size(struct recording *r, uint16_t cols, uint16_t rows, uint64_t now_ms);
 void recording_exit(struct recording *r, int status, uint64_t now_ms);
 
+/* For another program (shim/handover.h); into a zeroed one. The descriptor goes along. */
+struct pack;
+struct unpack;
+void recording_save(const struct recording *r, struct pack *p);
+void recording_restore(struct recording *r, struct unpack *u);
+
 #endif

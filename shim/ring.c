@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
+#include "base/pack.h"
 #include "base/util.h"
 
 /* How far ring_cut looks for a line feed or an escape: longer than the lines and sequences that
@@ -172,4 +173,101 @@ uint64_t ring_cut(const struct ring *r, uint64_t from)
 			whole = i;
 	}
 	return whole;
+}
+
+/* ---- hand-over ---- */
+
+void ring_save(const struct ring *r, struct pack *p)
+{
+	struct iovec v[2];
+	int n_v = ring_peek(r, r->oldest, (size_t) (r->next - r->oldest), v);
+
+	pack_tag(p, "ring");
+	pack_u64(p, r->size);
+	pack_u64(p, r->oldest);
+	pack_u64(p, r->next);
+	for (int i = 0; i < n_v; i++)
+		pack_raw(p, v[i].iov_base, v[i].iov_len);
+	pack_bool(p, r->turns != NULL);
+	if (!r->turns)
+		return;
+	pack_u32(p, (uint32_t) r->n_turns);
+	for (size_t i = 0; i < r->n_turns; i++) {
+		pack_u64(p, turn(r, i)->from);
+		pack_u8(p, (uint8_t) turn(r, i)->stream);
+	}
+}
+
+static void restore_turns(struct ring *r, struct unpack *u)
+{
+	uint64_t before = 0;
+	size_t n;
+
+	if (!unpack_bool(u))
+		return;
+	map_turns(r);
+	n = unpack_u32_to(u, RING_TURNS, "turns of a history");
+	if (n == 0)
+		(void) unpack_refuse(u, "a history with turns and none of them");
+	for (size_t i = 0; i < n; i++) {
+		uint64_t from = unpack_u64_to(u, r->next, "a turn's place");
+		uint8_t stream = unpack_u8_to(u, RING_ERRORS, "a turn's stream");
+
+		if (unpack_failed(u))
+			return;
+		if (stream < RING_OUTPUT || from < before || (i == 0 && from > r->oldest)) {
+			(void) unpack_refuse(u, "turns of a history that are out of order");
+			return;
+		}
+		before = from;
+		r->n_turns = i;
+		*turn(r, r->n_turns++) = (struct ring_turn){ from, stream };
+	}
+}
+
+/* All pages at once cost a fraction of what each costs when it is touched; an older kernel than 5.14 does the latter. */
+static void populate(uint8_t *p, size_t n)
+{
+	enum { ADVISE_POPULATE_WRITE = 23 }; /* musl has no name for it */
+	const uintptr_t page = 4096, from = (uintptr_t) p & ~(page - 1);
+
+	(void) madvise((void *) from, ((uintptr_t) p + n - from + page - 1) & ~(page - 1),
+		       ADVISE_POPULATE_WRITE);
+}
+
+/* Straight to where the offsets say, in one or two pieces. */
+static void restore_bytes(struct ring *r, const uint8_t *p, size_t n)
+{
+	struct iovec v[2];
+	int n_v = ring_peek(r, r->oldest, n, v);
+
+	for (int i = 0; i < n_v; i++) {
+		populate(v[i].iov_base, v[i].iov_len);
+		memcpy(v[i].iov_base, p, v[i].iov_len);
+		p += v[i].iov_len;
+	}
+}
+
+int ring_restore(struct ring *r, size_t size, struct unpack *u)
+{
+	const uint8_t *p;
+	size_t n;
+
+	unpack_tag(u, "ring");
+	if (unpack_u64(u) != size)
+		(void) unpack_refuse(u, "a history of another size than %zu bytes", size);
+	if (unpack_failed(u) || ring_init(r, size, &u->why) < 0)
+		return -1;
+	r->oldest = unpack_u64(u);
+	r->next = unpack_u64(u);
+	if (r->oldest > r->next || r->next - r->oldest > size || r->next > INT64_MAX) {
+		r->oldest = r->next = 0;
+		return unpack_refuse(u, "a history whose ends do not fit together");
+	}
+	n = (size_t) (r->next - r->oldest);
+	p = unpack_raw(u, n);
+	if (p && u->fds) /* any bytes will do: a trial need not have them */
+		restore_bytes(r, p, n);
+	restore_turns(r, u);
+	return unpack_failed(u) ? -1 : 0;
 }

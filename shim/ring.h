@@ -53,6 +53,12 @@ size_t ring_run(const struct ring *r, uint64_t from, size_t n, enum ring_stream 
 /* How often the stream changes behind `from`. */
 size_t ring_turns(const struct ring *r, uint64_t from);
 
+/* All of it, for another program (shim/handover.h). Restoring is ring_init with what was saved; size: what it must be. */
+struct pack;
+struct unpack;
+void ring_save(const struct ring *r, struct pack *p);
+int ring_restore(struct ring *r, size_t size, struct unpack *u);
+
 /* Copies n bytes in, for tests and for what does not come from a descriptor. */
 void ring_put(struct ring *r, const void *p, size_t n);
 

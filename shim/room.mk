@@ -15,9 +15,13 @@ shim_SRC += shim/vt.c shim/vt_glyphs.c shim/width.c shim/screen.c shim/screen_li
 	shim/screen_render.c shim/screen_resize.c shim/screen_skip.c shim/session_screen.c
 shim_SRC += shim/idmap.c shim/workspace.c shim/scan_talk.c shim/scan_link.c shim/scan_start.c \
 	shim/session_scan.c
+# A running shim becomes another program.
+shim_SRC += shim/client_save.c shim/screen_save.c shim/vt_save.c shim/session_save.c shim/table_save.c shim/handover_file.c shim/handover_front.c shim/handover_janitor.c \
+	shim/handover_program.c shim/handover_resume.c shim/handover_state.c
 
 PROGRAMS += carrel-shim
 carrel-shim_STATIC := 1
+carrel-shim_LDFLAGS := -Wl,--build-id=sha1
 # One start for each sandbox, and as many processes as there are sandboxes: the small build (base/room.mk), with musl's own
 # heap, which gives memory back.
 ifneq ($(SMALL_CC),)
@@ -42,8 +46,8 @@ $(O)/bin/carrel-init: shim/init/main.c
 
 shim_UNIT := test_shim_ring test_shim_recording test_shim_ws test_shim_ws_cases test_shim_proto test_shim_dialect test_shim_client test_shim_client_out test_shim_files test_shim_table
 shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_tty fuzz_k8s fuzz_terminado fuzz_raw fuzz_shimctl fuzz_orders fuzz_scantalk
-shim_UNIT += test_shim_screen test_shim_pace test_shim_queries
-shim_FUZZ += fuzz_screen fuzz_queries
+shim_UNIT += test_shim_screen test_shim_pace test_shim_queries test_shim_handover
+shim_FUZZ += fuzz_screen fuzz_queries fuzz_handover
 UNIT += $(shim_UNIT)
 FUZZ += $(shim_FUZZ)
 $(foreach t,$(shim_UNIT) $(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_LIBS := -lyajl -lwslay))

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/pack.h"
 #include "base/policy.h"
 #include "base/util.h"
 #include "shim/orders.h"
@@ -295,4 +296,67 @@ void scan_link_fini(struct scan_link *l)
 	buf_fini(&l->queue);
 	free(l->room);
 	*l = (struct scan_link){ .fd = FD_NONE };
+}
+
+/* ---- hand-over ---- */
+
+void scan_link_save(const struct scan_link *l, struct pack *p)
+{
+	pack_tag(p, "scan");
+	pack_bool(p, l->on);
+	if (!l->on)
+		return;
+	pack_fd(p, l->fd);
+	pack_buf(p, &l->queue);
+	pack_fd(p, l->log.fd);
+	pack_u64(p, l->log.size);
+	pack_u64(p, l->log.dropped);
+}
+
+/* Whole messages, each behind its length. */
+static void check_queue(const struct buf *queue, struct unpack *u)
+{
+	const uint8_t *p = buf_bytes(queue);
+	size_t left = buf_len(queue);
+	uint32_t n;
+
+	while (left > 0 && !unpack_failed(u)) {
+		if (left >= sizeof(n))
+			memcpy(&n, p, sizeof(n));
+		if (left < sizeof(n) || n == 0 || n > left - sizeof(n)) {
+			(void) unpack_refuse(u, "half of a message to the policy scanner");
+			return;
+		}
+		p += sizeof(n) + n;
+		left -= sizeof(n) + n;
+	}
+}
+
+void scan_link_restore(struct scan_link *l, struct table *t, bool on, struct unpack *u)
+{
+	unpack_tag(u, "scan");
+	*l = (struct scan_link){ .fd = FD_NONE,
+				 .table = t,
+				 .queue = BUF_LIMIT(QUEUE_LIMIT),
+				 .log = { .fd = FD_NONE } };
+	if (unpack_bool(u) != on)
+		(void) unpack_refuse(u, "a policy that is not the orders'");
+	if (unpack_failed(u) || !on)
+		return;
+	l->on = true;
+	l->room = xalloc(SCAN_ROOM);
+	l->fd = unpack_fd(u);
+	unpack_buf(u, &l->queue);
+	check_queue(&l->queue, u);
+	l->log.fd = unpack_fd(u);
+	l->log.size = unpack_u64(u);
+	l->log.dropped = unpack_u64(u);
+}
+
+int scan_link_go_on(struct scan_link *l, struct err *e)
+{
+	if (!l->on)
+		return 0;
+	return loop_io_add(l->table->loop, &l->io, l->fd,
+			   EPOLLIN | (buf_len(&l->queue) > 0 ? EPOLLOUT : 0), ready, l, e);
 }

@@ -48,4 +48,13 @@ void scan_link_fini(struct scan_link *l);
 /* Queues what the socket does not take now. How much that can be is its callers' to bound (SCAN_FLIGHT). */
 void scan_link_say(struct scan_link *l, const struct scan_head *head, const void *body);
 
+/* For another program (shim/handover.h): the scanner is the janitor's child and goes on, with what it has been given. It does nothing
+ * before scan_link_go_on. */
+struct pack;
+struct unpack;
+void scan_link_save(const struct scan_link *l, struct pack *p);
+/* on: whether the orders say so. */
+void scan_link_restore(struct scan_link *l, struct table *t, bool on, struct unpack *u);
+int scan_link_go_on(struct scan_link *l, struct err *e);
+
 #endif

@@ -47,6 +47,12 @@ size_t screen_partial(const struct screen *s);
  * this one does. ENOBUFS when out's limit is too small; then out holds what it held. */
 int screen_snapshot(const struct screen *s, struct buf *out, struct err *e);
 
+/* For another program (shim/handover.h), each state of it. NULL: no memory, or *u says why. */
+struct pack;
+struct unpack;
+void screen_save(const struct screen *s, struct pack *p);
+struct screen *screen_restore(const struct screen_limits *limits, struct unpack *u);
+
 /* Bytes of memory that the model holds now. */
 size_t screen_memory(const struct screen *s);
 

@@ -73,6 +73,7 @@ struct session {
 	struct loop_defer defer;
 
 	struct loop_timer hold; /* a writer that holds the output may have stalled */
+	uint64_t hold_ns;	/* of one that came from another program, until it goes on */
 	struct loop_defer refresh;
 };
 
@@ -123,5 +124,13 @@ void session_ended(struct session *s, enum end_reason reason, int code, int sign
 void session_tick(struct session *s, bool ping, uint64_t now_ms);
 /* Whether the clock is to come soon, at the next ping (true with *soon false), or not at all. */
 bool session_wants_tick(const struct session *s, bool *soon);
+
+/* For another program (shim/handover.h), with its clients. */
+struct pack;
+struct unpack;
+void session_save(const struct session *s, struct pack *p);
+/* NULL, and *u says why. It does nothing before session_go_on. */
+struct session *session_restore(struct table *t, struct unpack *u);
+int session_go_on(struct session *s, struct err *e);
 
 #endif

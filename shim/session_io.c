@@ -311,6 +311,16 @@ void session_input_put(struct session *s, const void *p, size_t n)
 	push_input(s);
 }
 
+void session_io_go_on(struct session *s)
+{
+	push_input(s);
+	if (s->hold_ns)
+		loop_timer_set_ns(s->table->loop, &s->hold, s->hold_ns, hold_fired, s);
+	s->hold_ns = 0;
+	session_out_start(s);
+	session_refresh(s);
+}
+
 static void client_input(void *arg, struct client *c, const uint8_t *p, size_t n)
 {
 	struct session *s = arg;

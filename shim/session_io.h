@@ -1,6 +1,5 @@
 /*
- * The moving of bytes in a session: program to ring, ring to clients, clients to program. For session.c
- * and session_io.c alone.
+ * The moving of bytes in a session: program to ring, ring to clients, clients to program. For session*.c alone.
  */
 #ifndef CARREL_SHIM_SESSION_IO_H
 #define CARREL_SHIM_SESSION_IO_H
@@ -14,6 +13,9 @@ void session_refresh(struct session *s);
 void session_out_start(struct session *s);
 void session_out_close(struct session *s);
 void session_in_close(struct session *s);
+
+/* Of a session that came from another program: its input's rest and its output. */
+void session_io_go_on(struct session *s);
 
 void session_client_ready(void *arg, uint32_t events);
 void session_io_hooks(struct session *s);

@@ -1,6 +1,7 @@
 #include "shim/session_scan.h"
 
 #include "base/clock.h"
+#include "base/pack.h"
 #include "base/util.h"
 #include "shim/scan_link.h"
 #include "shim/session_io.h"
@@ -146,4 +147,30 @@ void session_scan_lost(struct session *s)
 	session_in_close(s);
 	session_out_close(s);
 	session_out_drained(s);
+}
+
+/* ---- hand-over ---- */
+
+void session_scan_save(const struct session *s, struct pack *p)
+{
+	pack_tag(p, "flow");
+	pack_bool(p, s->scan.on);
+	for (size_t i = 0; s->scan.on && i < SCAN_STREAMS; i++) {
+		pack_u64(p, s->scan.flight[i]);
+		pack_bool(p, s->scan.ending[i]);
+	}
+}
+
+void session_scan_restore(struct session *s, struct unpack *u)
+{
+	unpack_tag(u, "flow");
+	s->scan.on = unpack_bool(u);
+	if (s->scan.on && !s->table->scan.on) {
+		s->scan.on = false;
+		(void) unpack_refuse(u, "a process under a policy in a sandbox without one");
+	}
+	for (size_t i = 0; s->scan.on && i < SCAN_STREAMS; i++) {
+		s->scan.flight[i] = unpack_u64_to(u, 1 << 30, "what the scanner has not taken");
+		s->scan.ending[i] = unpack_bool(u);
+	}
 }

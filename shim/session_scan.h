@@ -37,6 +37,12 @@ bool session_scan_draining(const struct session *s);
 void session_scan_input(struct session *s, const uint8_t *p, size_t n);
 void session_scan_input_end(struct session *s);
 
+/* For another program (shim/handover.h); into a zeroed one. */
+struct pack;
+struct unpack;
+void session_scan_save(const struct session *s, struct pack *p);
+void session_scan_restore(struct session *s, struct unpack *u);
+
 /* ---- for scan_link.c ---- */
 
 /* False: more was taken than was sent. */

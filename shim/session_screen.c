@@ -4,8 +4,10 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/pack.h"
 #include "base/util.h"
 #include "shim/client.h"
+#include "shim/proto.h"
 #include "shim/ring.h"
 #include "shim/screen.h"
 #include "shim/session.h"
@@ -135,4 +137,72 @@ bool session_screen_take(void *arg, bool newest, struct client_screen *out)
 	out->rows = s->rows;
 	out->offset = MAX(s->screen.at - screen_partial(s->screen.model), s->ring.oldest);
 	return true;
+}
+
+/* ---- hand-over ---- */
+
+void session_screen_save(const struct session *s, struct pack *p)
+{
+	const struct session_screen *sc = &s->screen;
+
+	pack_tag(p, "scrn");
+	pack_u16(p, sc->first_cols);
+	pack_u16(p, sc->first_rows);
+	pack_bool(p, sc->failed);
+	pack_u8(p, (uint8_t) sc->n_resizes);
+	for (size_t i = 0; i < sc->n_resizes; i++) {
+		pack_u64(p, sc->resizes[i].at);
+		pack_u16(p, sc->resizes[i].cols);
+		pack_u16(p, sc->resizes[i].rows);
+	}
+	pack_bool(p, sc->model != NULL);
+	pack_u64(p, sc->at);
+	if (sc->model)
+		screen_save(sc->model, p);
+}
+
+static uint16_t side(struct unpack *u, uint16_t least)
+{
+	uint16_t n = unpack_u16(u);
+
+	if (n < least || n > PROTO_MAX_SIZE)
+		(void) unpack_refuse(u, "a screen's side of %u", n);
+	return n;
+}
+
+static void restore_resizes(struct session_screen *sc, const struct ring *r, struct unpack *u)
+{
+	uint64_t before = 0;
+
+	sc->n_resizes = unpack_u8_to(u, SESSION_SCREEN_RESIZES, "changes of size");
+	for (size_t i = 0; i < sc->n_resizes; i++) {
+		sc->resizes[i].at = unpack_u64_to(u, r->next, "the place of a change of size");
+		sc->resizes[i].cols = side(u, 1);
+		sc->resizes[i].rows = side(u, 1);
+		if (sc->resizes[i].at < before)
+			(void) unpack_refuse(u, "changes of size that are out of order");
+		before = sc->resizes[i].at;
+	}
+}
+
+void session_screen_restore(struct session *s, struct unpack *u)
+{
+	const struct screen_limits limits = SCREEN_LIMITS;
+	struct session_screen *sc = &s->screen;
+	bool model;
+
+	unpack_tag(u, "scrn");
+	sc->first_cols = side(u, 0);
+	sc->first_rows = side(u, 0);
+	sc->failed = unpack_bool(u);
+	restore_resizes(sc, &s->ring, u);
+	model = unpack_bool(u);
+	sc->at = unpack_u64_to(u, s->ring.next, "what a screen has seen");
+	if (sc->at < s->ring.oldest && (model || s->ring.oldest > 0) && s->terminal &&
+	    !sc->failed)
+		(void) unpack_refuse(u, "a screen that has missed output");
+	if (!model)
+		return;
+	sc->model = screen_restore(&limits, u);
+	sc->failed |= !sc->model;
 }

@@ -38,4 +38,10 @@ void session_screen_keep(struct session *s, size_t n);
 /* client_hooks.screen */
 bool session_screen_take(void *arg, bool newest, struct client_screen *out);
 
+/* For another program (shim/handover.h). Restored after the ring. */
+struct pack;
+struct unpack;
+void session_screen_save(const struct session *s, struct pack *p);
+void session_screen_restore(struct session *s, struct unpack *u);
+
 #endif

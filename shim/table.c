@@ -133,6 +133,8 @@ int table_freeze(struct table *t, bool freeze, const char **code, struct err *e)
 	*code = "limit";
 	if (t->freeze != FREEZE_NONE)
 		return err_set(e, EBUSY, "it is being paused or resumed");
+	if (t->upgrading)
+		return err_set(e, EBUSY, "it is being upgraded; try again");
 	if (freeze && t->starts)
 		return err_set(e, EBUSY, "a process is starting");
 	if (talk_send(t->talk_fd, &m, NULL, 0, e) < 0)
@@ -173,6 +175,14 @@ static void take(struct table *t, const struct talk_msg *m, int fds[TALK_FDS], s
 	case TALK_RESUMED:
 		frozen(t, m);
 		break;
+	case TALK_HANDOVER:
+		/* Not in the middle of a turn, in which others go on: the loop's owner hands over. */
+		t->handover_asked = true;
+		loop_stop(t->loop);
+		break;
+	case TALK_UPGRADED:
+		table_upgraded(t, m);
+		break;
 	case TALK_ENDED:
 		memcpy(t->exit_json, m->text,
 		       MIN((size_t) m->n_text, sizeof(t->exit_json) - 1));
@@ -206,6 +216,13 @@ static void talk_ready(void *arg, uint32_t events)
 	take(t, &m, fds, n_fds);
 	for (size_t i = 0; i < n_fds; i++)
 		fd_close(&fds[i]);
+}
+
+int table_hear(struct table *t, struct err *e)
+{
+	if (fd_set_nonblock(t->talk_fd, true, e) < 0)
+		return -1;
+	return loop_io_add(t->loop, &t->talk_io, t->talk_fd, EPOLLIN, talk_ready, t, e);
 }
 
 /* ---- time ---- */
@@ -304,8 +321,7 @@ int table_init(struct table *t, const struct table_spec *spec, struct err *e)
 	if (scan_link_init(&t->scan, t, spec->scan_fd, spec->scan_log_fd, e) < 0 ||
 	    session_new(&first, &t->sessions, e) < 0 ||
 	    start_recording(t, spec->recording_fd, e) < 0 ||
-	    fd_set_nonblock(t->talk_fd, true, e) < 0 ||
-	    loop_io_add(t->loop, &t->talk_io, t->talk_fd, EPOLLIN, talk_ready, t, e) < 0 ||
+	    table_hear(t, e) < 0 ||
 	    control_init(&t->control, t, spec->listen_fd, e) < 0)
 		return -1;
 	timers_start(&t->timers, t);

@@ -37,8 +37,10 @@ struct table {
 		FREEZE_NONE,
 		FREEZE_PAUSING,
 		FREEZE_RESUMING
-	} freeze;    /* asked for */
-	bool ending; /* END was sent, for this reason */
+	} freeze;	     /* asked for */
+	bool upgrading;	     /* the janitor was asked to become another program */
+	bool handover_asked; /* ... and asks for this: the loop was stopped for it */
+	bool ending;	     /* END was sent, for this reason */
 	enum end_reason end_reason;
 	bool gone; /* ENDED came */
 	bool drained;
@@ -103,6 +105,11 @@ void table_exit_read(struct table *t, struct session *s);
 /* Asks the janitor; its answer goes to control_frozen. Not while a process is starting: it would hang in its start. */
 int table_freeze(struct table *t, bool freeze, const char **code, struct err *e);
 
+/* Asks the janitor to become `program` (NULL: the file that it was started from); its answer, or the new program's, goes to
+ * control_upgraded. force: also when it is the same build. *code as session_attach. */
+int table_upgrade(struct table *t, const char *program, bool force, const char **code,
+		  struct err *e);
+
 /* Asks the janitor to end everything; only the first reason counts. */
 void table_end(struct table *t, enum end_reason reason);
 /* Something went wrong that ends everything with the reason `error`. */
@@ -117,5 +124,21 @@ void table_client_went(struct table *t);
 void table_drained(struct table *t, struct session *s);
 /* Something moved: whether all is done, when the clock is to come. */
 void table_look(struct table *t);
+
+/* ---- for another program (shim/handover.h) ---- */
+
+struct pack;
+struct unpack;
+/* Refused while something is under way that has half of its state with the janitor; the error's sentence says what. */
+int table_may_hand_over(const struct table *t, const char **code, struct err *e);
+void table_save(const struct table *t, struct pack *p);
+/* spec: the loop, the orders, the janitor. It does nothing before table_go_on. After an error table_fini. */
+int table_restore(struct table *t, const struct table_spec *spec, struct unpack *u);
+int table_go_on(struct table *t, struct err *e);
+/* From now on what the janitor says is heard. */
+int table_hear(struct table *t, struct err *e);
+/* The janitor is what it was, and why. */
+struct talk_msg;
+void table_upgraded(struct table *t, const struct talk_msg *m);
 
 #endif

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/pack.h"
 #include "base/util.h"
 #include "shim/orders.h"
 #include "shim/session_io.h"
@@ -47,6 +48,11 @@ static int refuse(struct table *t, const char **code, struct err *e)
 		return err_set(e, EBUSY, "sandbox %s is paused; resume it first",
 			       t->orders->id);
 	}
+	if (t->upgrading) {
+		*code = "limit";
+		return err_set(e, EBUSY, "sandbox %s is being upgraded; try again",
+			       t->orders->id);
+	}
 	if (t->n_running >= t->orders->max_processes) {
 		*code = "limit";
 		return err_set(e, EAGAIN, "%u processes run already", t->n_running);
@@ -63,7 +69,8 @@ int table_exec(struct table *t, const struct table_exec *x, uint32_t *number, co
 
 	if (refuse(t, code, e) < 0 || exec_order_pack(&x->order, &order, e) < 0)
 		return -1;
-	if (talk_send_body(t->talk_fd, &m, buf_bytes(&order), buf_len(&order), e) < 0) {
+	if (talk_send_body(t->talk_fd, &m, buf_bytes(&order), buf_len(&order), NULL, 0, e) <
+	    0) {
 		*code = "limit"; /* the janitor has not taken what came before */
 		return -1;
 	}
@@ -293,4 +300,34 @@ void table_process_ended(struct table *t, struct session *s, const struct talk_m
 		forget_oldest(t);
 	loop_timer_set(t->loop, &s->due, KEEP_MS, forget, s);
 	session_ended(s, reason_of(t, s, m), m->code, m->signal);
+}
+
+/* ---- hand-over ---- */
+
+/* By their number in the state: append only. */
+static void (*const dues[])(void *arg) = { NULL, timed_out, kill_late, forget };
+
+void table_due_save(const struct session *s, struct pack *p)
+{
+	uint8_t what = 0;
+
+	for (size_t i = 1; s->due.due_ns && i < ARRAY_SIZE(dues); i++)
+		if (s->due.fn == dues[i])
+			what = (uint8_t) i;
+	pack_u8(p, what);
+	pack_u64(p, s->due.due_ns);
+}
+
+void table_due_restore(struct session *s, struct unpack *u)
+{
+	uint8_t what = unpack_u8_to(u, ARRAY_SIZE(dues) - 1, "what a process is due to");
+	uint64_t due_ns = unpack_u64(u);
+
+	if (unpack_failed(u) || !what)
+		return;
+	if (s->number == 1 || (dues[what] == forget) != (s->state != SESSION_RUNNING)) {
+		(void) unpack_refuse(u, "process %u is due to what cannot be", s->number);
+		return;
+	}
+	loop_timer_set_ns(s->table->loop, &s->due, due_ns, dues[what], s);
 }

@@ -14,6 +14,11 @@ struct talk_msg;
 void table_started(struct table *t, const struct talk_msg *m, int *fds, size_t n_fds);
 void table_failed(struct table *t, const struct talk_msg *m);
 void table_process_ended(struct table *t, struct session *s, const struct talk_msg *m);
+/* What a process is due to, for another program (shim/handover.h). Restoring sets it. */
+struct pack;
+struct unpack;
+void table_due_save(const struct session *s, struct pack *p);
+void table_due_restore(struct session *s, struct unpack *u);
 /* No answer will come any more. */
 void table_starts_lost(struct table *t);
 

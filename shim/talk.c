@@ -1,6 +1,7 @@
 #include "shim/talk.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -13,10 +14,11 @@
 
 const char *talk_name(uint32_t kind)
 {
-	static const char *const names[] = { "nothing", "READY",  "STARTED", "SIGNAL",
-					     "END",	"EXITED", "DRAINED", "ENDED",
-					     "EXEC",	"FAILED", "PAUSE",   "RESUME",
-					     "PAUSED",	"RESUMED" };
+	static const char *const names[] = {
+		"nothing", "READY",    "STARTED", "SIGNAL", "END",    "EXITED",	 "DRAINED",
+		"ENDED",   "EXEC",     "FAILED",  "PAUSE",  "RESUME", "PAUSED",	 "RESUMED",
+		"UPGRADE", "HANDOVER", "STATE",	  "HANDED", "KEPT",   "LEAVING", "UPGRADED"
+	};
 
 	return kind < ARRAY_SIZE(names) ? names[kind] : "a message of unknown kind";
 }
@@ -35,7 +37,8 @@ int talk_send(int fd, const struct talk_msg *m, const int *fds, size_t n_fds, st
 	return 0;
 }
 
-int talk_send_body(int fd, const struct talk_msg *m, const void *body, size_t n, struct err *e)
+int talk_send_body(int fd, const struct talk_msg *m, const void *body, size_t n, const int *fds,
+		   size_t n_fds, struct err *e)
 {
 	auto_buf struct buf all = BUF_LIMIT(TALK_ROOM);
 	struct talk_msg head = *m;
@@ -46,7 +49,7 @@ int talk_send_body(int fd, const struct talk_msg *m, const void *body, size_t n,
 		return err_set(e, E2BIG, "%s: %zu bytes", talk_name(m->kind), n);
 	if (buf_append(&all, &head, offsetof(struct talk_msg, text), e) < 0 ||
 	    buf_append(&all, body, n, e) < 0 ||
-	    sock_send(fd, buf_bytes(&all), buf_len(&all), NULL, 0, e) < 0)
+	    sock_send(fd, buf_bytes(&all), buf_len(&all), fds, n_fds, e) < 0)
 		return err_wrap(e, "send %s", talk_name(m->kind));
 	return 0;
 }
@@ -76,6 +79,11 @@ int talk_recv(int fd, struct talk_msg *out, int fds[TALK_FDS], size_t *n_fds, st
 	return 1;
 }
 
+static bool has_body(uint32_t kind)
+{
+	return kind == TALK_EXEC || kind == TALK_STATE;
+}
+
 int talk_recv_body(int fd, void *room, struct talk_msg *out, const void **body,
 		   int fds[TALK_FDS], size_t *n_fds, struct err *e)
 {
@@ -89,13 +97,13 @@ int talk_recv_body(int fd, void *room, struct talk_msg *out, const void **body,
 	if ((size_t) n >= head)
 		memcpy(out, room, head);
 	if ((size_t) n < head || (size_t) n - head != out->n_text ||
-	    (out->kind != TALK_EXEC && out->n_text > TALK_TEXT)) {
+	    (!has_body(out->kind) && out->n_text > TALK_TEXT)) {
 		close_all(fds, *n_fds);
 		return err_set(e, EPROTO, "%zd bytes that are no message", n);
 	}
 	log_debug("hear %s", talk_name(out->kind));
 	*body = (const char *) room + head;
-	if (out->kind != TALK_EXEC)
+	if (!has_body(out->kind))
 		memcpy(out->text, *body, out->n_text);
 	return 1;
 }

@@ -1,6 +1,7 @@
 #include "shim/timers.h"
 
 #include "base/clock.h"
+#include "base/pack.h"
 #include "base/util.h"
 #include "shim/orders.h"
 #include "shim/table.h"
@@ -168,4 +169,43 @@ uint64_t timers_lifetime_left_ms(const struct timers *t)
 	if (t->deadline_ms == 0)
 		return UINT64_MAX;
 	return t->deadline_ms > now ? t->deadline_ms - now : 0;
+}
+
+/* ---- hand-over ---- */
+
+void timers_save(const struct timers *t, struct pack *p)
+{
+	pack_tag(p, "time");
+	pack_u64(p, t->idle_ms);
+	pack_u64(p, t->detached_ms);
+	pack_u64(p, t->warn_ms);
+	pack_u64(p, t->active_ms);
+	pack_u64(p, t->alone_ms);
+	pack_u64(p, t->paused_ms);
+	pack_u64(p, t->deadline_ms);
+	pack_bool(p, t->idle_warned);
+	pack_bool(p, t->lifetime_warned);
+}
+
+void timers_restore(struct timers *t, struct table *table, struct unpack *u)
+{
+	const uint64_t max = 1ull << 62; /* sums of two do not overflow */
+	uint64_t now = clock_mono_ms();
+
+	unpack_tag(u, "time");
+	*t = (struct timers){ .table = table };
+	t->idle_ms = unpack_u64_to(u, max, "idle_ms");
+	t->detached_ms = unpack_u64_to(u, max, "detached_ms");
+	t->warn_ms = unpack_u64_to(u, max, "warn_ms");
+	t->active_ms = unpack_u64_to(u, max, "a clock");
+	t->alone_ms = unpack_u64_to(u, max, "a clock");
+	t->paused_ms = unpack_u64_to(u, max, "a clock");
+	t->deadline_ms = unpack_u64_to(u, max, "a clock");
+	t->idle_warned = unpack_bool(u);
+	t->lifetime_warned = unpack_bool(u);
+	if (unpack_failed(u))
+		return;
+	arm_idle(t, now);
+	arm_detached(t, now);
+	arm_lifetime(t, now);
 }

@@ -44,4 +44,10 @@ void timers_extend(struct timers *t, uint64_t ms);
 uint64_t timers_idle_ms(const struct timers *t);	  /* since the last byte */
 uint64_t timers_lifetime_left_ms(const struct timers *t); /* UINT64_MAX: no deadline */
 
+/* For another program (shim/handover.h): places in time are CLOCK_MONOTONIC's, which goes on. Restoring starts them. */
+struct pack;
+struct unpack;
+void timers_save(const struct timers *t, struct pack *p);
+void timers_restore(struct timers *t, struct table *table, struct unpack *u);
+
 #endif

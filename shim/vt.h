@@ -90,4 +90,10 @@ bool vt_is_character(uint32_t code, size_t n);
 /* The bytes of a character. Returns how many, at most 4. */
 size_t vt_utf8(uint32_t code, uint8_t out[4]);
 
+/* For another program (shim/handover.h); into a zeroed one. */
+struct pack;
+struct unpack;
+void vt_save(const struct vt *v, struct pack *p);
+void vt_restore(struct vt *v, struct unpack *u);
+
 #endif

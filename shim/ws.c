@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/pack.h"
 #include "base/str.h"
 
 /*
@@ -295,4 +296,80 @@ size_t ws_header(uint8_t out[WS_HEADER_MAX], enum ws_opcode opcode, uint64_t n)
 	for (size_t i = 0; i < bytes; i++)
 		out[2 + i] = (uint8_t) (n >> (8 * (bytes - 1 - i)));
 	return 2 + bytes;
+}
+
+/* ---- hand-over ---- */
+
+void ws_in_save(const struct ws_in *w, struct pack *p)
+{
+	pack_tag(p, "wsin");
+	pack_bytes(p, w->head, w->n_head);
+	pack_bool(p, w->in_payload);
+	pack_bool(p, w->fin);
+	pack_u8(p, w->opcode);
+	pack_raw(p, w->mask, sizeof(w->mask));
+	pack_u32(p, w->left);
+	pack_u32(p, w->total);
+	pack_u8(p, w->message);
+	pack_u32(p, w->fragments);
+	pack_buf(p, &w->body);
+	pack_bytes(p, w->cut, w->n_cut);
+	pack_raw(p, w->control, sizeof(w->control));
+	pack_bool(p, w->bad);
+}
+
+/* What the decoder relies on without looking. */
+static void check_restored(const struct ws_in *w, struct unpack *u)
+{
+	bool control = w->opcode >= WS_OP_CLOSE;
+	uint32_t max = control ? sizeof(w->control) : FRAME_MAX_MESSAGE;
+
+	if (w->bad)
+		return;
+	if (w->n_head > head_size(w) || (w->n_head >= 2 && !(w->head[1] & 0x80)))
+		(void) unpack_refuse(u, "a frame's head that cannot be");
+	if (w->left > w->total || w->total > max ||
+	    (!control && w->left > FRAME_MAX_MESSAGE - buf_len(&w->body)) ||
+	    (w->opcode == WS_OP_CLOSE && w->total == 1))
+		(void) unpack_refuse(u,
+				     "a frame of %u bytes, %u of them to come, that cannot be",
+				     w->total, w->left);
+	if (w->n_cut > 0 && !str_utf8_is_cut(w->cut, w->n_cut))
+		(void) unpack_refuse(u, "a cut character that is none");
+}
+
+static uint8_t restore_few(struct unpack *u, uint8_t *out, size_t max)
+{
+	size_t n;
+	const void *p = unpack_bytes(u, max, &n);
+
+	if (!p)
+		return 0;
+	memcpy(out, p, n);
+	return (uint8_t) n;
+}
+
+void ws_in_restore(struct ws_in *w, struct unpack *u)
+{
+	const void *p;
+
+	unpack_tag(u, "wsin");
+	w->n_head = restore_few(u, w->head, sizeof(w->head));
+	w->in_payload = unpack_bool(u);
+	w->fin = unpack_bool(u);
+	w->opcode = unpack_u8_to(u, WS_OP_PONG, "opcode");
+	p = unpack_raw(u, sizeof(w->mask));
+	if (p)
+		memcpy(w->mask, p, sizeof(w->mask));
+	w->left = unpack_u32(u);
+	w->total = unpack_u32(u);
+	w->message = unpack_u8_to(u, WS_OP_BINARY, "a message's opcode");
+	w->fragments = unpack_u32_to(u, FRAME_MAX_FRAGMENTS + 1, "fragments");
+	unpack_buf(u, &w->body);
+	w->n_cut = restore_few(u, w->cut, sizeof(w->cut) - 1);
+	p = unpack_raw(u, sizeof(w->control));
+	if (p)
+		memcpy(w->control, p, sizeof(w->control));
+	w->bad = unpack_bool(u);
+	check_restored(w, u);
 }

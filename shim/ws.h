@@ -46,6 +46,12 @@ void ws_in_fini(struct ws_in *w);
  * again with the rest until FRAME_NEED_MORE. */
 struct frame_event ws_decode(struct ws_in *w, uint8_t *p, size_t n, size_t *used);
 
+/* The half of a message that has come, for another program (shim/handover.h). Into one that was initialised. */
+struct pack;
+struct unpack;
+void ws_in_save(const struct ws_in *w, struct pack *p);
+void ws_in_restore(struct ws_in *w, struct unpack *u);
+
 /* The header of an unfragmented, unmasked frame of n bytes; returns its length. */
 size_t ws_header(uint8_t out[WS_HEADER_MAX], enum ws_opcode opcode, uint64_t n);
 

@@ -1,6 +1,6 @@
 # Programs that only tests use, static in every build and never sanitized: guest runs inside containers, forbid takes system
 # calls away, idmount prepares roots, step breaks one call of a process.
-TEST_PROGRAMS := $(O)/tests/forbid $(O)/tests/idmount $(O)/tests/attacks/syscalls $(O)/tests/attacks/hijack $(O)/tests/crash/step
+TEST_PROGRAMS := $(O)/tests/forbid $(O)/tests/idmount $(O)/tests/attacks/syscalls $(O)/tests/attacks/hijack $(O)/tests/crash/step $(O)/tests/othershim
 EXTRA += $(TEST_PROGRAMS) $(O)/tests/guest
 step_LIBS := -lseccomp
 
