@@ -1,4 +1,4 @@
-/* Further processes of a sandbox: one-shot commands with a JSON result, terminals; pause and resume. */
+/* Further processes of a sandbox: one-shot commands with a JSON result, terminals; pause, resume, and the shim's upgrade. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,11 @@
 #include "sessiond/request.h"
 #include "sessiond/server.h"
 
-enum { START_MS = 15000, NUMBER_SEGMENT = 4 }; /* v1 sandboxes ID terminals N */
+enum {
+	START_MS = 15000,
+	UPGRADE_MS = 50000,
+	NUMBER_SEGMENT = 4
+}; /* v1 sandboxes ID terminals N */
 
 /* What the shim, or the way to it, said. */
 static void refuse(struct request *rq, const struct err *err)
@@ -56,13 +60,19 @@ static bool find_running(struct request *rq, struct record *r)
 	return false;
 }
 
-static void ask(struct request *rq, const char *id, const char *json, shim_answer_fn fn)
+static void ask_for(struct request *rq, const char *id, const char *json, unsigned timeout_ms,
+		    shim_answer_fn fn)
 {
-	const struct shim_request ask = { .json = json, .fd = -1, .timeout_ms = START_MS };
+	const struct shim_request ask = { .json = json, .fd = -1, .timeout_ms = timeout_ms };
 	struct err e = ERR_NONE;
 
 	if (shim_call(rq->server->launch, id, &ask, fn, rq, &e) < 0)
 		problem_reply(rq, PROBLEM_GONE, "the sandbox is ending");
+}
+
+static void ask(struct request *rq, const char *id, const char *json, shim_answer_fn fn)
+{
+	ask_for(rq, id, json, START_MS, fn);
 }
 
 /* ---- exec ---- */
@@ -348,4 +358,62 @@ void api_sandbox_resume(struct request *rq)
 
 	if (find_running(rq, &r))
 		ask(rq, r.id, "{\"op\":\"resume\"}", done);
+}
+
+/* ---- upgrade ---- */
+
+/* Nothing has happened then: the sandbox goes on with the shim that it has. */
+static void refuse_upgrade(struct request *rq, const struct err *err)
+{
+	switch (err->code) {
+	case EINVAL:
+	case EIO:
+		problem_reply(rq, PROBLEM_CONFLICT, "%s", err->msg);
+		break;
+	case EUSERS:
+		problem_retry(rq, PROBLEM_CONFLICT, 1, "%s", err->msg);
+		break;
+	default:
+		refuse(rq, err);
+	}
+}
+
+static void upgraded(void *arg, const struct json *answer, const struct err *err)
+{
+	struct request *rq = arg;
+
+	if (err)
+		refuse_upgrade(rq, err);
+	else {
+		struct json_writer *w = reply_json(rq, 200);
+
+		jw_object(w, NULL);
+		jw_bool(w, "upgraded", json_bool_or(answer, "upgraded", false));
+		jw_str(w, "version", json_str_or(answer, "version", ""));
+		jw_str(w, "build", json_str_or(answer, "build", ""));
+		jw_close(w);
+		reply_json_end(rq, w);
+	}
+	request_done(rq);
+}
+
+/* To the program that new sandboxes are started with. */
+void api_sandbox_upgrade(struct request *rq)
+{
+	auto_buf struct buf json = BUF_LIMIT(8192);
+	auto_json_writer struct json_writer *w = json_writer_new(&json, false);
+	auto_record struct record r = { 0 };
+	struct err e = ERR_NONE;
+
+	if (!find_running(rq, &r))
+		return;
+	jw_object(w, NULL);
+	jw_str(w, "op", "upgrade");
+	jw_str(w, "program", launch_shim(rq->server->launch));
+	jw_close(w);
+	if (json_writer_end(w, &e) < 0) {
+		problem_internal(rq, &e);
+		return;
+	}
+	ask_for(rq, r.id, buf_str(&json), UPGRADE_MS, upgraded);
 }

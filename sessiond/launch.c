@@ -104,6 +104,11 @@ static int check_programs(const struct launch_config *c, struct err *e)
 	return 0;
 }
 
+const char *launch_shim(const struct launch *l)
+{
+	return l->config.shim;
+}
+
 static char *dup_or_null(const char *s)
 {
 	return s ? xstrdup(s) : NULL;

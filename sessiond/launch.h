@@ -123,6 +123,9 @@ bool launch_cancel(struct launch *l, const char *id);
 int launch_volume_remove(struct launch *l, const char *name, launch_fn fn, void *arg,
 			 struct err *e);
 
+/* The carrel-shim that sandboxes are started with. */
+const char *launch_shim(const struct launch *l);
+
 /* ---- a live shim ---- */
 
 /* One connection that carries nothing and tells when the shim ends (its end of file). */

@@ -288,5 +288,6 @@ void queries_restore(struct queries *q, struct unpack *u)
 	}
 	q->query = unpack_bool(u);
 	q->passing = unpack_bool(u);
-	q->instead = insteads[unpack_u8_to(u, ARRAY_SIZE(insteads) - 1, "what a question leaves")];
+	q->instead =
+		insteads[unpack_u8_to(u, ARRAY_SIZE(insteads) - 1, "what a question leaves")];
 }

@@ -45,6 +45,7 @@ int cli_play(void *global, const char **operands, int n, void *opts);
 int cli_processes(const struct cli *c, const char *id);
 int cli_exec(void *global, const char **operands, int n, void *opts);
 int cli_rm(void *global, const char **operands, int n, void *opts);
+int cli_upgrade(void *global, const char **operands, int n, void *opts);
 int cli_image(void *global, const char **operands, int n, void *opts);
 
 struct opts_run {
@@ -65,6 +66,10 @@ struct opts_exec {
 	const char *user, *cwd;
 	struct opt_list env;
 	bool no_tty;
+};
+
+struct opts_upgrade {
+	bool all;
 };
 
 struct opts_attach {

@@ -63,6 +63,11 @@ static const struct opt exec_opts[] = {
 	{ 0 },
 };
 
+static const struct opt upgrade_opts[] = {
+	{ "all", 0, OPT_SWITCH, offsetof(struct opts_upgrade, all), NULL, "all that run" },
+	{ 0 },
+};
+
 static const struct opt_cmd commands[] = {
 	{ "run", "IMAGE [-- COMMAND [ARG...]]", 1, -1, 1, run_opts, OPT_STOP_AT_OPERAND, "run a program in a sandbox, without a daemon",
 	  "Needs root. The image comes from the store (carrel image import, carrel image build). With a terminal on stdin the program "
@@ -89,6 +94,10 @@ static const struct opt_cmd commands[] = {
 	  cli_exec, sizeof(struct opts_exec) },
 	{ "rm", "ID...", 1, -1, 0, NULL, 0, "end sandboxes and remove what is left of them", NULL,
 	  cli_rm, 0 },
+	{ "upgrade", "[ID...]", 0, -1, 0, upgrade_opts, 0, "let running sandboxes go on with the installed carrel-shim",
+	  "Terminals stay connected, nothing is lost; a sandbox whose carrel-shim is that one already is left alone. One that cannot be upgraded "
+	  "goes on as it was. Through the daemon, with an administrator's key, or here, as attach.",
+	  cli_upgrade, sizeof(struct opts_upgrade) },
 	{ "image", "COMMAND [ARG...]", 1, -1, 0, NULL, OPT_STOP_AT_OPERAND, "work on the image store",
 	  "Hands everything over to carrel-image(1) with the store of --store.",
 	  cli_image, 0 },

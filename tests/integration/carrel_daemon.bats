@@ -98,3 +98,49 @@ typed_far() {
 	grep -q 'it was deleted' "$WORK/out"
 	wait $watcher
 }
+
+@test "upgrade: running sandboxes get the carrel-shim that the daemon was started anew with; terminals stay; administrators only" {
+	[ -z "${CARREL_SAN:-}" ] || skip "the daemon's carrel-shim is a script there, which cannot take over"
+	admin=$(key_add root pro --admin)
+	printf '%s\n' "$admin" > "$WORK/admin"
+	daemon_stop
+	# Programs that are root's, whoever has built them; beside them another build of one.
+	cp -R "$CARREL_BIN" "$WORK/old"
+	cp -R "$CARREL_BIN" "$WORK/new"
+	chmod -R go-w "$WORK/old" "$WORK/new"
+	BIN_DIR=$WORK/old
+	daemon_start --lasting
+	create "$key" '{"command":["/bin/sh"]}'
+	first=$box
+	api "$admin" POST "/v1/sandboxes/$first/upgrade"
+	expect 200
+	[ "$(field .upgraded)" = false ]
+	build=$(field .build)
+	api "$key" POST "/v1/sandboxes/$first/upgrade"
+	expect 403
+	run far upgrade --all
+	ends 1
+	says "administrator"
+	python3 - "$WORK/new/carrel-shim" "$build" <<- 'END'
+		import sys
+		data, note = open(sys.argv[1], "rb").read(), bytes.fromhex(sys.argv[2])
+		assert data.count(note) == 1
+		open(sys.argv[1], "wb").write(data.replace(note, bytes(b ^ 1 for b in note)))
+	END
+	daemon_stop
+	BIN_DIR=$WORK/new
+	daemon_start --lasting
+	run timeout 60 "$CARREL" --url "http://$ADDR" --key-file "$WORK/admin" upgrade --all
+	ends 0
+	says "$first  upgraded"
+	api "$admin" POST "/v1/sandboxes/$first/upgrade"
+	expect 200
+	[ "$(field .upgraded)" = false ] && [ "$(field .build)" != "$build" ]
+	run typed_far 'expect # ;; send echo one-$((40+2))\r ;; expect one-42 ;; send exit 6\r' attach "$first"
+	says '[exit 6]'
+	run timeout 60 "$CARREL" --url "http://$ADDR" --key-file "$WORK/admin" upgrade "$first"
+	ends 1
+	says 'has ended'
+	run "$CARREL" upgrade
+	ends 2
+}
