@@ -29,6 +29,10 @@ check() { case_of shim_upgrade_cases.py "$1"; }
 	check paused_and_clocks
 }
 
+@test 'shim upgrade: under a policy the scanner goes on: no byte is lost, no secret shown' {
+	check policy
+}
+
 @test 'shim upgrade: programs that others may write, that are none, of another format, that fail: refused, and all goes on' {
 	check refusals
 }

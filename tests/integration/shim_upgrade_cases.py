@@ -413,6 +413,31 @@ def paused_and_clocks():
         nothing_left(b)
 
 
+def policy():
+    """The scanner goes on, with what it holds: no byte is lost, no secret is shown."""
+    a, other = program("a"), program("b", 1)
+    sc.SHIM = a
+    scan, rules = os.path.join(os.path.dirname(ORIGINAL), "carrel-scan"), os.path.join(WORK, "rules")
+    with open(os.path.join(WORK, "policies.yaml"), "w") as f:
+        f.write("version: 1\npolicies:\n  test:\n    - { id: aws, pattern: 'AKIA[A-Z2-7]{16}', direction: out, action: mask }\n")
+    os.mkdir(rules)
+    subprocess.run([scan, "--compile", f.name, "--into", rules], check=True)
+    with sh("stty -echo; read x; i=0; while [ $((i=i+1)) -le 20 ]; do seq 1 500; echo AKIAIOSFODNN7EXAMPLE; done; read x; exit 4",
+            policy={"program": scan, "rules": os.path.join(rules, "test")}) as b:
+        started(b)
+        c = b.attach()
+        c.hello()
+        b.ask("input", extra=b"go\n")
+        for i in range(4):
+            upgrade(b, program=a if i % 2 else other)
+        b.ask("input", extra=b"go\n")
+        eq(c.until_closed().code, 1000)
+        numbers = "".join(f"{n}\r\n" for n in range(1, 501))
+        eq(bytes(c.output).decode(), (numbers + "*" * 20 + "\r\n") * 20)
+        eq(b.exit_json()["code"], 4)
+        b.wait()
+
+
 # ---- what is refused, what is killed ----
 
 def refusals():
