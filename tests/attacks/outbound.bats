@@ -118,7 +118,8 @@ ROWS
 		outbound dial "$RELAY" h2 "$good" "${row%%:*}" > "$WORK/dial" 3>&- &
 		dial=$!
 		wait_for "said 'host h2: connected' relay"
-		NAME=h2.relay.test outbound mute "$RELAY" 'GET / HTTP/1.1\r\nHost: h2.relay.test\r\n\r\n' 3>&- &
+		# Not by the function: it is to be ended itself.
+		CLIENT_CA=$PKI/ca.pem CLIENT_HOST=h2.relay.test "$PYTHON" "$TOP/tests/integration/outbound_client.py" mute "$RELAY" 'GET / HTTP/1.1\r\nHost: h2.relay.test\r\n\r\n' 3>&- &
 		client=$!
 		wait_for "grep 'host h2: .* is gone' '$WORK/relay.log' > /dev/null"
 		grep 'host h2: .* is gone' "$WORK/relay.log" | grep -qF "${row#*:}"
