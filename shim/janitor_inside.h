@@ -1,5 +1,5 @@
 /*
- * The inside of the janitor, for janitor.c and handover_*.c alone.
+ * The inside of the janitor, for janitor*.c and handover_*.c alone.
  */
 #ifndef CARREL_SHIM_JANITOR_INSIDE_H
 #define CARREL_SHIM_JANITOR_INSIDE_H
@@ -47,6 +47,11 @@ void janitor_live(struct janitor *j);
 void janitor_take(struct janitor *j, const struct talk_msg *m, const void *body);
 /* The front is dead: so is the sandbox, soon. */
 void janitor_front_died(struct janitor *j);
+
+/* janitor_end.c. The first process has ended: all that goes with it, until nothing is left. */
+void janitor_finish(struct janitor *j);
+/* A start that failed, at whatever step. */
+void janitor_undo_start(struct janitor *j);
 
 /* handover_janitor.c: UPGRADE came. Returns when it could not be, after it has told the front so. */
 void janitor_upgrade(struct janitor *j, const struct talk_msg *m);

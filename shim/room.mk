@@ -2,7 +2,7 @@
 
 LIBS += shim
 shim_SRC := shim/orders.c shim/pace.c shim/rootfs.c shim/mountcall.c shim/launch.c shim/launch_io.c shim/launch_exec.c shim/exec_order.c \
-	shim/procs.c shim/freezer.c shim/janitor.c shim/sweep.c shim/cgkill.c \
+	shim/procs.c shim/freezer.c shim/janitor.c shim/janitor_end.c shim/sweep.c shim/cgkill.c \
 	shim/cgmount.c shim/exitinfo.c shim/talk.c shim/ring.c shim/queries.c shim/recording.c shim/ws.c shim/packet.c shim/proto.c shim/dialect.c \
 	shim/dialect_carrel.c shim/dialect_tty.c shim/dialect_k8s.c shim/dialect_terminado.c shim/dialect_raw.c shim/client.c \
 	shim/client_out.c shim/session.c shim/session_io.c shim/session_roles.c shim/table.c shim/table_exec.c shim/timers.c shim/control.c \

@@ -148,7 +148,8 @@ int table_restore(struct table *t, const struct table_spec *spec, struct unpack 
 
 int table_go_on(struct table *t, struct err *e)
 {
-	if (table_hear(t, e) < 0 || scan_link_go_on(&t->scan, e) < 0 || control_go_on(&t->control, e) < 0)
+	if (table_hear(t, e) < 0 || scan_link_go_on(&t->scan, e) < 0 ||
+	    control_go_on(&t->control, e) < 0)
 		return -1;
 	for (struct session *s = t->sessions; s; s = s->next)
 		if (session_go_on(s, e) < 0)
