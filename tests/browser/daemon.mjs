@@ -29,10 +29,10 @@ export class Daemon {
 	}
 
 	/* Resolves with the address that the daemon prints (with #key= when firstUse). */
-	async start({ firstUse = true, ephemeral = true } = {}) {
+	async start({ firstUse = true, ephemeral = true, more = [] } = {}) {
 		this.port ??= await freePort();
 		const args = ["--listen", `127.0.0.1:${this.port}`, "--run-dir", join(this.dir, "run"), "--state-dir",
-			join(this.dir, "state"), "--store", this.store, "--web", this.web];
+			join(this.dir, "state"), "--store", this.store, "--web", this.web, ...more];
 		if (firstUse)
 			args.push("--first-use-key");
 		if (ephemeral)

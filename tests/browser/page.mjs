@@ -1,60 +1,17 @@
 /*
  * The page as a person uses it: sign in by the first-use address, type, see, resize, reload, survive a killed daemon, leave.
  */
-import { chromium } from "playwright-core";
 import { join } from "node:path";
 import { Daemon } from "./daemon.mjs";
+import { launch, tap, textOf, untilOn } from "./tap.mjs";
 
 const [top, build] = process.argv.slice(2);
 const daemon = new Daemon(top, build);
 const shots = join(top, build, "browser");
-let count = 0, failed = 0;
-
-async function test(name, body) {
-	count++;
-	try {
-		await body();
-		console.log(`ok ${count} page: ${name}`);
-	} catch (error) {
-		failed++;
-		console.log(`not ok ${count} page: ${name}`);
-		console.log(String(error.stack ?? error).replace(/^/gm, "# "));
-		await page?.screenshot({ path: join(shots, `failed-${count}.png`) }).catch(() => {});
-	}
-}
-
-function equal(actual, wanted, what) {
-	if (actual !== wanted)
-		throw new Error(`${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(wanted)}`);
-}
-
 let browser, page;
-
-/* The terminal's text, history included, lines joined where xterm.js wrapped them. */
-const text = () => page.evaluate(() => {
-	const buffer = window.carrel?.xterm.buffer.active;
-	if (!buffer)
-		return "";
-	let s = "";
-	for (let i = 0; i < buffer.length; i++) {
-		const line = buffer.getLine(i);
-		s += (line.isWrapped ? "" : "\n") + line.translateToString(true);
-	}
-	return s;
-});
-
-async function until(what, predicate, ms = 15000) {
-	const end = Date.now() + ms;
-	let last;
-	while (Date.now() < end) {
-		last = await predicate();
-		if (last)
-			return last;
-		await page.waitForTimeout(50);
-	}
-	throw new Error(`${what} did not happen in ${ms} ms; the terminal shows:\n${await text()}`);
-}
-
+const { test, equal, end } = tap("page", (n) => page?.screenshot({ path: join(shots, `failed-${n}.png`) }));
+const text = () => textOf(page);
+const until = (what, predicate, ms) => untilOn(page, what, predicate, ms);
 const sees = (wanted, ms) => until(`"${wanted}"`, async () => (await text()).includes(wanted), ms);
 
 async function type(line) {
@@ -68,11 +25,7 @@ const size = () => page.evaluate(() => [window.carrel.xterm.cols, window.carrel.
 try {
 	const address = await daemon.start();
 	const origin = new URL(address).origin;
-	browser = await chromium.launch({
-		executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-		args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-			"--disable-component-update", "--disable-sync"],
-	});
+	browser = await launch();
 	const context = await browser.newContext({ viewport: { width: 1100, height: 700 } });
 	await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
 	page = await context.newPage();
@@ -206,13 +159,10 @@ try {
 		equal(own.join("\n"), "", "errors");
 	});
 } catch (error) {
-	failed++;
-	console.log(`not ok ${++count} page: set up`);
-	console.log(String(error.stack ?? error).replace(/^/gm, "# "));
+	await test("set up", () => { throw error; });
 } finally {
 	await browser?.close();
 	await daemon.stop().catch(() => {});
 	daemon.remove();
-	console.log(`1..${count}`);
-	process.exit(failed ? 1 : 0);
+	end();
 }

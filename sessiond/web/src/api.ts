@@ -10,6 +10,7 @@ export interface Sandbox {
 	created_at: string;
 	expires_at?: string;
 	exit?: { reason: string; code: number; signal: number };
+	recording?: string;
 }
 
 export interface Me {
@@ -23,15 +24,8 @@ export class Problem extends Error {
 	}
 }
 
-async function call(method: string, path: string, body?: unknown): Promise<any> {
-	const response = await fetch(path, {
-		method,
-		credentials: "same-origin",
-		headers: body === undefined ? {} : { "Content-Type": "application/json" },
-		body: body === undefined ? undefined : JSON.stringify(body),
-	});
-	if (response.status === 204)
-		return null;
+/* The body of an answer; a refusal is thrown. */
+async function read(response: Response): Promise<any> {
 	const text = await response.text();
 	let value: any = {};
 	try {
@@ -44,6 +38,16 @@ async function call(method: string, path: string, body?: unknown): Promise<any> 
 	return value;
 }
 
+async function call(method: string, path: string, body?: unknown): Promise<any> {
+	const response = await fetch(path, {
+		method,
+		credentials: "same-origin",
+		headers: body === undefined ? {} : { "Content-Type": "application/json" },
+		body: body === undefined ? undefined : JSON.stringify(body),
+	});
+	return response.status === 204 ? null : read(response);
+}
+
 const at = (id: string) => `/v1/sandboxes/${encodeURIComponent(id)}`;
 
 export const login = (key: string): Promise<void> => call("POST", "/v1/session", { key });
@@ -54,6 +58,16 @@ export const get = (id: string): Promise<Sandbox> => call("GET", at(id));
 export const create = (cols: number, rows: number): Promise<Sandbox> => call("POST", "/v1/sandboxes", { cols, rows });
 export const remove = (id: string): Promise<void> => call("DELETE", at(id));
 export const ticket = async (id: string): Promise<string> => (await call("POST", `${at(id)}/tickets`, {})).ticket;
+
+/* As it is written so far, in pieces. */
+export async function recording(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+	const response = await fetch(`${at(id)}/recording`, { credentials: "same-origin", signal });
+	if (!response.ok)
+		await read(response);
+	if (!response.body)
+		throw new Problem(response.status, "The recording came without content.", "");
+	return response.body;
+}
 
 export function terminalUrl(id: string, query: Record<string, number>): string {
 	const url = new URL(`${at(id)}/terminal`, location.href);

@@ -6,11 +6,9 @@
  * arrive: that is what keeps a flood from piling up in the page.
  */
 import { FitAddon } from "@xterm/addon-fit";
-import { SearchAddon } from "@xterm/addon-search";
-import { Unicode11Addon } from "@xterm/addon-unicode11";
-import { Terminal } from "@xterm/xterm";
 import * as api from "./api";
 import * as wire from "./protocol";
+import { copyFrom, findIn, makeTerminal } from "./xterm";
 
 export interface Status {
 	kind: "connecting" | "open" | "lost" | "ended";
@@ -22,17 +20,9 @@ const PING_MS = 10_000;
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 
 export class TerminalView {
-	readonly xterm = new Terminal({
-		allowProposedApi: true,
-		cursorBlink: true,
-		fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
-		fontSize: 14,
-		lineHeight: 1.15, // at 1, the bottom pixels of a row are cut off, underscores among them
-		scrollback: 10_000,
-		theme: { background: "#10141a", foreground: "#d6dde6", cursor: "#7cc4ff", selectionBackground: "#2f4a66" },
-	});
+	private readonly made = makeTerminal({});
+	readonly xterm = this.made.xterm;
 	private readonly fit = new FitAddon();
-	private readonly search = new SearchAddon();
 	private socket: WebSocket | null = null;
 	private next: number | null = null;
 	private acked = 0;
@@ -50,9 +40,6 @@ export class TerminalView {
 
 	constructor(readonly id: string, host: HTMLElement, private readonly report: (s: Status) => void) {
 		this.xterm.loadAddon(this.fit);
-		this.xterm.loadAddon(this.search);
-		this.xterm.loadAddon(new Unicode11Addon());
-		this.xterm.unicode.activeVersion = "11";
 		this.xterm.open(host);
 		this.fit.fit();
 		this.xterm.onData((s) => this.type(this.encoder.encode(s)));
@@ -79,18 +66,11 @@ export class TerminalView {
 	}
 
 	find(text: string, forward: boolean): void {
-		if (forward)
-			this.search.findNext(text);
-		else
-			this.search.findPrevious(text);
+		findIn(this.made.search, text, forward);
 	}
 
-	async copy(): Promise<boolean> {
-		const text = this.xterm.getSelection();
-		if (!text)
-			return false;
-		await navigator.clipboard.writeText(text);
-		return true;
+	copy(): Promise<boolean> {
+		return copyFrom(this.xterm);
 	}
 
 	reconnect(): void {
