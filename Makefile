@@ -38,7 +38,7 @@ ifneq ($(SAN),)
 CFLAGS += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer -O1
 LDFLAGS += -fsanitize=$(SAN)
 else
-CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
+CPPFLAGS += -U_FORTIFY_SOURCE $(if $(filter -O0,$(CFLAGS)),,-D_FORTIFY_SOURCE=2)
 endif
 
 # A room.mk adds to these:
@@ -147,7 +147,7 @@ unit: unit-bins
 FUZZ_SECONDS ?= 20
 FUZZ_MAKE = $(MAKE) --no-print-directory O=build-fuzz CC=clang SAN=address,undefined FUZZING=1
 ifeq ($(FUZZING),1)
-CFLAGS += -fsanitize=fuzzer-no-link
+CFLAGS += -fsanitize=fuzzer-no-link $(FUZZ_OPT)
 endif
 .PHONY: fuzz fuzz-bins fuzz-build
 fuzz-bins: $(FUZZ:%=$(O)/fuzz/%)
