@@ -34,7 +34,7 @@ elsewhere() { # COMMAND...; sets the array ELSEWHERE
 	(cd "$DEST" && find . -type f -printf '%m %P\n' | sort -k2) > "$WORK/list"
 	cat "$WORK/list"
 	[ -z "$(grep -v ' opt/carrel/' "$WORK/list")" ]
-	for p in carrel carrel-dialer carrel-image carrel-init carrel-relay carrel-runtime carrel-sessiond carrel-shim; do
+	for p in carrel carrel-dialer carrel-image carrel-init carrel-relay carrel-runtime carrel-scan carrel-sessiond carrel-shim; do
 		grep -qx "755 opt/carrel/bin/$p" "$WORK/list"
 		"$PREFIX/bin/$p" --version > /dev/null || [ $p = carrel-init ]
 		[ $p = carrel-init ] || grep -qE "^644 opt/carrel/share/man/man[18]/$p\.[18]$" "$WORK/list"
@@ -42,10 +42,10 @@ elsewhere() { # COMMAND...; sets the array ELSEWHERE
 	for c in create exec kill list spec; do
 		grep -qx "644 opt/carrel/share/man/man8/carrel-runtime-$c.8" "$WORK/list"
 	done
-	for f in tiers.yaml seccomp.json web/index.html web/app.js images/default/recipe.yaml; do
+	for f in tiers.yaml policies.yaml seccomp.json web/index.html web/app.js images/default/recipe.yaml; do
 		grep -qx "644 opt/carrel/share/carrel/$f" "$WORK/list"
 	done
-	[ "$(grep -c ' opt/carrel/bin/' "$WORK/list")" = 8 ]
+	[ "$(grep -c ' opt/carrel/bin/' "$WORK/list")" = 9 ]
 	for f in carrel-dialer carrel-relay; do
 		grep -qx "644 opt/carrel/share/carrel/systemd/$f.service" "$WORK/list"
 		# The program is where it was installed.
