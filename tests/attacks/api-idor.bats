@@ -16,6 +16,11 @@ teardown() { sessiond_teardown; }
 
 sandbox_routes() { sed -nE 's|.*\{ "([A-Z]+)", *"(/v1/sandboxes/\{id\}[^"]*)".*|\1 \2|p' "$TOP/sessiond/routes.c"; }
 
+# Some are an administrator's: they refuse everybody else before they look for the sandbox.
+takes_admin() { # METHOD PATH
+	grep -qE "\"$1\", *\"$(sed 's/[{}]/\\&/g' <<< "$2")\", *ROUTE_ADMIN," "$TOP/sessiond/routes.c"
+}
+
 body_of() { # "METHOD PATH": a body that is good for its owner
 	case $1 in
 	POST*/resize) echo '{"cols":80,"rows":24}' ;;
@@ -28,24 +33,29 @@ body_of() { # "METHOD PATH": a body that is good for its owner
 	[ "$(sandbox_routes | wc -l)" -ge 5 ]
 	while read -r method path; do
 		if [[ $path == */terminal ]]; then continue; fi
+		refused=404
+		! takes_admin "$method" "$path" || refused=403
 		path=${path/\{n\}/1}
 		theirs=${path/\{id\}/$box} none=${path/\{id\}/aaaaaaaaaaaaaaaaaaaaaaaaaa}
 		api "$bob" "$method" "$theirs" "$(body_of "$method $path")"
-		expect 404 || { echo "$method $path" && return 1; }
+		expect $refused || { echo "$method $path" && return 1; }
 		stranger=$(jq -c 'del(.request_id)' <<< "$body")
 		api "$bob" "$method" "$none" "$(body_of "$method $path")"
-		expect 404
+		expect $refused
 		[ "$stranger" = "$(jq -c 'del(.request_id)' <<< "$body")" ]
 		api - "$method" "$theirs" "$(body_of "$method $path")"
 		expect 401
 	done < <(sandbox_routes)
-	# Positive control: it is there, untouched, and its owner may do all of this.
+	# Positive control: it is there, untouched, and its owner (or an administrator) may do all of this.
 	while read -r method path; do
 		if [[ $path == */terminal || $method == DELETE ]]; then continue; fi
+		who=$ann
+		! takes_admin "$method" "$path" || who=$admin
 		path=${path/\{n\}/1}
-		api "$ann" "$method" "${path/\{id\}/$box}" "$(body_of "$method $path")"
+		api "$who" "$method" "${path/\{id\}/$box}" "$(body_of "$method $path")"
 		[[ $code == 20* ]] || { echo "$method $path: $code $body" && return 1; }
 	done < <(sandbox_routes)
+	takes_admin POST '/v1/sandboxes/{id}/upgrade'
 	api "$ann" DELETE "/v1/sandboxes/$box"
 	expect 204
 }
