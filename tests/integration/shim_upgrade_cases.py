@@ -147,7 +147,7 @@ class Reader(threading.Thread):
             self.failure = e
 
 
-FLOOD = """stty -echo; read x; i=0
+FLOOD = """stty -echo; echo READY; read x; i=0
 while [ ! -e /tmp/stop ]; do
     seq $i $((i+299)); i=$((i+300))
     n=0; while [ $n -lt 30 ]; do echo "$i é€😀 $n"; n=$((n+1)); done
@@ -158,8 +158,8 @@ echo "END $i"; exit 5"""
 def check_flood(text):
     """Every number and every line once, in order, up to END."""
     lines = text.decode().split("\r\n")
-    eq(lines[-1], "")
-    at, i = 0, 0
+    eq((lines[0], lines[-1]), ("READY", ""))
+    at, i = 1, 0
     while not lines[at].startswith("END"):
         eq(lines[at:at + 300], [str(k) for k in range(i, i + 300)])
         i += 300
@@ -189,6 +189,7 @@ def flood():
         clients = [b.attach(framing="packet" if i == 1 else "ws", **({"protocol": p} if p else {})) for i, p in enumerate(protocols)]
         readers = [Reader(c, p) for c, p in zip(clients, protocols)]
         number, paster, data = paste(b)
+        eventually(lambda: b.ask("info")["next"] > 0)  # nothing is echoed any more
         b.ask("input", extra=b"go\n")
         piece = len(data) // rounds + 1
         for i in range(rounds):
@@ -422,18 +423,19 @@ def policy():
         f.write("version: 1\npolicies:\n  test:\n    - { id: aws, pattern: 'AKIA[A-Z2-7]{16}', direction: out, action: mask }\n")
     os.mkdir(rules)
     subprocess.run([scan, "--compile", f.name, "--into", rules], check=True)
-    with sh("stty -echo; read x; i=0; while [ $((i=i+1)) -le 20 ]; do seq 1 500; echo AKIAIOSFODNN7EXAMPLE; done; read x; exit 4",
+    with sh("stty -echo; echo READY; read x; i=0; while [ $((i=i+1)) -le 20 ]; do seq 1 500; echo AKIAIOSFODNN7EXAMPLE; done; read x; exit 4",
             policy={"program": scan, "rules": os.path.join(rules, "test")}) as b:
         started(b)
         c = b.attach()
         c.hello()
+        c.until("READY\r\n")
         b.ask("input", extra=b"go\n")
         for i in range(4):
             upgrade(b, program=a if i % 2 else other)
         b.ask("input", extra=b"go\n")
         eq(c.until_closed().code, 1000)
         numbers = "".join(f"{n}\r\n" for n in range(1, 501))
-        eq(bytes(c.output).decode(), (numbers + "*" * 20 + "\r\n") * 20)
+        eq(bytes(c.output).decode(), "READY\r\n" + (numbers + "*" * 20 + "\r\n") * 20)
         eq(b.exit_json()["code"], 4)
         b.wait()
 
