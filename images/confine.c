@@ -325,8 +325,11 @@ int confine_start(const struct confine_spec *spec, struct child *out, int *sock,
 		return err_hint(
 			e, "the child that does it lives in namespaces of its own; are user "
 			   "namespaces disabled (user.max_user_namespaces)?");
-	if (r == 0)
+	if (r == 0) {
+		/* A parent that is killed before the child has asked for the death signal is known by the end of the stream. */
+		fd_close(&mine);
 		_exit(child_main(spec, mount_fd, its));
+	}
 	if (release(spec, &c, mine, e) < 0) {
 		child_end(&c);
 		return -1;
