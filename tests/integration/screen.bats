@@ -29,7 +29,7 @@ record() { # NAME SIZE STEPS... -- COMMAND...
 	done
 	seq 1 3000 > "$dir/numbers"
 	record vim 80x24 ':set nu\r' 'ggdd5p' 'ihello w\xc3\xb6rld\x1b' '\x06\x06\x02' ':split\r' 'G' resize:100x30 ':q\r' resize:60x20 -- \
-		vim -u NONE -N "$TOP/shim/screen.c"
+		vim -u NONE -N -n "$TOP/shim/screen.c"
 	record less 80x24 ' ' ' ' 'G' 'g' '/static\r' 'n' resize:70x18 ' ' 'q' -- less -R "$TOP/shim/screen_row.c"
 	record top 80x24 'c' resize:120x40 'q' -- top -d 1
 	record tmux 80x24 'ls -la --color /usr/bin | head -60\r' '\x02%' "less $dir/numbers\r" '\x02\x22' resize:110x35 'seq 1 200\r' -- \
