@@ -58,6 +58,18 @@ int log_format_parse(const char *s, enum log_format *out, struct err *e)
 	return 0;
 }
 
+int log_open_named(int fd, const char *format, const char *level, struct err *e)
+{
+	enum log_format f = LOG_TEXT;
+	enum log_level l = LOG_LV_INFO;
+
+	if ((format && log_format_parse(format, &f, e) < 0) ||
+	    (level && log_level_parse(level, &l, e) < 0))
+		return -1;
+	log_open(fd, f, l);
+	return 0;
+}
+
 bool log_wants(enum log_level level)
 {
 	return level >= sink.min;

@@ -20,6 +20,8 @@ enum log_format { LOG_TEXT, LOG_JSON };
 void log_open(int fd, enum log_format format, enum log_level min);
 int log_level_parse(const char *s, enum log_level *out, struct err *e);
 int log_format_parse(const char *s, enum log_format *out, struct err *e);
+/* log_open by the options' words; NULL: text, and info. */
+int log_open_named(int fd, const char *format, const char *level, struct err *e);
 
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 #define log_info(...)  log_line(LOG_LV_INFO, __VA_ARGS__)

@@ -311,18 +311,6 @@ static int print_man(void)
 	return EXIT_SUCCESS;
 }
 
-static int open_log(const struct config *c, struct err *e)
-{
-	enum log_format format = LOG_TEXT;
-	enum log_level level = LOG_LV_INFO;
-
-	if ((c->log_format && log_format_parse(c->log_format, &format, e) < 0) ||
-	    (c->log_level && log_level_parse(c->log_level, &level, e) < 0))
-		return -1;
-	log_open(STDERR_FILENO, format, level);
-	return 0;
-}
-
 static int find_exe_dir(char out[PATH_MAX], struct err *e)
 {
 	ssize_t n = readlink("/proc/self/exe", out, PATH_MAX - 1);
@@ -342,7 +330,7 @@ static int run_parsed(struct config *c, const struct opt_parsed *p)
 	struct err e = ERR_NONE;
 
 	if (find_exe_dir(exe_dir, &e) < 0 || config_complete(c, exe_dir, &e) < 0 ||
-	    open_log(c, &e) < 0)
+	    log_open_named(STDERR_FILENO, c->log_format, c->log_level, &e) < 0)
 		return fail(&e);
 	return p->cmd->run(c, p->operands, p->n_operands, p->opts);
 }

@@ -183,16 +183,8 @@ static int give_up_rights(const struct dialer_config *c, struct err *e)
 				      .n_readable = ARRAY_SIZE(readable),
 				      .ports = ports,
 				      .n_ports = ARRAY_SIZE(ports) };
-	const char *without;
 
-	if (!c->user && geteuid() == 0)
-		log_warn("it runs as root, though without capabilities; give it a user of "
-			 "its own with --user");
-	if (confine(&spec, &without, e) < 0)
-		return -1;
-	if (without)
-		log_warn("%s", without);
-	return 0;
+	return confine(&spec, e);
 }
 
 static int build(struct dialer *d, struct err *e)

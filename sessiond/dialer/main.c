@@ -108,25 +108,15 @@ static int print_man(void)
 	return EXIT_SUCCESS;
 }
 
-static int open_log(const struct dialer_config *c, struct err *e)
-{
-	enum log_format format = LOG_TEXT;
-	enum log_level level = LOG_LV_INFO;
-
-	if ((c->log_format && log_format_parse(c->log_format, &format, e) < 0) ||
-	    (c->log_level && log_level_parse(c->log_level, &level, e) < 0))
-		return -1;
-	log_open(STDERR_FILENO, format, level);
-	return 0;
-}
-
 static int run(struct dialer_config *c)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	struct err e = ERR_NONE;
 
 	(void) sigaction(SIGPIPE, &ignore, NULL);
-	if (dialer_config_complete(c, &e) < 0 || open_log(c, &e) < 0 || dialer_run(c, &e) < 0)
+	if (dialer_config_complete(c, &e) < 0 ||
+	    log_open_named(STDERR_FILENO, c->log_format, c->log_level, &e) < 0 ||
+	    dialer_run(c, &e) < 0)
 		return fail(&e);
 	return EXIT_SUCCESS;
 }

@@ -32,6 +32,7 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/util.h"
 
 enum { FILES_WANTED = 65536 };
@@ -238,7 +239,8 @@ static int filter(struct err *e)
 	return r < 0 ? err_sys(e, "seccomp") : 0;
 }
 
-int confine(const struct confine *c, const char **without, struct err *e)
+/* *without: what this kernel cannot take away, or NULL. */
+static int give_up(const struct confine *c, const char **without, struct err *e)
 {
 	*without = NULL;
 	if (set_limits(e) < 0 || drop_bounding(e) < 0 || become(c->user, e) < 0 ||
@@ -249,5 +251,19 @@ int confine(const struct confine *c, const char **without, struct err *e)
 		return err_sys(e, "confine: prctl");
 	if (landlock(c, without, e) < 0 || filter(e) < 0)
 		return err_wrap(e, "confine");
+	return 0;
+}
+
+int confine(const struct confine *c, struct err *e)
+{
+	const char *without;
+
+	if (!c->user && geteuid() == 0)
+		log_warn("it runs as root, though without capabilities; give it a user of "
+			 "its own with --user");
+	if (give_up(c, &without, e) < 0)
+		return -1;
+	if (without)
+		log_warn("%s", without);
 	return 0;
 }

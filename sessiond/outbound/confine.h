@@ -19,8 +19,8 @@ struct confine {
 };
 
 /* Afterwards it has no capability, cannot get one, writes and executes no file, reads the named ones only, binds no TCP port,
- * connects to the named ones, and makes the system calls of a network client. *without: what this kernel cannot take
- * away (a text to log), or NULL. */
-int confine(const struct confine *c, const char **without, struct err *e);
+ * connects to the named ones, and makes the system calls of a network client. What this kernel cannot take away, and that
+ * it runs as root, is logged. */
+int confine(const struct confine *c, struct err *e);
 
 #endif

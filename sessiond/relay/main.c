@@ -157,18 +157,6 @@ static int print_man(void)
 	return EXIT_SUCCESS;
 }
 
-static int open_log(const struct relay_config *c, struct err *e)
-{
-	enum log_format format = LOG_TEXT;
-	enum log_level level = LOG_LV_INFO;
-
-	if ((c->log_format && log_format_parse(c->log_format, &format, e) < 0) ||
-	    (c->log_level && log_level_parse(c->log_level, &level, e) < 0))
-		return -1;
-	log_open(STDERR_FILENO, format, level);
-	return 0;
-}
-
 /* A command line of options alone serves. */
 static int parse(int argc, char **argv, struct relay_config *c, struct opt_parsed *p,
 		 struct err *e)
@@ -201,7 +189,7 @@ int main(int argc, char **argv)
 		r = EXIT_USAGE;
 	} else if (r != OPT_RUN) {
 		r = print_page((enum opt_result) r, p.cmd);
-	} else if (open_log(&c, &e) < 0) {
+	} else if (log_open_named(STDERR_FILENO, c.log_format, c.log_level, &e) < 0) {
 		(void) fail(&e);
 		r = EXIT_USAGE;
 	} else {

@@ -205,16 +205,8 @@ static int give_up_rights(const struct relay_config *c, struct err *e)
 	const struct confine spec = { .user = c->user,
 				      .readable = readable,
 				      .n_readable = ARRAY_SIZE(readable) };
-	const char *without;
 
-	if (!c->user && geteuid() == 0)
-		log_warn("it runs as root, though without capabilities; give it a user of "
-			 "its own with --user");
-	if (confine(&spec, &without, e) < 0)
-		return -1;
-	if (without)
-		log_warn("%s", without);
-	return 0;
+	return confine(&spec, e);
 }
 
 static void announce(struct service *s, relay_ready_fn ready)

@@ -164,6 +164,20 @@ static void level_names(void **state)
 	assert_int_equal(log_format_parse("JSON", &f, &e), -1);
 }
 
+static void opened_by_words(void **state)
+{
+	struct err e = ERR_NONE;
+
+	assert_int_equal(log_open_named(2, "json", "warn", &e), 0);
+	assert_false(log_wants(LOG_LV_INFO));
+	assert_int_equal(log_open_named(2, "xml", NULL, &e), -1);
+	assert_int_equal(log_open_named(2, NULL, "loud", &e), -1);
+	assert_false(log_wants(LOG_LV_INFO)); /* as it was */
+	assert_int_equal(log_open_named(2, NULL, NULL, &e), 0);
+	assert_true(log_wants(LOG_LV_INFO));
+	assert_false(log_wants(LOG_LV_DEBUG));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -171,6 +185,7 @@ int main(void)
 		cmocka_unit_test(clocks_go_forward),   cmocka_unit_test(text_lines),
 		cmocka_unit_test(json_lines_are_json), cmocka_unit_test(long_lines_stay_whole),
 		cmocka_unit_test(levels_are_filtered), cmocka_unit_test(level_names),
+		cmocka_unit_test(opened_by_words),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
