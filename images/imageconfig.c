@@ -1,6 +1,5 @@
 #include "images/imageconfig.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -82,15 +81,14 @@ static const struct json_field document_fields[] = {
 	{ "rootfs", decode_rootfs, offsetof(struct document, rootfs), JSON_REQUIRED },
 };
 
+/* Shells know letters, digits and _ only, but programs ask for others, such as xpack.security.enabled. */
 static bool is_name(const char *s, size_t n)
 {
-	if (n == 0 || isdigit((unsigned char) *s))
-		return false;
 	for (size_t i = 0; i < n; i++) {
-		if (!isalnum((unsigned char) s[i]) && s[i] != '_')
+		if (s[i] <= ' ' || s[i] > '~')
 			return false;
 	}
-	return true;
+	return n > 0;
 }
 
 int imageconfig_check_env(const char *s, struct err *e)

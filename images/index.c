@@ -16,7 +16,7 @@
 #include "images/media.h"
 #include "images/store.h"
 
-enum { INDEX_LIMIT = 1 << 20, MIN_PREFIX = 6, NAME_LIMIT = 255, ENTRIES_LIMIT = 2048 };
+enum { INDEX_LIMIT = 1 << 20, NAME_LIMIT = 255, ENTRIES_LIMIT = 2048 };
 
 static void entry_fini(struct index_entry *en)
 {
@@ -36,14 +36,20 @@ void index_fini(struct index *ix)
 int index_check_name(const char *name, struct err *e)
 {
 	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789._-/:@+";
+				      "0123456789._-/:@+[]";
 	size_t n = strspn(name, allowed);
+
+	struct digest digest;
+	struct err none = ERR_NONE;
 
 	if (n == 0 || name[n] || n > NAME_LIMIT || *name == '-')
 		return err_set(e, EINVAL,
-			       "image name '%.100s': 1 to %d letters, digits and ._-/:@+ are "
+			       "image name '%.100s': 1 to %d letters, digits and ._-/:@+[] are "
 			       "accepted",
 			       name, NAME_LIMIT);
+	/* Else an archive could bring an image that answers to another one's digest. */
+	if (digest_is_hex(name) || digest_parse(name, "", &digest, &none) == 0)
+		return err_set(e, EINVAL, "image name '%.150s': a digest is no name", name);
 	return 0;
 }
 
@@ -69,54 +75,15 @@ int index_load(const struct store *s, struct index *out, struct err *e)
 	    manifest_index_parse((const char *) buf_bytes(&text), buf_len(&text), NULL, &m, e) <
 		    0)
 		return err_wrap(e, "image store %s: index.json", s->path);
+	if (m.n_others > 0)
+		return err_set(e, EINVAL,
+			       "image store %s: index.json: %zu of its entries are no images",
+			       s->path, m.n_others);
 	for (size_t i = 0; i < m.n; i++)
 		append(&ix, m.manifests[i].name, m.manifests[i].media_type,
 		       &m.manifests[i].digest, m.manifests[i].size);
 	*out = ix;
 	return 0;
-}
-
-static bool named(const struct index_entry *en, const char *image)
-{
-	return en->name && strcmp(en->name, image) == 0;
-}
-
-static bool has_prefix(const struct index_entry *en, const char *image)
-{
-	const char *colon = strchr(image, ':');
-
-	if (colon)
-		return strlen(colon + 1) >= MIN_PREFIX &&
-		       str_has_prefix(digest_text(&en->digest).s, image);
-	return strlen(image) >= MIN_PREFIX && str_has_prefix(en->digest.hex, image);
-}
-
-const struct index_entry *index_find(const struct index *ix, const char *image, struct err *e)
-{
-	const struct index_entry *found = NULL;
-
-	for (size_t i = 0; i < ix->n; i++) {
-		if (named(&ix->v[i], image))
-			return &ix->v[i];
-	}
-	for (size_t i = 0; i < ix->n; i++) {
-		if (!has_prefix(&ix->v[i], image))
-			continue;
-		if (found && !digest_equal(&found->digest, &ix->v[i].digest)) {
-			(void) err_set(e, EINVAL,
-				       "image %.100s: several images have a digest "
-				       "that begins like this",
-				       image);
-			return NULL;
-		}
-		found = &ix->v[i];
-	}
-	if (!found)
-		(void) err_set(e, ENOENT,
-			       "image %.100s: not in the store (carrel-image ls "
-			       "shows what is)",
-			       image);
-	return found;
 }
 
 void index_write_entry(struct json_writer *w, const struct index_entry *en, const char *arch)
@@ -206,7 +173,8 @@ int index_put(const struct store *s, const struct index_entry *entry, struct err
 
 		if (!entry->name && same)
 			return 0;
-		if (entry->name && (named(&ix.v[i], entry->name) || (same && !ix.v[i].name)))
+		if (entry->name &&
+		    (index_named(&ix.v[i], entry->name) || (same && !ix.v[i].name)))
 			ix.v[i].dropped = true;
 	}
 	if (ix.n >= ENTRIES_LIMIT)
@@ -219,12 +187,11 @@ int index_put(const struct store *s, const struct index_entry *entry, struct err
 /* A name goes alone; a digest takes all its names along. */
 static int drop_image(struct index *ix, const char *image, struct err *e)
 {
-	const struct index_entry *en = index_find(ix, image, e);
 	bool by_name;
+	const struct index_entry *en = index_search(ix, image, &by_name, e);
 
 	if (!en)
 		return -1;
-	by_name = named(en, image);
 	for (size_t i = 0; i < ix->n; i++) {
 		if (by_name ? &ix->v[i] == en : digest_equal(&ix->v[i].digest, &en->digest))
 			ix->v[i].dropped = true;

@@ -37,9 +37,15 @@ int index_lock(const struct store *s, struct err *e);
 int index_load(const struct store *s, struct index *out, struct err *e);
 void index_fini(struct index *ix);
 
-/* By name; else by its digest or at least six of its digits, which have to be unique. NULL with *e
- * (ENOENT) when there is none. */
+/* By a whole digest; else by name, also by another way to write a registry's (docker.io/x for
+ * docker.io/library/x:latest, HOST/x:1@DIGEST for HOST/x@DIGEST); else by a registry's name and digest, where the name
+ * came with a tag; else by at least six digits of the digest, which have to be unique. NULL with *e (ENOENT) when there
+ * is none. */
 const struct index_entry *index_find(const struct index *ix, const char *image, struct err *e);
+/* The same; *by_name says whether that name alone is meant, or all that the digest has. */
+const struct index_entry *index_search(const struct index *ix, const char *image, bool *by_name,
+				       struct err *e);
+bool index_named(const struct index_entry *en, const char *name);
 
 /* Adds the image. A name moves to it from whatever had it before; without a name it is added only if the
  * digest is not there. */
@@ -51,7 +57,7 @@ int index_remove(const struct store *s, const char *image, struct err *e);
 /* One member of the "manifests" of an index.json; arch NULL: without a platform. */
 void index_write_entry(struct json_writer *w, const struct index_entry *en, const char *arch);
 
-/* A name that can stand in an index and on a command line: letters, digits, and . _ - / : @ + inside. */
+/* A name that can stand in an index and on a command line: letters, digits, and . _ - / : @ + [ ] inside; no digest. */
 int index_check_name(const char *name, struct err *e);
 
 #endif

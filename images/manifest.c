@@ -37,7 +37,6 @@ struct raw_descriptor {
 	struct descriptor d;
 	struct platform platform;
 	const struct json *annotations;
-	const struct json *urls;
 };
 
 static int decode_platform(const struct json *v, const struct json_at *at, void *out,
@@ -56,8 +55,6 @@ static const struct json_field descriptor_fields[] = {
 	  JSON_NULL_IS_ABSENT },
 	{ "annotations", json_decode_node, offsetof(struct raw_descriptor, annotations),
 	  JSON_NULL_IS_ABSENT },
-	{ "urls", json_decode_node, offsetof(struct raw_descriptor, urls),
-	  JSON_NULL_IS_ABSENT },
 };
 
 static int decode_descriptor(const struct json *v, const struct json_at *at, void *out,
@@ -69,10 +66,6 @@ static int decode_descriptor(const struct json *v, const struct json_at *at, voi
 	if (json_decode_object(v, at, descriptor_fields, ARRAY_SIZE(descriptor_fields),
 			       JSON_UNKNOWN_IGNORE, &raw, e) < 0)
 		return -1;
-	if (raw.urls && raw.urls->count > 0)
-		return json_err(at, e,
-				"its content is to be had from URLs only, which is not "
-				"supported");
 	*d = raw.d;
 	d->os = raw.platform.os;
 	d->arch = raw.platform.arch;
@@ -162,10 +155,13 @@ static int check_manifest(const struct json *root, const struct document *d, str
 	for (size_t i = 0; i < d->layers.n; i++) {
 		const struct descriptor *l = (const struct descriptor *) d->layers.items + i;
 
-		if (media_kind(l->media_type) != MEDIA_LAYER)
-			return err_set(e, ENOTSUP,
-				       "layers[%zu].mediaType: %.100s is not supported", i,
-				       l->media_type);
+		if (media_kind(l->media_type) == MEDIA_LAYER)
+			continue;
+		(void) err_set(e, ENOTSUP, "layers[%zu].mediaType: %.100s is not supported", i,
+			       l->media_type);
+		if (media_is_elsewhere(l->media_type))
+			(void) err_hint(e, "its content is to be had from URLs only");
+		return -1;
 	}
 	return 0;
 }
@@ -198,20 +194,23 @@ void manifest_fini(struct manifest *m)
 	*m = (struct manifest){ 0 };
 }
 
-static int check_index(const struct document *d, struct err *e)
+/* An index may list anything. The specification: what a reader does not know is not for him, and no error. */
+static int keep_images(struct document *d, size_t *n_others, struct err *e)
 {
+	struct descriptor *v = d->manifests.items;
+	size_t n = 0;
+
 	if (d->manifests.n > MAX_MANIFESTS)
 		return err_set(e, EINVAL, "manifests: %zu of them; at most %d are supported",
 			       d->manifests.n, MAX_MANIFESTS);
 	for (size_t i = 0; i < d->manifests.n; i++) {
-		const struct descriptor *m = (const struct descriptor *) d->manifests.items + i;
-		enum media_kind kind = media_kind(m->media_type);
+		enum media_kind kind = media_kind(v[i].media_type);
 
-		if (kind != MEDIA_MANIFEST && kind != MEDIA_INDEX)
-			return err_set(e, ENOTSUP,
-				       "manifests[%zu].mediaType: %.100s is not supported", i,
-				       m->media_type);
+		if (kind == MEDIA_MANIFEST || kind == MEDIA_INDEX)
+			v[n++] = v[i];
 	}
+	*n_others = d->manifests.n - n;
+	d->manifests.n = n;
 	return 0;
 }
 
@@ -221,16 +220,18 @@ int manifest_index_parse(const char *text, size_t n, const char *media_type,
 	auto_json struct json_doc *doc = NULL;
 	struct document d = { 0 };
 	int r = parse(text, n, media_type, MEDIA_INDEX, &d, &doc, e);
+	size_t n_others = 0;
 
 	free(d.layers.items);
 	if (r == 0)
-		r = check_index(&d, e);
+		r = keep_images(&d, &n_others, e);
 	if (r < 0) {
 		free(d.manifests.items);
 		return err_wrap(e, "image index");
 	}
 	*out = (struct manifest_index){ .manifests = d.manifests.items,
 					.n = d.manifests.n,
+					.n_others = n_others,
 					.doc = take_ptr(&doc) };
 	return 0;
 }

@@ -31,8 +31,9 @@ struct manifest {
 #define auto_manifest auto_cleanup(manifest_fini)
 
 struct manifest_index {
-	struct descriptor *manifests; /* manifests and indexes; other things are refused */
+	struct descriptor *manifests; /* manifests and indexes */
 	size_t n;
+	size_t n_others; /* how many other things it lists, which are left out here */
 	struct json_doc *doc;
 };
 #define auto_manifest_index auto_cleanup(manifest_index_fini)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "base/util.h"
 
 static const struct {
@@ -39,6 +40,20 @@ enum compression media_compression(const char *type)
 			return types[i].compression;
 	}
 	return COMPRESSION_NONE;
+}
+
+bool media_is_elsewhere(const char *type)
+{
+	static const char *const prefixes[] = {
+		"application/vnd.oci.image.layer.nondistributable.",
+		"application/vnd.docker.image.rootfs.foreign.",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		if (str_has_prefix(type, prefixes[i]))
+			return true;
+	}
+	return false;
 }
 
 const char *media_layer(enum compression c)

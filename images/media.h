@@ -23,6 +23,8 @@ enum media_kind {
 #define MEDIA_DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 
 enum media_kind media_kind(const char *type);
+/* A layer that registries may not hand out, and archives do not hold. */
+bool media_is_elsewhere(const char *type);
 /* How a layer of this type is compressed. */
 enum compression media_compression(const char *type);
 /* The OCI layer type for a compression (not COMPRESSION_FOREIGN). */

@@ -1,6 +1,6 @@
 LIBS += images
-images_SRC := images/digest.c images/store.c images/store_work.c images/workdir.c images/blob.c images/media.c \
-	images/manifest.c images/imageconfig.c images/image.c images/index.c images/inflate.c images/inflate_zlib.c images/inflate_zstd.c images/ring.c images/tar.c images/tar_acl.c images/acl.c \
+images_SRC := images/digest.c images/store.c images/store_layout.c images/store_work.c images/workdir.c images/blob.c images/media.c \
+	images/manifest.c images/imageconfig.c images/image.c images/index.c images/index_find.c images/inflate.c images/inflate_zlib.c images/inflate_zstd.c images/ring.c images/tar.c images/tar_acl.c images/acl.c \
 	images/xattr.c images/whiteout.c images/extract.c images/extract_finish.c images/extract_make.c images/extract_whiteout.c \
 	images/confine.c images/confine_landlock.c images/confine_filter.c images/unpack.c \
 	images/unpack_child.c images/unpack_inflate.c images/unpack_job.c images/layer.c images/erofs.c \

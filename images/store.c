@@ -13,9 +13,9 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "images/index.h"
+#include "images/store_layout.h"
 #include "images/workdir.h"
 
-static const char layout_text[] = "{\"imageLayoutVersion\":\"1.0.0\"}\n";
 static const char empty_index[] =
 	"{\"schemaVersion\":2,\"mediaType\":\"application/vnd.oci.image.index.v1+json\","
 	"\"manifests\":[]}\n";
@@ -79,21 +79,21 @@ static int open_dirs(struct store *s, struct err *e)
 }
 
 /* Runs with every open, so it costs a handful of calls when all is there: oci-layout comes last. */
-static int ensure_layout(struct store *s, struct err *e)
+static int ensure_layout(struct store *s, bool made, struct err *e)
 {
 	if (open_dirs(s, e) < 0)
 		return -1;
 	s->tmp_fd = subdir(s->dir_fd, "tmp", 0700, e);
 	if (s->tmp_fd < 0)
 		return -1;
-	if (faccessat(s->dir_fd, "oci-layout", F_OK, 0) == 0)
+	if (made)
 		return 0;
 	auto_close int lock = index_lock(s, e);
 	if (lock < 0 || make_mountpoints(s->dir_fd, e) < 0)
 		return -1;
 	if (ensure_file(s->dir_fd, "index.json", empty_index, e) < 0)
 		return -1;
-	return ensure_file(s->dir_fd, "oci-layout", layout_text, e);
+	return ensure_file(s->dir_fd, "oci-layout", store_layout_text, e);
 }
 
 static int take_lock(struct store *s, enum store_lock lock, struct err *e)
@@ -165,6 +165,8 @@ int store_share(const struct store *s, mode_t mode, gid_t gid, struct err *e)
 /* For who may only read: nothing is made, nothing is swept. */
 static int open_foreign(struct store *s, enum store_lock lock, uid_t owner, struct err *e)
 {
+	if (store_check_layout(s->dir_fd, e) < 0)
+		return -1;
 	if (lock != STORE_READ)
 		return err_set(e, EPERM, "it belongs to user %u; others may read it only",
 			       owner);
@@ -175,6 +177,7 @@ static int open_foreign(struct store *s, enum store_lock lock, uid_t owner, stru
 static int open_dir(struct store *s, const char *path, enum store_lock lock, struct err *e)
 {
 	struct stat st;
+	int made;
 
 	s->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0 && errno == ENOENT) {
@@ -189,9 +192,9 @@ static int open_dir(struct store *s, const char *path, enum store_lock lock, str
 		return err_sys(e, "its absolute path");
 	if (st.st_uid != geteuid())
 		return open_foreign(s, lock, st.st_uid, e);
-	if (lock != STORE_READ && check_shared(s->dir_fd, st.st_mode, e) < 0)
-		return -1;
-	if (take_lock(s, lock, e) < 0 || ensure_layout(s, e) < 0)
+	made = store_check_layout(s->dir_fd, e);
+	if (made < 0 || (lock != STORE_READ && check_shared(s->dir_fd, st.st_mode, e) < 0) ||
+	    take_lock(s, lock, e) < 0 || ensure_layout(s, made, e) < 0)
 		return -1;
 	workdir_sweep(s->tmp_fd, workdir_discard);
 	return 0;

@@ -126,14 +126,17 @@ int cli_rm(void *global, const char **operands, int n, void *opts)
 	const struct cli *c = global;
 	auto_store struct store s = STORE_NONE;
 	struct err e = ERR_NONE;
+	int code = 0;
 
 	if (store_open(c->store, STORE_SHARED, &s, &e) < 0)
 		return cli_fail("rm", &e);
+	/* One that is not there does not keep the others. */
 	for (int i = 0; i < n; i++) {
+		e = ERR_NONE;
 		if (index_remove(&s, operands[i], &e) < 0)
-			return cli_fail("rm", &e);
+			code = cli_fail("rm", &e);
 	}
-	return 0;
+	return code;
 }
 
 /* Not by getgrnam: a static program has no name services. */

@@ -46,6 +46,36 @@ PY
 	[ "$(find "$STORE" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)" = 'blobs index.json index.lock layers lock mountpoints oci-layout tmp' ]
 }
 
+@test "a store of another version, and a directory that is none, are left alone" {
+	mk <<< "oci('one', [layer([f('a', '')])], name='one')"
+	img import one
+	for text in '{"imageLayoutVersion":"2.0.0"}' nonsense ''; do
+		cp -a "$STORE" other
+		echo "$text" > other/oci-layout
+		find other | sort > before
+		for command in ls 'import one' gc 'rm one'; do
+			STORE=other fails_with 'image store other: oci-layout: ' img $command
+		done
+		find other | sort | diff before -
+		rm -rf other
+	done
+	# Another writer's way to say 1.0.0 is as good.
+	echo '{ "imageLayoutVersion": "1.0.0" }' > "$STORE/oci-layout"
+	[ "$(img ls --quiet | wc -l)" = 1 ]
+	mkdir -m 700 mine empty
+	touch mine/file
+	STORE=mine fails_with 'image store mine: it is no image store, and not empty (it holds file)' img ls
+	STORE=mine fails_with 'it is no image store' img import one
+	[ "$(ls -A mine)" = file ]
+	STORE=empty run img ls
+	ok
+	# What a killed maker has left is finished.
+	rm empty/oci-layout empty/index.json
+	touch empty/.tmp.0123456789abcdef
+	STORE=empty run img import one
+	ok
+}
+
 as_other() {
 	setpriv --reuid 65534 --regid 65534 --clear-groups env --chdir=/ "$@"
 }

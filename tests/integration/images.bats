@@ -184,6 +184,52 @@ PY
 	[ "$(ls "$STORE/layers" | wc -l)" = 3 ]
 }
 
+@test "what an index lists beside images is passed over; names of environment variables may be what shells do not know" {
+	mk << 'PY'
+p = oci('l', [layer([f('a', '1')])], Env=['xpack.security.enabled=false', 'A-B=1'])
+image = {**p['index']['manifests'][0], 'platform': {'os': 'linux', 'architecture': ARCH}}
+bill = {**descriptor(b'{}', 'application/vnd.example.sbom+json'), 'platform': {'os': 'linux', 'architecture': ARCH}}
+proof = {**image, 'digest': sha(b'{}'), 'platform': {'os': 'unknown', 'architecture': 'unknown'}}
+inner = dump({'schemaVersion': 2, 'mediaType': OCI + 'index.v1+json', 'manifests': [bill, proof, image]})
+write('l/blobs/sha256/' + sha(inner)[7:], inner)
+write('l/index.json', {'schemaVersion': 2, 'manifests': [bill, descriptor(inner, OCI + 'index.v1+json')]})
+only = dump({'schemaVersion': 2, 'mediaType': OCI + 'index.v1+json', 'manifests': [bill]})
+write('l2/blobs/sha256/' + sha(only)[7:], only)
+write('l2/index.json', {'schemaVersion': 2, 'manifests': [descriptor(only, OCI + 'index.v1+json')]})
+write('l2/oci-layout', {'imageLayoutVersion': '1.0.0'})
+PY
+	run img import --name x l
+	ok
+	img inspect x | jq -e '.config.env == ["xpack.security.enabled=false", "A-B=1"]'
+	unchanged 'none of its images () is for linux/' img import l2
+}
+
+@test "a digest is no name, and means what has it whatever is called like it" {
+	mk << 'PY'
+a = oci('a', [layer([f('a', '1')])], name='good')['index']['manifests'][0]['digest']
+oci('evil', [layer([f('b', '2')])], name=a)
+oci('hex', [layer([f('b', '2')])], name=a[7:])
+PY
+	a=$(img import a)
+	unchanged 'a digest is no name; give one with --name' img import evil
+	unchanged 'a digest is no name; give one with --name' img import hex
+	unchanged 'a digest is no name' img tag good "$a"
+	b=$(img import --name evil evil)
+	# Somebody wrote it all the same.
+	sed -i "s/\"evil\"/\"$a\"/" "$STORE/index.json"
+	[ "$(img ls --format json | jq -r '.[1].name')" = "$a" ]
+	[ "$(img inspect "$a" | jq -r .name)" = good ]
+	[ "$(img inspect "$b" | jq -r .digest)" = "$b" ]
+}
+
+@test "rm goes on after what is not there" {
+	mk <<< "oci('a', [layer([f('a', '1')])], name='x')"
+	img import a
+	img tag x y
+	fails_with 'image nosuch: not in the store' img rm x nosuch y
+	[ "$(img ls --format json)" = '[]' ]
+}
+
 @test "names move, rm takes a name or a digest, gc takes what nothing needs" {
 	mk << 'PY'
 oci('a', [layer([f('a', '1')])], name='x')

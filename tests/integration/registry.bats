@@ -288,6 +288,35 @@ PY
 	fails_with 'exclude each other' pull localhost:1/x
 }
 
+@test "an image answers to every way to write the reference that brought it" {
+	two_layers
+	fake layout
+	printf 'default: "%s"\nregistries:\n  "%s": {plain: true}\n  docker.io: {mirrors: ["%s"]}\n' "$FAKE" "$FAKE" "$FAKE" > registries.yaml
+	digest=$(digest_of layout)
+	called() { [ "$(img inspect "$1" | jq -r .name)" = "$2" ]; }
+	pull "$FAKE/team/two:1@$digest"
+	for r in "$FAKE/team/two:1@$digest" "$FAKE/team/two@$digest" "$FAKE/team/two:other@$digest"; do called "$r" "$FAKE/team/two@$digest"; done
+	fails_with 'not in the store' img inspect "$FAKE/else/two@$digest"
+	fails_with 'not in the store' img inspect "$FAKE/team/two:1"
+	pull docker.io/two:1
+	called docker.io/two:1 docker.io/library/two:1
+	called "docker.io/two@$digest" docker.io/library/two:1
+	called "docker.io/two:1@$digest" docker.io/library/two:1
+	pull team/two:1
+	fails_with "not in the store (carrel-image ls shows what is); there is $FAKE/team/two:1" img inspect team/two:1
+	img tag "$FAKE/team/two:1" "$FAKE/latest:latest"
+	called "$FAKE/latest" "$FAKE/latest:latest"
+	# A name takes itself away, however it is written.
+	img rm docker.io/two:1 "$FAKE/latest" "$FAKE/team/two:7@$digest"
+	[ "$(img ls --format json | jq -r '.[].name')" = "$FAKE/team/two:1" ]
+	# Registries on IPv6 have brackets in their names.
+	img tag "$FAKE/team/two:1" '[::1]:5000/two:1'
+	called '[::1]:5000/two:1' '[::1]:5000/two:1'
+	# By the repository's digest all names go, as by a digest.
+	img rm "$FAKE/team/two@$digest"
+	[ "$(img ls --format json)" = '[]' ]
+}
+
 @test "progress: a line on a terminal, JSON lines elsewhere, nothing" {
 	two_layers
 	fake layout

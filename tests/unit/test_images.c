@@ -209,6 +209,12 @@ static void manifests(void **state)
 {
 	static const char good[] = "{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
 				   "\",\"config\":" CONFIG_D ",\"layers\":[" LAYER_D "]}";
+	/* Further places where it may be had change nothing. */
+	static const char also[] =
+		"{\"schemaVersion\":2,\"config\":" CONFIG_D
+		",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\","
+		"\"digest\":\"sha256:" HEX_A
+		"\",\"size\":1,\"urls\":[\"https://x.example/y\"]}]}";
 	static const struct {
 		const char *text, *says;
 	} bad[] = {
@@ -241,7 +247,7 @@ static void manifests(void **state)
 		  "\"digest\":\"sha256:" HEX_A "\",\"size\":-1}]}",
 		  "layers[0].size" },
 		{ "{\"schemaVersion\":2,\"config\":" CONFIG_D
-		  ",\"layers\":[{\"mediaType\":\"application/vnd.oci.image.layer.v1.tar\","
+		  ",\"layers\":[{\"mediaType\":\"application/vnd.docker.image.rootfs.foreign.diff.tar.gzip\","
 		  "\"digest\":\"sha256:" HEX_A "\",\"size\":1,\"urls\":[\"x\"]}]}",
 		  "URLs" },
 	};
@@ -252,6 +258,9 @@ static void manifests(void **state)
 	assert_int_equal(m.n_layers, 1);
 	assert_int_equal(m.layers[0].size, 9);
 	assert_string_equal(m.config.digest.hex, HEX_A);
+	manifest_fini(&m);
+	assert_int_equal(manifest_parse(also, strlen(also), MEDIA_OCI_MANIFEST, &m, &e), 0);
+	assert_string_equal(m.layers[0].digest.hex, HEX_A);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct manifest no = { 0 };
 
@@ -270,9 +279,13 @@ static void indexes(void **state)
 		",{\"mediaType\":\"" MEDIA_OCI_INDEX "\",\"digest\":\"sha256:" HEX_A
 		"\",\"size\":1,\"platform\":{\"os\":\"linux\",\"architecture\":\"arm64\"},"
 		"\"annotations\":{\"org.opencontainers.image.ref.name\":\"v1\"}}]}";
+	/* What is no image is passed over, as the specification has it. */
+	static const char others[] =
+		"{\"schemaVersion\":2,\"manifests\":[" LAYER_D
+		",{\"mediaType\":\"application/vnd.example.sbom\",\"digest\":\"sha256:" HEX_0
+		"\",\"size\":1}," MANIFEST_D "]}";
 	static const char *const bad[] = {
 		"{\"schemaVersion\":2}",
-		"{\"schemaVersion\":2,\"manifests\":[" LAYER_D "]}",
 		"{\"schemaVersion\":2,\"manifests\":{}}",
 		"{\"schemaVersion\":2,\"manifests\":[" MANIFEST_D "],\"layers\":[" LAYER_D "]}",
 		"{\"schemaVersion\":2,\"mediaType\":\"" MEDIA_OCI_MANIFEST
@@ -286,6 +299,12 @@ static void indexes(void **state)
 	assert_string_equal(ix.manifests[1].name, "v1");
 	assert_string_equal(ix.manifests[1].arch, "arm64");
 	assert_null(ix.manifests[0].name);
+	assert_int_equal(ix.n_others, 0);
+	manifest_index_fini(&ix);
+	assert_int_equal(manifest_index_parse(others, strlen(others), NULL, &ix, &e), 0);
+	assert_int_equal(ix.n, 1);
+	assert_int_equal(ix.n_others, 2);
+	assert_string_equal(ix.manifests[0].media_type, MEDIA_OCI_MANIFEST);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		struct manifest_index no = { 0 };
 
@@ -346,9 +365,13 @@ static void configurations(void **state)
 
 static void environments(void **state)
 {
-	static const char *const good[] = { "A=", "A_1=x=y", "HOME=/x\ny", "_=\t" };
-	static const char *const bad[] = { "",	    "=",     "A",	  "1A=x",
-					   "A B=x", "A-B=x", "A=\033[2J", "A=\r" };
+	static const char *const good[] = {
+		"A=",	 "A_1=x=y", "HOME=/x\ny", "_=\t", "xpack.security.enabled=false",
+		"A-B=x", "1A=x"
+	};
+	static const char *const bad[] = {
+		"", "=", "A", "A B=x", "A\033=x", "A=\033[2J", "A=\r"
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		struct err e = ERR_NONE;
