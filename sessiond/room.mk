@@ -43,7 +43,8 @@ LIBS += outbound
 outbound_SRC := sessiond/outbound/mux.c sessiond/outbound/flow.c sessiond/outbound/head.c sessiond/outbound/transport.c \
 	sessiond/outbound/tls.c sessiond/outbound/carrier.c sessiond/outbound/tunnel.c sessiond/outbound/stream.c \
 	sessiond/outbound/confine.c sessiond/dialer/backoff.c sessiond/dialer/config.c sessiond/dialer/connect.c \
-	sessiond/dialer/dialer.c sessiond/relay/call.c sessiond/relay/answer.c sessiond/relay/hosts.c sessiond/relay/front.c \
+	sessiond/dialer/dialer.c sessiond/dialer/url.c sessiond/dialer/proxy.c sessiond/dialer/secrets.c sessiond/dialer/lookup.c \
+	sessiond/dialer/race.c sessiond/relay/call.c sessiond/relay/answer.c sessiond/relay/hosts.c sessiond/relay/front.c \
 	sessiond/relay/relay.c sessiond/relay/serve.c sessiond/listen.c sessiond/digest.c
 outbound_LIBS := -lwslay -lssl -lcrypto -lseccomp -lcap -lyajl -lyaml
 
@@ -55,7 +56,7 @@ carrel-relay_SRC := sessiond/relay/main.c
 carrel-relay_LINK := outbound base
 carrel-relay_LIBS := $(outbound_LIBS)
 
-outbound_UNIT := test_outbound_mux test_outbound_tunnel test_outbound_relay
+outbound_UNIT := test_outbound_mux test_outbound_tunnel test_outbound_relay test_outbound_way
 UNIT += $(outbound_UNIT)
 outbound_FUZZ := fuzz_mux fuzz_relayhead
 FUZZ += $(outbound_FUZZ)

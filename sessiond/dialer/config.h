@@ -7,33 +7,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "sessiond/dialer/url.h"
+
 struct err;
 struct json_doc;
 
-/* wss://relay.example:8443/dial */
-struct relay_url {
-	bool tls;
-	char host[256]; /* without brackets */
-	char authority[272];
-	uint16_t port;
-	char path[512];
-};
-
 struct dialer_config {
-	const char *file, *relay, *host, *token_file, *ca_file, *daemon, *user;
+	const char *file, *relay, *host, *token_file, *ca_file, *certificate, *key, *daemon,
+		*user;
+	const char *proxy, *proxy_auth_file;
 	const char *log_format, *log_level;
 	uint64_t retry_min_ms, retry_max_ms, retry_refused_ms, stable_ms, connect_ms;
 	uint64_t ping_ms, dead_ms, streams, window;
 	bool insecure_plain;
 
 	struct relay_url url;
-	char token[257];
+	bool proxied;
+	struct relay_url via; /* the proxy, when proxied */
 	struct json_doc *doc;
 };
 
-int relay_url_parse(const char *s, struct relay_url *out, struct err *e);
-
-/* Reads c->file and the token; fills the gaps and checks. */
+/* Reads c->file, and with `proxy: environment` https_proxy and no_proxy; fills the gaps and checks. */
 int dialer_config_complete(struct dialer_config *c, struct err *e);
 /* The rows of one file, for tests. */
 int dialer_config_decode(struct json_doc *doc, struct dialer_config *out, struct err *e);

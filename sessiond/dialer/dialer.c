@@ -1,9 +1,10 @@
 #include "sessiond/dialer/dialer.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,24 +20,27 @@
 #include "sessiond/dialer/backoff.h"
 #include "sessiond/dialer/config.h"
 #include "sessiond/dialer/connect.h"
+#include "sessiond/dialer/lookup.h"
+#include "sessiond/dialer/secrets.h"
 #include "sessiond/outbound/close.h"
 #include "sessiond/outbound/confine.h"
 #include "sessiond/outbound/mux.h"
-#include "sessiond/outbound/tls.h"
 #include "sessiond/outbound/transport.h"
 #include "sessiond/outbound/tunnel.h"
 
-enum { STOP_MS = 2000, DNS_PORT = 53 };
+enum { STOP_MS = 2000 };
 
 struct dialer {
 	const struct dialer_config *config;
 	struct loop *loop;
-	struct ssl_ctx_st *ssl;
+	struct secrets secrets;
+	struct lookup *lookup;
 	struct connect *connect;
 	struct tunnel *tunnel;
 	struct backoff backoff;
 	struct loop_timer retry, stable;
 	bool stopping;
+	struct err err; /* what ends it */
 };
 
 static void attempt(void *arg);
@@ -120,7 +124,7 @@ static void on_closed(void *arg, uint16_t code, const char *why)
 }
 
 static void on_connected(void *arg, struct transport *t, const void *early, size_t n,
-			 unsigned status, const struct err *e)
+			 bool refused, const struct err *e)
 {
 	static const struct tunnel_ops ops = { .greeted = on_greeted,
 					       .connect = on_open,
@@ -136,7 +140,7 @@ static void on_connected(void *arg, struct transport *t, const void *early, size
 
 	d->connect = NULL;
 	if (!t)
-		wait_for(d, status == 401 || status == 403, e->msg);
+		wait_for(d, refused, e->msg);
 	else if (tunnel_new(d->loop, t, early, n, &config, &ops, d, &d->tunnel, &why) < 0)
 		wait_for(d, false, why.msg);
 }
@@ -145,7 +149,13 @@ static void attempt(void *arg)
 {
 	struct dialer *d = arg;
 
-	d->connect = connect_new(d->loop, d->config, d->ssl, on_connected, d);
+	/* It cannot be made anew with the rights that are left: whoever started us does that. */
+	if (lookup_gone(d->lookup)) {
+		(void) err_set(&d->err, ECHILD, "the process that looks up names has ended");
+		loop_stop(d->loop);
+		return;
+	}
+	d->connect = connect_new(d->loop, d->config, &d->secrets, d->lookup, on_connected, d);
 }
 
 /* ---- life ---- */
@@ -159,44 +169,73 @@ static void on_stop(void *arg, int sig)
 	loop_stop(d->loop);
 }
 
-/* The C library loads what nsswitch.conf names with the first question, and cannot later. */
-static void warm_resolver(const struct dialer_config *c)
+/* What a new token, certificate or password is for begins with the next connection; after a refusal that is now. */
+static void on_reload(void *arg, int sig)
 {
-	struct addrinfo *found = NULL;
+	struct dialer *d = arg;
+	struct err e = ERR_NONE;
 
-	if (getaddrinfo(c->url.host, NULL, NULL, &found) == 0)
-		freeaddrinfo(found);
+	if (secrets_load(d->config, &d->secrets, &e) < 0) {
+		log_error("read again: %s; what was read before stays", e.msg);
+		return;
+	}
+	log_info("token, certificates and passwords are read again");
+	if (d->retry.loop)
+		loop_timer_set(d->loop, &d->retry, 0, attempt, d);
+}
+
+/* A file that takes another's place is in the same directory, or where a link there points to. */
+static char *directory_of(const char *file, bool followed)
+{
+	char *path = !file ? NULL : followed ? realpath(file, NULL) : xstrdup(file);
+	char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!path)
+		return NULL;
+	if (slash && slash > path)
+		*slash = 0;
+	else if (!slash)
+		strcpy(path, ".");
+	return path;
 }
 
 static int give_up_rights(const struct dialer_config *c, struct err *e)
 {
-	static const char *const readable[] = { "/etc",
-						"/usr/lib/ssl",
-						"/usr/share/ca-certificates",
-						"/usr/share/zoneinfo",
-						"/run/systemd/resolve",
-						"/run/resolvconf",
-						"/run/NetworkManager" };
-	const uint16_t ports[] = { c->url.port, DNS_PORT };
+	const char *const files[] = { c->token_file, c->proxy_auth_file, c->ca_file,
+				      c->certificate, c->key };
+	const char *readable[2 * ARRAY_SIZE(files) + 5] = {
+		"/etc/ssl", "/etc/pki", "/usr/lib/ssl", "/usr/share/ca-certificates",
+		"/usr/local/share/ca-certificates"
+	};
+	const uint16_t port = c->proxied ? c->via.port : c->url.port;
 	const struct confine spec = { .user = c->user,
 				      .readable = readable,
 				      .n_readable = ARRAY_SIZE(readable),
-				      .ports = ports,
-				      .n_ports = ARRAY_SIZE(ports) };
+				      .ports = &port,
+				      .n_ports = 1 };
+	int r;
 
-	return confine(&spec, e);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(files); i++)
+		readable[5 + i] = directory_of(files[i / 2], i % 2 == 1);
+	r = confine(&spec, e);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(files); i++)
+		free((char *) readable[5 + i]);
+	return r;
 }
 
 static int build(struct dialer *d, struct err *e)
 {
 	const struct dialer_config *c = d->config;
+	const struct lookup_spec names = { .user = c->user,
+					   .warm = c->proxied ? c->via.host : c->url.host };
 
-	if (c->url.tls && tls_client(c->ca_file, &d->ssl, e) < 0)
+	if (lookup_new(d->loop, &names, &d->lookup, e) < 0 ||
+	    secrets_load(c, &d->secrets, e) < 0)
 		return -1;
 	if (loop_signal(d->loop, SIGTERM, on_stop, d, e) < 0 ||
-	    loop_signal(d->loop, SIGINT, on_stop, d, e) < 0)
+	    loop_signal(d->loop, SIGINT, on_stop, d, e) < 0 ||
+	    loop_signal(d->loop, SIGHUP, on_reload, d, e) < 0)
 		return -1;
-	warm_resolver(c);
 	return give_up_rights(c, e);
 }
 
@@ -229,8 +268,13 @@ int dialer_run(const struct dialer_config *c, struct err *e)
 		attempt(&d);
 		r = loop_run(d.loop, e);
 		wind_down(&d);
+		if (r == 0 && d.err.code) {
+			*e = d.err;
+			r = -1;
+		}
 	}
+	lookup_free(d.lookup);
 	loop_free(d.loop);
-	tls_free(d.ssl);
+	secrets_fini(&d.secrets);
 	return r;
 }

@@ -25,6 +25,10 @@ static const struct opt options[] = {
 	{ "host", 0, OPT_STRING, AT(host), "HOST", "what this host is called there" },
 	{ "token-file", 0, OPT_STRING, AT(token_file), "FILE", "this host's token; nobody else may read it" },
 	{ "ca-file", 0, OPT_STRING, AT(ca_file), "FILE", "who may vouch for the relay, PEM (the system's authorities)" },
+	{ "certificate", 0, OPT_STRING, AT(certificate), "FILE", "our certificate with its chain, PEM, for a relay that asks for one" },
+	{ "key", 0, OPT_STRING, AT(key), "FILE", "its private key, PEM; nobody else may read it" },
+	{ "proxy", 0, OPT_STRING, AT(proxy), "URL", "http://proxy.example:PORT, which connects to the relay (CONNECT); or the word environment: https_proxy, unless no_proxy has the relay" },
+	{ "proxy-auth-file", 0, OPT_STRING, AT(proxy_auth_file), "FILE", "user:password for the proxy; nobody else may read it" },
 	{ "daemon", 0, OPT_STRING, AT(daemon), "PATH", "a unix socket of carrel-sessiond (/run/carrel/outbound.sock)" },
 	{ "user", 'u', OPT_STRING, AT(user), "USER", "whom to become once the files are read" },
 	{ "insecure-plain", 0, OPT_SWITCH, AT(insecure_plain), NULL, "allow ws://, where everybody on the way reads the token" },
@@ -56,7 +60,10 @@ static const char program_text[] =
 	"\n"
 	"It owns the TLS: version 1.2 or later, and the relay's certificate has to be valid for "
 	"its name. Before it connects it gives up all capabilities, and by Landlock and seccomp "
-	"the right to write, run or bind anything.\n"
+	"the right to write, run or bind anything. A process of its own looks up names.\n"
+	"\n"
+	"SIGHUP makes it read token, certificate, key, authorities and the proxy's password again, as the user that it runs as; they "
+	"hold from the next connection on, and one that a refusal has put off is made at once.\n"
 	"\n"
 	" carrel-dialer --relay wss://relay.example --host lab-7 --token-file /etc/carrel/relay.token\n"
 	"\n"

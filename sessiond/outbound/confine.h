@@ -4,6 +4,7 @@
 #ifndef CARREL_SESSIOND_OUTBOUND_CONFINE_H
 #define CARREL_SESSIOND_OUTBOUND_CONFINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,8 @@ struct confine {
 	size_t n_readable;
 	const uint16_t *ports; /* TCP ports that it may connect to */
 	size_t n_ports;
+	bool forks; /* child_clone, and ending such a child */
+	bool quiet; /* another process of the program says what cannot be taken away */
 };
 
 /* Afterwards it has no capability, cannot get one, writes and executes no file, reads the named ones only, binds no TCP port,

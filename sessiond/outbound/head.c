@@ -88,6 +88,23 @@ int head_parse(const char *p, size_t n, struct head *out, struct err *e)
 	return 0;
 }
 
+unsigned head_status(struct head_text start)
+{
+	static const char prefix[] = "HTTP/1.";
+	size_t n = sizeof(prefix) - 1;
+	unsigned status = 0;
+
+	if (start.n < n + 5 || memcmp(start.p, prefix, n) != 0 || (start.p[n] | 1) != '1' ||
+	    start.p[n + 1] != ' ')
+		return 0;
+	for (size_t i = n + 2; i < n + 5; i++) {
+		if (start.p[i] < '0' || start.p[i] > '9')
+			return 0;
+		status = status * 10 + (unsigned) (start.p[i] - '0');
+	}
+	return status;
+}
+
 size_t head_get(const struct head *h, const char *name, struct head_text *out)
 {
 	size_t found = 0;

@@ -33,6 +33,9 @@ size_t head_length(const void *p, size_t n);
 /* p[0..n) as head_length measured it. The texts point into it. */
 int head_parse(const char *p, size_t n, struct head *out, struct err *e);
 
+/* Of an answer's first line, HTTP/1.1 or 1.0; 0: it is none. */
+unsigned head_status(struct head_text start);
+
 /* How often the field is there; *out: the first one's value. */
 size_t head_get(const struct head *h, const char *name, struct head_text *out);
 

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <openssl/x509v3.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 #include "base/err.h"
 
@@ -38,19 +40,72 @@ static int new_context(const SSL_METHOD *method, SSL_CTX **out, struct err *e)
 	return 0;
 }
 
-int tls_client(const char *ca_file, SSL_CTX **out, struct err *e)
+/* Nobody is there to be asked for a passphrase. */
+static int on_passphrase(char *out, int n, int writing, void *arg)
+{
+	*(bool *) arg = true;
+	return -1;
+}
+
+/* What OpenSSL says of a key that it does not take; its queue is empty afterwards. */
+static int wrong_key(const char *key, const char *certificate, bool encrypted, struct err *e)
+{
+	int why = ERR_GET_REASON(ERR_peek_last_error());
+
+	ERR_clear_error();
+	if (encrypted)
+		return err_set(e, EINVAL,
+			       "key %s: it is encrypted, and nobody is here to be asked for "
+			       "its passphrase",
+			       key);
+	if (why == X509_R_KEY_VALUES_MISMATCH)
+		return err_set(e, EINVAL, "key %s: it does not belong to certificate %s", key,
+			       certificate);
+	return err_set(e, EINVAL, "key %s: it holds no private key in PEM", key);
+}
+
+static int use_pair(SSL_CTX *ctx, const char *certificate, const char *key, struct err *e)
+{
+	bool encrypted = false;
+	int r;
+
+	if (access(certificate, R_OK) < 0)
+		return err_sys(e, "certificate %s", certificate);
+	if (access(key, R_OK) < 0)
+		return err_sys(e, "key %s", key);
+	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1) {
+		ERR_clear_error();
+		return err_set(e, EINVAL, "certificate %s: it holds no certificate in PEM",
+			       certificate);
+	}
+	SSL_CTX_set_default_passwd_cb(ctx, on_passphrase);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, &encrypted);
+	r = SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM);
+	SSL_CTX_set_default_passwd_cb_userdata(ctx, NULL);
+	if (r != 1 || SSL_CTX_check_private_key(ctx) != 1)
+		return wrong_key(key, certificate, encrypted, e);
+	return 0;
+}
+
+static int trust(SSL_CTX *ctx, const char *ca, struct err *e)
+{
+	int r = ca ? SSL_CTX_load_verify_locations(ctx, ca, NULL)
+		   : SSL_CTX_set_default_verify_paths(ctx);
+
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	return r == 1 ? 0 : failed(e, ca ? ca : "the system's certificate authorities");
+}
+
+int tls_client(const struct tls_client_files *files, SSL_CTX **out, struct err *e)
 {
 	SSL_CTX *ctx = NULL;
-	int r;
 
 	if (new_context(TLS_client_method(), &ctx, e) < 0)
 		return -1;
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
-	r = ca_file ? SSL_CTX_load_verify_locations(ctx, ca_file, NULL)
-		    : SSL_CTX_set_default_verify_paths(ctx);
-	if (r != 1) {
+	if (trust(ctx, files->ca, e) < 0 ||
+	    (files->certificate && use_pair(ctx, files->certificate, files->key, e) < 0)) {
 		SSL_CTX_free(ctx);
-		return failed(e, ca_file ? ca_file : "the system's certificate authorities");
+		return -1;
 	}
 	*out = ctx;
 	return 0;
@@ -59,18 +114,12 @@ int tls_client(const char *ca_file, SSL_CTX **out, struct err *e)
 int tls_server(const char *cert_file, const char *key_file, SSL_CTX **out, struct err *e)
 {
 	SSL_CTX *ctx = NULL;
-	const char *what = NULL;
 
 	if (new_context(TLS_server_method(), &ctx, e) < 0)
 		return -1;
-	if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
-		what = cert_file;
-	else if (SSL_CTX_use_PrivateKey_file(ctx, key_file, SSL_FILETYPE_PEM) != 1 ||
-		 SSL_CTX_check_private_key(ctx) != 1)
-		what = key_file;
-	if (what) {
+	if (use_pair(ctx, cert_file, key_file, e) < 0) {
 		SSL_CTX_free(ctx);
-		return failed(e, what);
+		return -1;
 	}
 	(void) SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	*out = ctx;

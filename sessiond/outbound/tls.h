@@ -8,8 +8,13 @@ struct err;
 struct ssl_ctx_st;
 struct ssl_st;
 
-/* ca_file NULL: the system's authorities. *out is freed by tls_free. */
-int tls_client(const char *ca_file, struct ssl_ctx_st **out, struct err *e);
+struct tls_client_files {
+	const char *ca;		       /* NULL: the system's authorities */
+	const char *certificate, *key; /* ours, for who asks; NULL: none */
+};
+
+/* *out is freed by tls_free. */
+int tls_client(const struct tls_client_files *files, struct ssl_ctx_st **out, struct err *e);
 int tls_server(const char *cert_file, const char *key_file, struct ssl_ctx_st **out,
 	       struct err *e);
 void tls_free(struct ssl_ctx_st *ctx);

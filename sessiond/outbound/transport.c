@@ -35,12 +35,33 @@ static int broken(int code, struct err *e)
 	return err_set(e, code, "%s", strerror(code));
 }
 
+/* What the other side says about us, in its alerts. */
+static const char *alert_text(int reason)
+{
+	switch (reason) {
+	case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+		return "it asks for a certificate of ours, and there is none";
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+		return "it refuses our certificate: it has expired";
+	case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+		return "it refuses our certificate: it does not know who issued it";
+	case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+	case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+	case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+		return "it refuses our certificate";
+	default:
+		return NULL;
+	}
+}
+
 /* What OpenSSL says about a call that did not work; its queue is empty afterwards. */
 static int tls_failed(struct transport *t, int r, bool writing, struct err *e)
 {
 	int saved = errno, what = SSL_get_error(t->ssl, r);
 	unsigned long first = ERR_get_error();
 	const char *why = first ? ERR_reason_error_string(first) : NULL;
+	const char *alert = first ? alert_text(ERR_GET_REASON(first)) : NULL;
 
 	ERR_clear_error();
 	switch (what) {
@@ -53,6 +74,8 @@ static int tls_failed(struct transport *t, int r, bool writing, struct err *e)
 	case SSL_ERROR_SYSCALL:
 		return broken(saved ? saved : ECONNRESET, e);
 	default:
+		if (alert)
+			return err_set(e, EACCES, "%s", alert);
 		return err_set(e, EIO, "TLS: %s", why ? why : "broken");
 	}
 }

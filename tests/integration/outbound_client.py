@@ -9,12 +9,18 @@ sessiond_client.py.
   heads ADDR REST              a request per line of stdin (with \r\n as escapes) and REST behind it; prints STATUS LINE of each
   dial ADDR HOST TOKEN CASE    a dialer of its own making, see dial()
   dials ADDR                   the same for each line "HOST TOKEN CASE" of stdin (- : empty); prints a line each
+  proxy FILE [USER:PASSWORD]   an HTTP proxy that knows CONNECT and takes every name for 127.0.0.1; prints its port, writes a line to FILE for
+                               each request: STATUS NAME:PORT
+  front ADDR CERT KEY CA PORT FILE   TLS that asks for a client's certificate, before the relay; writes the common name of each to FILE
+  dns FILE                     takes questions at 127.0.0.1:53 and answers none; FILE.asked once there was one
   host PATH FILE               a daemon's place at a unix socket: writes each connection's bytes to FILE.N, answers 200
 """
+import base64
 import json
 import os
 import select
 import socket
+import ssl
 import statistics
 import struct
 import sys
@@ -247,6 +253,88 @@ def dials(addr):
         dial(addr, "" if name == "-" else name, token, case)
 
 
+# ---- on the way ----
+
+def pump(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+    except OSError:
+        pass
+    for s in (a, b):
+        try:
+            s.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+
+def join(a, b):
+    threading.Thread(target=pump, args=(a, b), daemon=True).start()
+    pump(b, a)
+
+
+def serve_each(listener, fn):
+    print(listener.getsockname()[1], flush=True)
+    while True:
+        s, _ = listener.accept()
+        threading.Thread(target=fn, args=(s,), daemon=True).start()
+
+
+def proxy(name, auth=None):
+    wanted = auth and "Proxy-Authorization: Basic " + base64.b64encode(auth.encode()).decode()
+    log = open(name, "a", buffering=1)
+
+    def one(s):
+        head = b""
+        while b"\r\n\r\n" not in head:
+            more = s.recv(4096)
+            if not more:
+                return
+            head += more
+        lines = head.decode("latin-1").split("\r\n")
+        method, where, _ = lines[0].split(" ")
+        if method != "CONNECT" or (wanted and wanted not in lines):
+            status, answer = 407, b"HTTP/1.1 407 Who\r\nProxy-Authenticate: Basic realm=x\r\n\r\n"
+        else:
+            status, answer = 200, b"HTTP/1.0 200 Connection established\r\n\r\n"
+            there = socket.create_connection(("127.0.0.1", int(where.rsplit(":", 1)[1])))
+        log.write(f"{status} {where}\n")
+        s.sendall(answer)
+        if status == 200:
+            join(s, there)
+        s.close()
+
+    serve_each(socket.create_server(("127.0.0.1", 0)), one)
+
+
+def front(addr, cert, key, ca, port, name):
+    ours, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl._create_unverified_context()
+    ours.load_cert_chain(cert, key)
+    ours.load_verify_locations(ca)
+    ours.verify_mode = ssl.CERT_REQUIRED
+    log = open(name, "a", buffering=1)
+    host, relay_port = addr.rsplit(":", 1)
+
+    def one(s):
+        try:
+            s = ours.wrap_socket(s, server_side=True)
+        except OSError:
+            return
+        log.write(dict(x[0] for x in s.getpeercert()["subject"])["commonName"] + "\n")
+        join(s, theirs.wrap_socket(socket.create_connection((host, int(relay_port)))))
+
+    serve_each(socket.create_server(("127.0.0.1", int(port))), one)
+
+
+def dns(name):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 53))
+    open(name + ".ready", "w").close()
+    while True:
+        s.recv(4096)
+        open(name + ".asked", "w").close()
+
+
 # ---- a host ----
 
 def host(path, name):
@@ -280,5 +368,5 @@ def host(path, name):
 
 
 if __name__ == "__main__":
-    commands = {f.__name__: f for f in (resume, stall, pace, send, heads, mute, dial, dials, host)}
+    commands = {f.__name__: f for f in (resume, stall, pace, send, heads, mute, dial, dials, proxy, front, dns, host)}
     commands[sys.argv[1]](*sys.argv[2:])

@@ -5,7 +5,11 @@ load outbound.bash
 
 setup_file() { outbound_file; }
 setup() { outbound_setup; }
-teardown() { outbound_teardown; }
+teardown() {
+	for p in "${HELPERS[@]}"; do kill $p 2> /dev/null || true; done
+	outbound_teardown
+}
+HELPERS=()
 
 everything_up() { # [OPTION OF THE DIALER...]
 	key=$(key_add ann free)
@@ -153,6 +157,119 @@ rss() { awk '/^VmRSS/ {print $2}' "/proc/$1/status"; }
 	fails_with 'insist with --insecure-plain' timeout 20 "$CARREL_BIN/carrel-dialer" --relay ws://127.0.0.1:1 --host h1 --token-file "$PKI/h1.token"
 }
 
+helper() { # NAME-OF-VARIABLE FILE ARGUMENT...: outbound_client.py in the background until the test ends; its port in FILE
+	local name=$1 file=$2
+	shift 2
+	: > "$file"
+	"$PYTHON" "$TOP/tests/integration/outbound_client.py" "$@" > "$file" 2> "$file.err" 3>&- &
+	printf -v "$name" '%s' $!
+	HELPERS+=($!)
+	wait_for "[ -s '$file' ] || gone ${!name}"
+}
+lines_of() { wc -l < "$1"; }
+connections() { grep -c 'connected to relay' "$WORK/dialer.log" || true; }
+
+@test "through a proxy: its password, its refusals, and whose environment is read" {
+	relay_start
+	port=${RELAY##*:}
+	(umask 077 && echo 'ann:pass word' > "$WORK/auth" && echo ann:wrong > "$WORK/wrong")
+	helper proxy_process "$WORK/proxy.port" proxy "$WORK/proxied" 'ann:pass word'
+	proxy=http://127.0.0.1:$(cat "$WORK/proxy.port")
+	# The name is the proxy's to find: here nobody knows it. A refusal is not repeated soon, but at once after SIGHUP.
+	dialer_start --relay "wss://relay.test:$port" --proxy "$proxy" --proxy-auth-file "$WORK/wrong"
+	wait_for "said 'proxy ${proxy#http://}: it refuses the user and password of $WORK/wrong (407); trying again in 300 s' dialer"
+	(umask 077 && cp "$WORK/auth" "$WORK/new" && mv "$WORK/new" "$WORK/wrong")
+	kill -HUP $DIALER
+	wait_for "said 'connected to relay relay.test:$port' dialer"
+	[ "$(cat "$WORK/proxied")" = "407 relay.test:$port
+200 relay.test:$port" ]
+	[ -z "$(grep -F 'pass word' "$WORK/dialer.log" || true)" ]
+	stop DIALER
+	dialer_start --proxy "$proxy"
+	wait_for "said 'it asks for a user and a password (407)' dialer"
+	stop DIALER
+	# The environment: unasked it is not read, and no_proxy holds.
+	lines=$(lines_of "$WORK/proxied") n=$(connections)
+	https_proxy=$proxy dialer_start
+	wait_for '[ $(connections) -gt $n ]'
+	stop DIALER
+	n=$(connections)
+	https_proxy=$proxy no_proxy=.test,127.0.0.1 dialer_start --proxy environment
+	wait_for '[ $(connections) -gt $n ]'
+	stop DIALER
+	[ "$(lines_of "$WORK/proxied")" = "$lines" ]
+	n=$(connections)
+	https_proxy=$proxy no_proxy=.test dialer_start --proxy environment --proxy-auth-file "$WORK/auth"
+	wait_for '[ $(connections) -gt $n ]'
+	[ "$(lines_of "$WORK/proxied")" = $((lines + 1)) ]
+	fails_with 'belong in a file' timeout 20 "$CARREL_BIN/carrel-dialer" --relay wss://x --host h1 --token-file "$PKI/h1.token" --proxy http://u:p@x:1
+	# One that is away.
+	stop DIALER
+	kill $proxy_process
+	wait_for "gone $proxy_process"
+	dialer_start --proxy "$proxy"
+	wait_for "said 'relay $RELAY: proxy ${proxy#http://}: 127.0.0.1:${proxy##*:}: Connection refused' dialer"
+}
+
+@test "a certificate of the dialer's own: shown to who asks for it, renewed by SIGHUP" {
+	relay_start
+	cert one 2 DNS:one
+	cert two 2 DNS:two
+	helper front_process "$WORK/front.port" front "$RELAY" "$PKI/relay.pem" "$PKI/relay.key" "$PKI/ca.pem" 0 "$WORK/shown"
+	port=$(cat "$WORK/front.port")
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$WORK/other.key" -out "$WORK/other.pem" -days 2 -subj /CN=other 2> /dev/null
+	through() { dialer_start --relay "wss://127.0.0.1:$port" "$@"; }
+	through
+	wait_for "said 'it asks for a certificate of ours, and there is none' dialer"
+	stop DIALER
+	through --certificate "$WORK/other.pem" --key "$WORK/other.key"
+	wait_for "said 'it refuses our certificate' dialer"
+	stop DIALER
+	[ ! -s "$WORK/shown" ]
+	install -m 600 "$PKI/one.pem" "$PKI/one.key" "$WORK/"
+	through --certificate "$WORK/one.pem" --key "$WORK/one.key"
+	wait_for "said 'connected to relay' dialer"
+	[ "$(cat "$WORK/shown")" = one ]
+	# A pair that is none changes nothing; a good one is what the next connection shows.
+	install -m 600 "$PKI/two.key" "$WORK/one.key"
+	kill -HUP $DIALER
+	wait_for "said 'read again: key $WORK/one.key: it does not belong to certificate $WORK/one.pem' dialer"
+	install -m 600 "$PKI/two.pem" "$WORK/one.pem"
+	kill -HUP $DIALER
+	wait_for "said 'passwords are read again' dialer"
+	kill $front_process
+	helper front_process "$WORK/front.port" front "$RELAY" "$PKI/relay.pem" "$PKI/relay.key" "$PKI/ca.pem" "$port" "$WORK/shown"
+	wait_for '[ "$(tail -n 1 "$WORK/shown")" = two ]'
+	stop DIALER
+	chmod 644 "$WORK/one.key"
+	start() { timeout 20 "$CARREL_BIN/carrel-dialer" --relay wss://x --host h1 --token-file "$PKI/h1.token" "$@"; }
+	fails_with 'chmod 600 it' start --certificate "$WORK/one.pem" --key "$WORK/one.key"
+	fails_with 'one needs the other' start --certificate "$WORK/one.pem"
+	fails_with 'it holds no certificate' start --certificate "$PKI/h1.token" --key "$PKI/two.key"
+	(umask 077 && openssl pkey -in "$PKI/two.key" -aes128 -passout pass:x -out "$WORK/locked.key")
+	fails_with 'it is encrypted' start --certificate "$PKI/two.pem" --key "$WORK/locked.key"
+}
+
+@test "a name server that is silent holds nothing up" {
+	[ "$(id -u)" = 0 ] || skip 'needs root for a network of its own'
+	echo 'nameserver 127.0.0.1' > "$WORK/resolv.conf"
+	export WORK PYTHON TOP CARREL_BIN PKI
+	unshare -n -m sh -c '
+		ip link set lo up && mount --bind "$WORK/resolv.conf" /etc/resolv.conf || exit 1
+		"$PYTHON" "$TOP/tests/integration/outbound_client.py" dns "$WORK/dns" & dns=$!
+		while [ ! -e "$WORK/dns.ready" ]; do sleep 0.05; done
+		"$CARREL_BIN/carrel-dialer" --relay wss://relay.carrel.test --host h1 --token-file "$PKI/h1.token" --connect 200ms --retry-min 1ms \
+			--retry-max 1ms > "$WORK/dialer.log" 2>&1 & echo $! > "$WORK/pid"
+		wait $!; r=$?; kill $dns; exit $r' 3>&- &
+	shell=$!
+	wait_for "said 'its name is not found within 200 ms' dialer"
+	[ -e "$WORK/dns.asked" ]
+	# In the middle of the next one.
+	kill "$(cat "$WORK/pid")"
+	wait $shell
+	said 'stopping' dialer
+}
+
 @test "waits grow while the relay is away, and a dialer that was silent is left" {
 	RELAY=127.0.0.1:1
 	dialer_start --retry-min 1ms --retry-max 40ms
@@ -220,12 +337,15 @@ rss() { awk '/^VmRSS/ {print $2}' "/proc/$1/status"; }
 	relay_start
 	dialer_start --user nobody
 	dialer_up
-	for p in $DIALER $RELAY_PID; do
+	resolver=$(pgrep -P $DIALER)
+	wait_for 'grep -qx "Seccomp:.2" "/proc/$resolver/status"'
+	for p in $DIALER $resolver $RELAY_PID; do
 		status=$(cat "/proc/$p/status")
 		for set in Inh Prm Eff Bnd Amb; do grep -qx "Cap$set:.0000000000000000" <<< "$status"; done
 		grep -qx 'NoNewPrivs:.1' <<< "$status"
 		grep -qx 'Seccomp:.2' <<< "$status"
 	done
 	grep -q "^Uid:.$(id -u nobody)" "/proc/$DIALER/status"
+	grep -q "^Uid:.$(id -u nobody)" "/proc/$resolver/status"
 	rm -rf "$OPEN"
 }

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "sessiond/dialer/backoff.h"
 #include "sessiond/dialer/config.h"
+#include "sessiond/dialer/url.h"
 #include "sessiond/outbound/head.h"
 #include "sessiond/relay/answer.h"
 #include "sessiond/relay/call.h"
