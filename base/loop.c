@@ -7,12 +7,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/util.h"
 
 enum {
 	EVENTS_PER_TURN = 64,
@@ -273,27 +276,41 @@ static void run_deferred(struct loop *l)
 	}
 }
 
-/* Rounded up: a turn that wakes just before a timer is due would be an idle one. */
-static int wait_ms(struct loop *l, int timeout_ms)
+/* Until the first timer is due or timeout_ms (-1: no limit) have passed; false: without an end. */
+static bool wait_time(struct loop *l, int timeout_ms, struct timespec *out)
 {
-	uint64_t now, ms;
+	uint64_t now, ns = timeout_ms < 0 ? UINT64_MAX : (uint64_t) timeout_ms * 1000000;
 
 	if (l->deferred)
-		return 0;
-	if (heap_size(l) == 0)
-		return timeout_ms;
-	now = clock_mono_ns();
-	if (heap(l)[0]->due_ns <= now)
-		return 0;
-	ms = (heap(l)[0]->due_ns - now - 1) / 1000000 + 1;
-	if (timeout_ms >= 0)
-		ms = MIN(ms, (uint64_t) timeout_ms);
-	return (int) MIN(ms, (uint64_t) INT_MAX);
+		ns = 0;
+	else if (heap_size(l) > 0) {
+		now = clock_mono_ns();
+		ns = MIN(ns, heap(l)[0]->due_ns > now ? heap(l)[0]->due_ns - now : 0);
+	}
+	*out = (struct timespec){ (time_t) (ns / 1000000000), (long) (ns % 1000000000) };
+	return ns < UINT64_MAX;
+}
+
+/* Since Linux 5.11 to the nanosecond. Before it, rounded up: a turn that wakes just before a timer is due would be an idle one. */
+static int wait_events(struct loop *l, int timeout_ms)
+{
+	struct timespec t;
+	bool ends = wait_time(l, timeout_ms, &t);
+	long n = syscall(SYS_epoll_pwait2, l->epoll_fd, l->events, EVENTS_PER_TURN,
+			 ends ? &t : NULL, NULL, 0L);
+
+	if (n >= 0 || errno != ENOSYS)
+		return (int) n;
+	return epoll_wait(l->epoll_fd, l->events, EVENTS_PER_TURN,
+			  ends ? (int) MIN((long long) t.tv_sec * 1000 +
+						   (t.tv_nsec + 999999) / 1000000,
+					   (long long) INT_MAX)
+			       : -1);
 }
 
 int loop_turn(struct loop *l, int timeout_ms, struct err *e)
 {
-	int n = epoll_wait(l->epoll_fd, l->events, EVENTS_PER_TURN, wait_ms(l, timeout_ms));
+	int n = wait_events(l, timeout_ms);
 
 	if (n < 0 && errno != EINTR)
 		return err_sys(e, "epoll_wait");

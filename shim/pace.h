@@ -1,9 +1,9 @@
 /*
- * When a program's output is read: at once, but for a stream of small pieces, which is read every 1 to 5 ms.
+ * When a program's output is read: at once, but for a stream of small pieces, which is read every 0.1 to 4 ms.
  *
  * A program that writes line by line would cost a turn of the loop, a frame and a wake-up of the client for each of them, and its
- * own writes would wait for ours. The kernel keeps 64 KiB meanwhile. Whoever types waits for the answer: for a moment
- * behind the last input nothing is put off.
+ * own writes would wait for ours. The kernel keeps 64 KiB meanwhile; a rest is so long that a quarter of that comes, so that the program
+ * never waits for room. Whoever types waits for the answer: for a moment behind the last input nothing is put off.
  */
 #ifndef CARREL_SHIM_PACE_H
 #define CARREL_SHIM_PACE_H
@@ -17,7 +17,7 @@ struct pace {
 	struct loop_timer rest;
 	uint64_t read_ms, typed_ms; /* the last time; 0: never */
 	unsigned turns;		    /* of reading, one soon after the other */
-	unsigned rest_ms;	    /* how long the last one was; 0: there was none */
+	unsigned rest_us;	    /* how long the next one is; 0: there is none */
 };
 
 /* True while the output is not to be watched: fn is called when it is to be read. */

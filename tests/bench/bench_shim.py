@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """make bench-shim: a terminal over WebSocket, beside ttyd and a Node server, measured in one interleaved run.
 
-  bench_shim.py --bin DIR [--ttyd PROGRAM] [--node DIR] [--rounds N] [--size MIB] [--sessions N,N,...] [--only flood,echo,stall,many]
+  bench_shim.py --bin DIR [--ttyd PROGRAM] [--node DIR] [--pty PROGRAM] [--rounds N] [--size MIB] [--sessions N,N,...] [--only flood,echo,stall,many]
 
-flood   a log of coloured lines, `seq`, `yes` and raw bytes, read as fast as the client can: MB/s, and CPU seconds a GB of the server
-        alone and of the program (the kernel's terminal is in it).
+flood   a log of coloured lines, `seq`, `yes`, the same log through a raw terminal and random bytes through one, read as fast as the client
+        can: MB/s, and CPU seconds a GB of the server alone and of the program (the kernel's terminal is in it). With --pty the kernel's
+        terminal alone, whose reader (pty.c) sends nothing.
 echo    a key to its echo: idle; under a flood that the client reads at full speed, and at 10 MB/s; Ctrl-C of such a flood until the
         prompt is back.
 stall   memory of the server while the client does not read a flood for 10 s, and whether the session goes on afterwards.
@@ -17,8 +18,9 @@ directory with server.js and its node_modules. Prints Markdown. Needs root.
 import argparse
 import os
 import random
-import signal
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -70,7 +72,8 @@ def floods(size):
         "log": "cat %s/log",
         "seq": "seq 1 %d" % (n // 64),
         "yes": "yes | head -c %d" % (n // 32),
-        "raw": "stty raw; cat %s/raw; stty sane",
+        "raw": "stty raw; cat %s/log; stty sane",
+        "random": "stty raw; cat %s/raw; stty sane",
     }
 
 
@@ -87,9 +90,24 @@ def one_flood(server, command):
     return s.taken / 1e6 / took, cpu[0] / gb, cpu[1] / gb
 
 
+def bare_flood(a, group, command):
+    """The kernel's terminal with a reader that sends nothing."""
+    before = group.cpu()
+    shell = ["busybox", "sh", "-c", command % a.place if "%s" in command else command]
+    p = subprocess.run([a.pty] + shell, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, check=True, preexec_fn=group.enter)
+    size, seconds = p.stdout.split()
+    return float(size) / 1e6 / float(seconds), 0.0, (group.cpu() - before) / (float(size) / 1e9)
+
+
+BARE = "the kernel's terminal alone"
+
+
 def measure_flood(a, servers):
     seen = {}
+    bare = Group("bare") if a.pty else None
     for _ in range(a.rounds):
+        for name, command in floods(a.size).items() if bare else ():
+            seen.setdefault((BARE, name), []).append(bare_flood(a, bare, command))
         for server in servers:
             for name, command in floods(a.size).items():
                 seen.setdefault((server.name, name), []).append(one_flood(server, command))
@@ -97,14 +115,15 @@ def measure_flood(a, servers):
     names = list(floods(a.size))
     show("| server | " + " | ".join(names) + " |")
     show("|---|" + "---|" * len(names))
-    for server in servers:
-        cells = ["%.1f; %.2f; %.2f" % tuple(median(c) for c in zip(*seen[server.name, n])) for n in names]
-        show("| %s | %s |" % (server.name, " | ".join(cells)))
+    for name in [server.name for server in servers] + ([BARE] if bare else []):
+        cells = ["%.1f; %.2f; %.2f" % tuple(median(c) for c in zip(*seen[name, n])) for n in names]
+        show("| %s | %s |" % (name, " | ".join(cells)))
     ours = servers[0].name
-    for server in servers[1:]:
-        ratio = lambda i: ["%.2f" % median([x[i] / y[i] for x, y in zip(seen[ours, n], seen[server.name, n])]) for n in names]
-        show("| %s / %s: MB/s | %s |" % (ours, server.name, " | ".join(ratio(0))))
-        show("| %s / %s: CPU of the server | %s |" % (ours, server.name, " | ".join(ratio(1))))
+    ratio = lambda peer, i: ["%.2f" % median([x[i] / y[i] for x, y in zip(seen[ours, n], seen[peer, n])]) for n in names]
+    for peer in ([BARE] if bare else []) + [server.name for server in servers[1:]]:
+        show("| %s / %s: MB/s | %s |" % (ours, peer, " | ".join(ratio(peer, 0))))
+        if peer != BARE:
+            show("| %s / %s: CPU of the server | %s |" % (ours, peer, " | ".join(ratio(peer, 1))))
     show()
 
 
@@ -280,6 +299,7 @@ def main():
     p.add_argument("--bin", required=True)
     p.add_argument("--ttyd", default=shutil.which("ttyd"))
     p.add_argument("--node")
+    p.add_argument("--pty", help="the reader of a bare terminal")
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--size", type=int, default=200, help="MiB of the log")
     p.add_argument("--keys", type=int, default=80)
@@ -291,7 +311,7 @@ def main():
     a.bin = os.path.abspath(a.bin)
     work = tempfile.mkdtemp(prefix="carrel-bench-shim-")
     os.chmod(work, 0o755)
-    place = work + "/bench"
+    place = a.place = work + "/bench"
     os.mkdir(place)
     make_log(place + "/log", a.size)
     with open(place + "/raw", "wb") as f:
