@@ -75,6 +75,7 @@ static void write_limits(struct json_writer *w, const struct tier *t)
 	jw_uint(w, "sandboxes", t->sandboxes);
 	jw_uint(w, "creations_per_hour", t->creations_per_hour);
 	jw_str(w, "network", net_mode_name(t->network));
+	jw_str(w, "policy", t->policy[0] ? t->policy : NULL);
 	write_workspace(w, &t->workspace);
 	jw_close(w);
 }

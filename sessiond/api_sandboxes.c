@@ -84,6 +84,7 @@ static void write_record(struct json_writer *w, const struct config *c, const st
 	jw_str(w, "user", r->user);
 	jw_str(w, "tier", r->tier);
 	jw_str(w, "network", r->network);
+	jw_str(w, "policy", r->policy[0] ? r->policy : NULL);
 	jw_str(w, "image", r->image);
 	jw_str(w, "workspace", r->workspace[0] ? r->workspace : NULL);
 	write_stored(w, "command", r->command);
@@ -221,6 +222,7 @@ static int reserve(struct request *rq, const struct create *c, const struct tier
 	    str_copy(r.tier, sizeof(r.tier), tier->name, "tier", &e) == 0 &&
 	    str_copy(r.network, sizeof(r.network), net_mode_name(tier->network), "network",
 		     &e) == 0 &&
+	    str_copy(r.policy, sizeof(r.policy), tier->policy, "policy", &e) == 0 &&
 	    str_copy(r.image, sizeof(r.image), c->image, "image", &e) == 0 &&
 	    str_copy(r.workspace, sizeof(r.workspace),
 		     c->workspace.name ? c->workspace.name : "", "workspace", &e) == 0) {

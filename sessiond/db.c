@@ -12,7 +12,7 @@
 #include "base/fd.h"
 
 enum {
-	SCHEMA_VERSION = 3,
+	SCHEMA_VERSION = 4,
 	STATEMENTS_MAX = 64,
 	BUSY_MS =
 		2000, /* `key add` beside a running daemon holds the lock for less than that */
@@ -88,6 +88,7 @@ static const char *const steps[SCHEMA_VERSION] = {
 	schema,
 	"ALTER TABLE sandboxes ADD COLUMN network TEXT NOT NULL DEFAULT 'none'",
 	volumes,
+	"ALTER TABLE sandboxes ADD COLUMN policy TEXT",
 };
 
 static int take_steps(struct db *db, int64_t from, struct err *e)

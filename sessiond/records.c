@@ -20,7 +20,7 @@ static const char *const states[] = {
 
 #define COLUMNS                                                                                 \
 	"seq, id, user, tier, state, image, command, labels, idle_ms, lifetime_ms, created_ms," \
-	" ended_ms, reason, exit, network, workspace, volume"
+	" ended_ms, reason, exit, network, workspace, volume, policy"
 
 const char *record_state_name(enum record_state s)
 {
@@ -63,11 +63,12 @@ static int insert(struct db *db, const struct record *r, struct err *e)
 {
 	if (db_exec(db, e,
 		    "INSERT INTO sandboxes(id, user, tier, state, image, command, labels, idle_ms,"
-		    " lifetime_ms, created_ms, network, workspace, volume)"
-		    " VALUES(?, ?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''))",
-		    "ttttttiiittt", r->id, r->user, r->tier, r->image, r->command, r->labels,
+		    " lifetime_ms, created_ms, network, workspace, volume, policy)"
+		    " VALUES(?, ?, ?, 'starting', ?, ?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, ''),"
+		    " nullif(?, ''))",
+		    "ttttttiiitttt", r->id, r->user, r->tier, r->image, r->command, r->labels,
 		    (int64_t) r->idle_ms, (int64_t) r->lifetime_ms, (int64_t) r->created_ms,
-		    r->network, r->workspace, r->volume) < 0)
+		    r->network, r->workspace, r->volume, r->policy) < 0)
 		return -1;
 	return db_exec(db, e, "INSERT INTO creations(id, user, at_ms) VALUES(?, ?, ?)", "tti",
 		       r->id, r->user, (int64_t) r->created_ms);
@@ -217,6 +218,7 @@ static void fill(const struct db_rows *rows, struct record *out)
 	copy(out->network, sizeof(out->network), db_text(rows, 14));
 	copy(out->workspace, sizeof(out->workspace), db_text(rows, 15));
 	copy(out->volume, sizeof(out->volume), db_text(rows, 16));
+	copy(out->policy, sizeof(out->policy), db_text(rows, 17));
 }
 
 int record_find(struct db *db, const char *id, struct record *out, struct err *e)

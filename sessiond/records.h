@@ -31,6 +31,7 @@ struct record {
 	char image[256];
 	char workspace[65];		/* its volume's name for the user; "": a tmpfs */
 	char volume[VOLUME_ID_LEN + 1]; /* its volume's id */
+	char policy[64];		/* that it was started under; "": none */
 	char *command, *labels;		/* JSON: array or null, object */
 	uint64_t idle_ms, lifetime_ms;
 	uint64_t created_ms, ended_ms; /* ended_ms 0: has not */

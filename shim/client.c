@@ -81,7 +81,8 @@ static int greet(struct client *c, const struct client_spec *spec, struct err *e
 					    .next = r->next,
 					    .cols = spec->cols,
 					    .rows = spec->rows,
-					    .window = spec->window };
+					    .window = spec->window,
+					    .policy = spec->policy };
 	const struct dialect_out out = client_out(c);
 	uint64_t from = spec->since;
 

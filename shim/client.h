@@ -69,8 +69,8 @@ struct client_spec {
 	bool has_since, read_only;
 	uint32_t process;
 	uint32_t window;
-	uint16_t cols, rows; /* in force, for the greeting */
-	const char *sandbox_id;
+	uint16_t cols, rows;		  /* in force, for the greeting */
+	const char *sandbox_id, *policy;  /* policy NULL: under none */
 	const struct ring *ring;	  /* borrowed */
 	const struct client_hooks *hooks; /* borrowed */
 	uint64_t now_ms;

@@ -171,6 +171,7 @@ static int do_info(struct call *c, struct err *e)
 {
 	const struct session *s = c->session;
 	const struct timers *timers = &c->table->timers;
+	const char *policy = orders_policy_name(c->table->orders);
 	uint64_t left = timers_lifetime_left_ms(timers);
 
 	jw_uint(c->answer, "process", s->number);
@@ -181,6 +182,8 @@ static int do_info(struct call *c, struct err *e)
 	jw_uint(c->answer, "oldest", s->ring.oldest);
 	jw_uint(c->answer, "next", s->ring.next);
 	jw_uint(c->answer, "clients", s->number == 1 ? c->table->n_clients : s->n_clients);
+	if (policy)
+		jw_str(c->answer, "policy", policy);
 	if (s->recording.size > 0)
 		jw_str(c->answer, "recording", s->recording.ended ? s->recording.ended : "on");
 	jw_uint(c->answer, "idle_ms", timers_idle_ms(timers));

@@ -74,6 +74,7 @@ struct dialect_greeting {
 	uint64_t oldest, next; /* of the history */
 	uint16_t cols, rows;
 	uint32_t window;
+	const char *policy; /* whose rules the sandbox is under; NULL: nobody's */
 };
 
 struct dialect_exit {

@@ -16,7 +16,8 @@ static int greet(const struct dialect_greeting *g, const struct dialect_out *out
 					   .next = g->next,
 					   .cols = g->cols,
 					   .rows = g->rows,
-					   .window = g->window };
+					   .window = g->window,
+					   .policy = g->policy };
 	auto_buf struct buf text = BUF_LIMIT(1024);
 
 	if (proto_hello(&text, &hello, e) < 0)

@@ -313,6 +313,11 @@ int orders_read(int dir_fd, struct orders *out, struct err *e)
 	return orders_parse(buf_str(&text), buf_len(&text), out, e);
 }
 
+const char *orders_policy_name(const struct orders *o)
+{
+	return o->policy.rules ? strrchr(o->policy.rules, '/') + 1 : NULL;
+}
+
 void orders_fini(struct orders *o)
 {
 	free(o->rootfs.layers);

@@ -54,6 +54,8 @@ struct orders {
 /* Every error names sandbox.json and the field. */
 int orders_parse(const char *text, size_t n, struct orders *out, struct err *e);
 int orders_read(int dir_fd, struct orders *out, struct err *e);
+/* The last name of policy.rules; NULL: under none. */
+const char *orders_policy_name(const struct orders *o);
 void orders_fini(struct orders *o);
 
 #endif

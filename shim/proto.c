@@ -142,6 +142,8 @@ int proto_hello(struct buf *out, const struct proto_hello *h, struct err *e)
 	jw_uint(w, "cols", h->cols);
 	jw_uint(w, "rows", h->rows);
 	jw_uint(w, "window", h->window);
+	if (h->policy)
+		jw_str(w, "policy", h->policy);
 	jw_close(w);
 	return json_writer_end(w, e);
 }

@@ -69,6 +69,7 @@ struct proto_hello {
 	uint64_t oldest, next;
 	uint16_t cols, rows;
 	uint32_t window;
+	const char *policy; /* NULL: under none, and not said */
 };
 
 /* Whole JSON messages, appended. */

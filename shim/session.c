@@ -218,6 +218,7 @@ static int add_client(struct session *s, struct attach *a, struct client **out, 
 				    .cols = s->cols,
 				    .rows = s->rows,
 				    .sandbox_id = s->table->orders->id,
+				    .policy = orders_policy_name(s->table->orders),
 				    .ring = &s->ring,
 				    .hooks = &s->hooks,
 				    .now_ms = clock_mono_ms() };

@@ -17,10 +17,10 @@ enum { TEXT_MAX = 64 << 20, INFO_MS = 2000 };
 
 static int row(struct buf *out, const struct json *item, struct err *e)
 {
-	return buf_printf(out, e, "%-26s  %-8s  %-12s  %-10s  %-20s  %s\n",
+	return buf_printf(out, e, "%-26s  %-8s  %-12s  %-10s  %-10s  %-20s  %s\n",
 			  json_str_or(item, "id", "?"), json_str_or(item, "state", "?"),
 			  json_str_or(item, "user", "?"), json_str_or(item, "tier", "?"),
-			  json_str_or(item, "image", "?"),
+			  json_str_or(item, "policy", "-"), json_str_or(item, "image", "?"),
 			  json_str_or(item, "created_at", "?"));
 }
 
@@ -56,8 +56,8 @@ static int list_there(const struct cli *c, struct buf *out, struct json_writer *
 	if (rest_open(c, &rest, e) < 0)
 		return -1;
 	r = w ? 0
-	      : buf_printf(out, e, "%-26s  %-8s  %-12s  %-10s  %-20s  %s\n", "ID", "STATE",
-			   "USER", "TIER", "IMAGE", "CREATED");
+	      : buf_printf(out, e, "%-26s  %-8s  %-12s  %-10s  %-10s  %-20s  %s\n", "ID",
+			   "STATE", "USER", "TIER", "POLICY", "IMAGE", "CREATED");
 	while (r == 0) {
 		char *next = NULL;
 
@@ -76,7 +76,7 @@ static int list_there(const struct cli *c, struct buf *out, struct json_writer *
 struct entry {
 	struct entry *next;
 	struct here *here;
-	char id[65];
+	char id[65], policy[64]; /* "": under none */
 	const char *state;
 	int64_t clients, idle_ms, left_ms, pid;
 };
@@ -97,6 +97,8 @@ static void on_info(void *arg, const struct json *answer, const struct err *err)
 	} else {
 		x->state =
 			json_str_or(answer, "state", "running")[0] == 'r' ? "running" : "ended";
+		(void) snprintf(x->policy, sizeof(x->policy), "%s",
+				json_str_or(answer, "policy", ""));
 		x->clients = json_int_or(answer, "clients", -1);
 		x->idle_ms = json_int_or(answer, "idle_ms", -1);
 		x->left_ms = json_int_or(answer, "lifetime_left_ms", -1);
@@ -145,8 +147,8 @@ static int table_row(struct buf *out, const struct entry *x, struct err *e)
 	number(clients, x->clients, 1);
 	number(idle, x->idle_ms, 1000);
 	number(left, x->left_ms, 1000);
-	return buf_printf(out, e, "%-26s  %-8s  %8s  %7s  %8s  %8s\n", x->id, x->state, pid,
-			  clients, idle, left);
+	return buf_printf(out, e, "%-26s  %-8s  %-10s  %8s  %7s  %8s  %8s\n", x->id, x->state,
+			  x->policy[0] ? x->policy : "-", pid, clients, idle, left);
 }
 
 static void number_or_null(struct json_writer *w, const char *key, int64_t n)
@@ -162,6 +164,7 @@ static void json_row(struct json_writer *w, const struct entry *x)
 	jw_object(w, NULL);
 	jw_str(w, "id", x->id);
 	jw_str(w, "state", x->state);
+	jw_str(w, "policy", x->policy[0] ? x->policy : NULL);
 	number_or_null(w, "pid", x->pid);
 	number_or_null(w, "clients", x->clients);
 	number_or_null(w, "idle_ms", x->idle_ms);
@@ -172,8 +175,8 @@ static void json_row(struct json_writer *w, const struct entry *x)
 static int print_entries(const struct here *h, struct buf *out, struct json_writer *w,
 			 struct err *e)
 {
-	if (!w && buf_printf(out, e, "%-26s  %-8s  %8s  %7s  %8s  %8s\n", "ID", "STATE", "PID",
-			     "CLIENTS", "IDLE s", "LEFT s") < 0)
+	if (!w && buf_printf(out, e, "%-26s  %-8s  %-10s  %8s  %7s  %8s  %8s\n", "ID", "STATE",
+			     "POLICY", "PID", "CLIENTS", "IDLE s", "LEFT s") < 0)
 		return -1;
 	for (const struct entry *x = h->entries; x; x = x->next) {
 		if (w)

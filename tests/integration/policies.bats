@@ -59,6 +59,7 @@ scanner() {
 	policy_daemon
 	shown "$print; exit 3"
 	[ "$(jq -r .exit.code <<< "$out")" = 3 ]
+	[ "$(jq -r .hello.policy <<< "$out")" = test ]
 	[[ $(jq -r .output <<< "$out") == *$'k ****\e[31m*****\e[0m***********'* ]]
 	[[ $(jq -r .output <<< "$out") != *OSFO* ]]
 	eventually ended
@@ -71,19 +72,32 @@ scanner() {
 		.characters == 20 and .shown == 0 and (.time | test("^20.*Z$"))' "$STATE/audit.jsonl"
 	! grep -rq "OSFO" "$STATE/audit.jsonl" "$STATE/carrel.db" "$WORK/log" || return 1
 	[ "$(stat -c '%a %u' "$STATE/audit.jsonl")" = '600 0' ]
+	api "$key" GET "/v1/sandboxes"
+	[ "$(field '.items[0].policy')" = test ]
+	api "$key" GET /v1/me
+	[ "$(field .limits.policy)" = test ]
+	[ "$("$CARREL_BIN/carrel" --url "http://$ADDR" --key "$key" ps | awk -v id="$box" '$1 == id { print $5 }')" = test ]
 	api "$(key_add root free --admin)" GET /metrics
 	[[ $body == *'carrel_policy_findings_total{action="mask"} 2'* ]]
 	daemon_stop
 	# The control.
 	TIERS=$TOP/config/tiers.yaml
 	daemon_start
+	api "$key" GET "/v1/sandboxes/$box"
+	[ "$(field .policy)" = test ] # still
+	api "$key" GET /v1/me
+	[ "$(field .limits.policy)" = null ]
 	shown "$print"
+	[ "$(jq -r .hello.policy <<< "$out")" = null ]
+	[ "$("$CARREL_BIN/carrel" --url "http://$ADDR" --key "$key" --format json ps | jq -c '.[-1] | has("policy"), .policy' | paste -sd' ')" = 'true null' ]
 	[[ $(jq -r .output <<< "$out") == *$'k AKIA\e[31mIOSFO'* ]]
 }
 
 @test "a process without a terminal; what is typed and what is uploaded is blocked, and the client told" {
 	policy_daemon
 	create "$key" '{}'
+	[ "$(field .policy)" = test ]
+	[ "$("$CARREL_BIN/carrel" --run-dir "$RUN" --format json ps | jq -r '.[0].policy')" = test ]
 	api "$key" POST "/v1/sandboxes/$box/exec" '{"command":["sh","-c","cat; echo AKIAIOSFODNN7EXAMPLE >&2"],"input":"a tok123 b\n"}'
 	[ "$code" = 200 ]
 	[ "$(field .output)" = $'a  b' ] || [ "$(field .output)" = $'a  b\n' ]

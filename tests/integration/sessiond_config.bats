@@ -118,14 +118,15 @@ YAML
 @test "a database of the version before is brought up to this one, with its rows" {
 	key_add ann free
 	sqlite3 "$STATE/carrel.db" "DROP TABLE volumes; DROP INDEX sandboxes_by_volume; ALTER TABLE sandboxes DROP COLUMN volume;
+		ALTER TABLE sandboxes DROP COLUMN policy;
 		ALTER TABLE sandboxes DROP COLUMN workspace; ALTER TABLE sandboxes DROP COLUMN network; PRAGMA user_version = 1;
 		INSERT INTO sandboxes(id, user, tier, state, image, command, labels, idle_ms, lifetime_ms, created_ms, ended_ms, reason)
 		VALUES('old', 'ann', 'free', 'ended', 'default', 'null', '{}', 1, 1, 1, $(date +%s)000, 'exited')"
 	key=$(key_add ann free)
-	[ "$(sqlite3 "$STATE/carrel.db" 'PRAGMA user_version; SELECT network FROM sandboxes')" = $'3\nnone' ]
+	[ "$(sqlite3 "$STATE/carrel.db" 'PRAGMA user_version; SELECT network FROM sandboxes')" = $'4\nnone' ]
 	daemon_start
 	api "$key" GET /v1/sandboxes/old
-	[ "$(field '"\(.network) \(.workspace)"')" = 'none null' ]
+	[ "$(field '"\(.network) \(.workspace) \(.policy)"')" = 'none null null' ]
 }
 
 @test "administrators make, list and remove keys over the API; metrics count" {

@@ -27,7 +27,7 @@ static void heard(const void *want, size_t n)
 
 static void check_greeting(const struct dialect *d)
 {
-	const struct dialect_greeting g = { "box", 7, 3, true, 5, 9, 80, 24, 4096 };
+	const struct dialect_greeting g = { "box", 7, 3, true, 5, 9, 80, 24, 4096, NULL };
 
 	if (d->greet)
 		assert_ok(d->greet(&g, &out, &e));

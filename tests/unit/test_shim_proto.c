@@ -139,6 +139,10 @@ static void test_proto_writes(void **state)
 		"\x02{\"version\":1,\"id\":\"abc\",\"client\":2,\"process\":4,\"role\":\"writer\","
 		"\"oldest\":1,\"next\":5000000000,\"cols\":80,\"rows\":24,\"window\":262144}");
 	buf_clear(&b);
+	h.policy = "watch";
+	assert_int_equal(proto_hello(&b, &h, &e), 0);
+	assert_non_null(strstr(buf_str(&b), ",\"window\":262144,\"policy\":\"watch\"}"));
+	buf_clear(&b);
 	assert_int_equal(proto_exit(&b, "exited", 3, 0, &e), 0);
 	assert_string_equal(buf_str(&b), "\x06{\"reason\":\"exited\",\"code\":3,\"signal\":0}");
 	buf_clear(&b);

@@ -6,6 +6,7 @@ export interface Sandbox {
 	id: string;
 	state: string;
 	tier: string;
+	policy: string | null;
 	image: string;
 	created_at: string;
 	expires_at?: string;

@@ -112,7 +112,7 @@ function row(s: api.Sandbox): HTMLElement {
 	const name = document.createElement("button");
 	name.className = "name";
 	name.textContent = s.id.slice(0, 10);
-	name.title = `${s.id}\n${s.image}, tier ${s.tier}, since ${s.created_at}`;
+	name.title = `${s.id}\n${s.image}, tier ${s.tier}${s.policy ? `, policy ${s.policy}` : ""}, since ${s.created_at}`;
 	name.onclick = () => (s.state === "ended" && s.recording ? play(s.id) : open(s.id));
 	const remove = document.createElement("button");
 	remove.className = "remove";
