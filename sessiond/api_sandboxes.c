@@ -10,6 +10,7 @@
 #include "sessiond/config.h"
 #include "sessiond/create.h"
 #include "sessiond/launch.h"
+#include "sessiond/policies.h"
 #include "sessiond/problem.h"
 #include "sessiond/recordings.h"
 #include "sessiond/records.h"
@@ -222,7 +223,8 @@ static int reserve(struct request *rq, const struct create *c, const struct tier
 	    str_copy(r.tier, sizeof(r.tier), tier->name, "tier", &e) == 0 &&
 	    str_copy(r.network, sizeof(r.network), net_mode_name(tier->network), "network",
 		     &e) == 0 &&
-	    str_copy(r.policy, sizeof(r.policy), tier->policy, "policy", &e) == 0 &&
+	    str_copy(r.policy, sizeof(r.policy), c->policy ? c->policy : "", "policy", &e) ==
+		    0 &&
 	    str_copy(r.image, sizeof(r.image), c->image, "image", &e) == 0 &&
 	    str_copy(r.workspace, sizeof(r.workspace),
 		     c->workspace.name ? c->workspace.name : "", "workspace", &e) == 0) {
@@ -240,6 +242,8 @@ static int reserve(struct request *rq, const struct create *c, const struct tier
 
 static void start(struct request *rq, const struct create *c, const struct tier *tier)
 {
+	auto_free char *policy =
+		c->policy ? policies_path(rq->server->config, c->policy) : NULL;
 	struct launch_spec spec = {
 		.image = c->image,
 		.tier = tier->name,
@@ -252,7 +256,7 @@ static void start(struct request *rq, const struct create *c, const struct tier 
 		.idle_ms = c->idle_ms,
 		.lifetime_ms = c->lifetime_ms,
 		.recording = tier->recording,
-		.policy = tier->policy[0] ? tier->policy : NULL,
+		.policy = policy,
 		.detached_ms = tier->detached_ms,
 	};
 	struct err e = ERR_NONE;
@@ -301,6 +305,22 @@ static const struct tier *choose_tier(struct request *rq, const struct json *bod
 	return tier;
 }
 
+/* One that the tier does not name, but the caller. */
+static bool has_policy(struct request *rq, const char *name)
+{
+	if (!name)
+		return true;
+	if (!rq->server->policies)
+		problem_reply(rq, PROBLEM_INVALID,
+			      "policy: this server has none; its operator names a file of "
+			      "them (--policies)");
+	else if (!policies_has(rq->server->config, name))
+		problem_reply(rq, PROBLEM_INVALID, "policy: there is no policy %s", name);
+	else
+		return true;
+	return false;
+}
+
 void api_sandbox_create(struct request *rq)
 {
 	auto_json struct json_doc *doc = NULL;
@@ -320,10 +340,12 @@ void api_sandbox_create(struct request *rq)
 		return;
 	if (create_decode(json_root(doc), tier, rq->server->config->default_image, &c, &e) <
 	    0) {
-		problem_reply(rq, PROBLEM_INVALID, "%s", e.msg);
+		problem_reply(rq, e.code == EACCES ? PROBLEM_FORBIDDEN : PROBLEM_INVALID, "%s",
+			      e.msg);
 		return;
 	}
-	start(rq, &c, tier);
+	if (has_policy(rq, c.policy))
+		start(rq, &c, tier);
 	create_fini(&c);
 }
 

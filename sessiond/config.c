@@ -210,6 +210,7 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 		c->state_dir = "/var/lib/carrel";
 	if (absolute(c, &c->policies, e) < 0)
 		return -1;
+	c->policies_named = c->policies != NULL;
 	if (!c->cgroup)
 		c->cgroup = "/carrel";
 	if (!c->network)

@@ -25,6 +25,7 @@ struct config {
 	const char *default_image;
 	const char *log_format, *log_level;
 	const char *policies; /* policies.yaml; NULL: there is none */
+	bool policies_named;  /* by the operator, not only found */
 	uint64_t keep_ended_ms;
 	uint64_t uid_base, uid_slots;
 	bool insecure_listen;

@@ -12,6 +12,7 @@
 #include "sessiond/tiers.h"
 
 #define ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define LOWER "abcdefghijklmnopqrstuvwxyz0123456789"
 
 static int decode_form(const struct json *v, const struct json_at *at, size_t max,
 		       const char *first, const char *rest, const char *what, void *out,
@@ -37,6 +38,12 @@ static int decode_image(const struct json *v, const struct json_at *at, void *ou
 static int decode_tier(const struct json *v, const struct json_at *at, void *out, struct err *e)
 {
 	return decode_form(v, at, 31, ALNUM, ALNUM "_-", "the name of a tier", out, e);
+}
+
+static int decode_policy(const struct json *v, const struct json_at *at, void *out,
+			 struct err *e)
+{
+	return decode_form(v, at, 63, LOWER "_", LOWER "_-", "the name of a policy", out, e);
 }
 
 static int decode_user(const struct json *v, const struct json_at *at, void *out, struct err *e)
@@ -227,6 +234,7 @@ static const struct json_field fields[] = {
 	{ "lifetime_seconds", decode_seconds, offsetof(struct create, lifetime_ms), 0 },
 	{ "labels", decode_labels, offsetof(struct create, labels), 0 },
 	{ "workspace", decode_workspace, offsetof(struct create, workspace), 0 },
+	{ "policy", decode_policy, offsetof(struct create, policy), 0 },
 };
 static const struct json_field resize_fields[] = {
 	{ "cols", decode_size, offsetof(struct resize, cols), JSON_REQUIRED },
@@ -242,6 +250,20 @@ static int limit(const char *field, uint64_t tier_ms, uint64_t *ms, struct err *
 			       (unsigned long long) tier_ms / 1000);
 	if (*ms == 0)
 		*ms = tier_ms;
+	return 0;
+}
+
+/* A tier's policy is the operator's word: nobody else's takes its place. */
+static int check_policy(struct create *c, const struct tier *tier, struct err *e)
+{
+	if (!tier->policy[0])
+		return 0;
+	if (c->policy && strcmp(c->policy, tier->policy) != 0)
+		return err_set(
+			e, EACCES,
+			"policy: tier %s puts its sandboxes under %s; %s cannot take its place",
+			tier->name, tier->policy, c->policy);
+	c->policy = tier->policy;
 	return 0;
 }
 
@@ -261,7 +283,7 @@ static int check(struct create *c, const struct tier *tier, struct err *e)
 	if (limit("lifetime_seconds", tier->lifetime_ms, &c->lifetime_ms, e) < 0 ||
 	    limit("idle_seconds", tier->idle_ms, &c->idle_ms, e) < 0)
 		return -1;
-	return 0;
+	return check_policy(c, tier, e);
 }
 
 int create_decode(const struct json *body, const struct tier *tier, const char *default_image,

@@ -28,6 +28,8 @@ enum {
 /* Strings are borrowed from the document; the two arrays are create_fini's. */
 struct create {
 	const char *image, *tier, *cwd, *user;
+	const char
+		*policy; /* the tier's, or what was asked for where it has none; NULL: none */
 	const char **command; /* NULL-terminated; NULL: the image's */
 	char **env;	      /* "K=V" */
 	const struct json *labels;
@@ -40,7 +42,8 @@ struct create {
 	uint64_t idle_ms, lifetime_ms;
 };
 
-/* Fills in what the tier allows where the body is silent. default_image NULL: `image` is required. */
+/* Fills in what the tier allows where the body is silent. default_image NULL: `image` is required. EACCES: another policy than the
+ * tier's. Whether there is such a policy is the caller's to ask (policies_has). */
 int create_decode(const struct json *body, const struct tier *tier, const char *default_image,
 		  struct create *out, struct err *e);
 void create_fini(struct create *c);

@@ -128,7 +128,6 @@ static void copy_config(struct launch *l, const struct launch_config *c)
 	l->config.seccomp = dup_or_null(c->seccomp);
 	l->config.cgroup = dup_or_null(c->cgroup);
 	l->config.recordings = dup_or_null(c->recordings);
-	l->config.policies = dup_or_null(c->policies);
 	l->config.scanner = dup_or_null(c->scanner);
 	if (!l->config.ready_ms)
 		l->config.ready_ms = 15000;
@@ -175,6 +174,14 @@ int launch_new(struct loop *loop, const struct launch_config *config, struct lau
 	return 0;
 }
 
+int launch_open_findings(const struct launch *l, const char *id)
+{
+	auto_close int dir =
+		openat(l->sandboxes_fd, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	return dir < 0 ? -1 : openat(dir, "policy.jsonl", O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 void launch_free(struct launch *l)
 {
 	const struct launch_config *c;
@@ -196,7 +203,7 @@ void launch_free(struct launch *l)
 	const char *strings[] = { c->run_dir,	   c->store,	  c->tiers,	c->image,
 				  c->shim,	   c->runtime,	  c->init,	c->seccomp,
 				  c->cgroup,	   c->recordings, l->sandboxes, l->uids,
-				  l->runtime_root, c->volumes,	  c->policies,	c->scanner };
+				  l->runtime_root, c->volumes,	  c->scanner };
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free((char *) strings[i]);
 	free(l);

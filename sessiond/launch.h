@@ -42,15 +42,14 @@ struct launch_config {
 	const char *store; /* image store, given to carrel-image */
 	const char
 		*tiers; /* tiers.yaml; NULL: sandboxes without a tier's limits (`carrel run`) */
-	const char *volumes;  /* where they lie; NULL: no sandbox has one */
-	const char *image;    /* carrel-image */
-	const char *shim;     /* carrel-shim */
-	const char *runtime;  /* carrel-runtime */
-	const char *init;     /* carrel-init; NULL: the command is the first process itself */
-	const char *seccomp;  /* profile; NULL: carrel-image's own choice */
-	const char *cgroup;   /* parent of the sandboxes' cgroups: "/carrel" */
-	const char *policies; /* directory of what carrel-scan compiled; NULL: there are none */
-	const char *scanner;  /* carrel-scan; may be NULL with policies NULL or none in use */
+	const char *volumes;	/* where they lie; NULL: no sandbox has one */
+	const char *image;	/* carrel-image */
+	const char *shim;	/* carrel-shim */
+	const char *runtime;	/* carrel-runtime */
+	const char *init;	/* carrel-init; NULL: the command is the first process itself */
+	const char *seccomp;	/* profile; NULL: carrel-image's own choice */
+	const char *cgroup;	/* parent of the sandboxes' cgroups: "/carrel" */
+	const char *scanner;	/* carrel-scan; NULL: no sandbox can be under a policy */
 	const char *recordings; /* directory for ID.cast; NULL: nothing can be recorded */
 	struct launch_network network; /* of the sandboxes whose tier has one */
 	uint32_t uid_base;  /* slot N maps container ids to uid_base + N * uid_count ... */
@@ -91,14 +90,15 @@ struct launch_spec {
 	const char *hostname;	/* NULL: "sandbox" */
 	struct launch_volume volume;
 	bool no_terminal;
-	bool remove_dir;	/* the shim removes the directory itself */
-	uint16_t cols, rows;	/* 0: 80 x 24 */
-	uint64_t idle_ms;	/* 0: no limit */
-	uint64_t lifetime_ms;	/* 0: no limit */
-	uint64_t detached_ms;	/* without a client; 0: no limit */
-	uint64_t warn_ms;	/* 0: 60000 */
-	uint64_t recording;	/* bytes at most; 0: not recorded */
-	const char *policy;	/* below launch_config.policies; NULL: none */
+	bool remove_dir;      /* the shim removes the directory itself */
+	uint16_t cols, rows;  /* 0: 80 x 24 */
+	uint64_t idle_ms;     /* 0: no limit */
+	uint64_t lifetime_ms; /* 0: no limit */
+	uint64_t detached_ms; /* without a client; 0: no limit */
+	uint64_t warn_ms;     /* 0: 60000 */
+	uint64_t recording;   /* bytes at most; 0: not recorded */
+	const char *
+		policy; /* what carrel-scan compiled, without the ends of the names, absolute; NULL: none */
 	uint32_t history_bytes; /* 0: 262144 */
 	uint32_t ack_window;	/* 0: 262144 */
 	uint32_t max_clients;	/* 0: 16 */
@@ -118,6 +118,18 @@ int launch_start(struct launch *l, const struct launch_spec *spec, launch_fn fn,
 		 struct err *e);
 /* Kills a start that is under way; its fn gets ECANCELED. False when no such start is. */
 bool launch_cancel(struct launch *l, const char *id);
+
+/* A directory for files that a start reads and nobody needs behind it. One whose owner was killed goes with the next scan. */
+struct launch_work {
+	char *path; /* NULL: there is none */
+	int fd;
+};
+#define LAUNCH_WORK_NONE ((struct launch_work){ .fd = -1 })
+int launch_work_make(struct launch *l, struct launch_work *out, struct err *e);
+void launch_work_remove(struct launch *l, struct launch_work *w);
+
+/* What a sandbox's policy finds, as its shim writes it, readable also when its directory is gone. -1: there is no such file. */
+int launch_open_findings(const struct launch *l, const char *id);
 
 /* Removes a volume and what is in it. fn's err->code: EBUSY, a sandbox uses it; ENOENT, there is none. */
 int launch_volume_remove(struct launch *l, const char *name, launch_fn fn, void *arg,

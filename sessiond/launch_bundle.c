@@ -197,14 +197,11 @@ static void recording_orders(struct json_writer *w, const struct launch_config *
 static void policy_orders(struct json_writer *w, const struct launch_config *c,
 			  const struct launch_spec *s)
 {
-	auto_free char *rules = NULL;
-
 	if (!s->policy)
 		return;
-	rules = xasprintf("%s/%s", c->policies, s->policy);
 	jw_object(w, "policy");
 	jw_str(w, "program", c->scanner);
-	jw_str(w, "rules", rules);
+	jw_str(w, "rules", s->policy);
 	jw_close(w);
 }
 

@@ -408,8 +408,8 @@ static int check(const struct launch *l, const struct launch_spec *s, struct err
 		return err_set(e, EINVAL, "no image is named");
 	if (s->tier && !l->config.tiers)
 		return err_set(e, EINVAL, "tier %s: there is no tiers file", s->tier);
-	if (s->policy && (!l->config.policies || !l->config.scanner))
-		return err_set(e, EINVAL, "policy %s: there is no scanner here", s->policy);
+	if (s->policy && !l->config.scanner)
+		return err_set(e, EINVAL, "policy %s: there is no carrel-scan", s->policy);
 	if (s->volume.name && !l->config.volumes)
 		return err_set(e, EINVAL, "volume %s: there is no directory of volumes",
 			       s->volume.name);

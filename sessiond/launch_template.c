@@ -251,6 +251,39 @@ static void build_argv(const struct launch *l, const struct launch_spec *s, cons
 	push(a, NULL, dir);
 }
 
+int launch_work_make(struct launch *l, struct launch_work *out, struct err *e)
+{
+	char id[27], name[40];
+	int fd;
+
+	random_id(id);
+	(void) snprintf(name, sizeof(name), "%s%s", work_prefix, id);
+	if (mkdirat(l->templates_fd, name, 0700) < 0)
+		return err_sys(e, "make %s/templates/%s", l->config.run_dir, name);
+	fd = openat(l->templates_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		(void) err_sys(e, "%s/templates/%s", l->config.run_dir, name);
+		fd_close(&fd);
+		return -1;
+	}
+	*out = (struct launch_work){
+		.path = xasprintf("%s/templates/%s", l->config.run_dir, name), .fd = fd
+	};
+	return 0;
+}
+
+void launch_work_remove(struct launch *l, struct launch_work *w)
+{
+	struct err ignored = ERR_NONE;
+
+	/* What stays is found by launch_templates_sweep. */
+	if (w->path)
+		(void) fd_remove_tree(l->templates_fd, strrchr(w->path, '/') + 1, &ignored);
+	fd_close(&w->fd);
+	free(w->path);
+	*w = LAUNCH_WORK_NONE;
+}
+
 static int start_bundle(struct template_call *c, const struct launch_spec *s, struct err *e)
 {
 	struct launch *l = c->launch;

@@ -40,7 +40,7 @@ static const struct opt options[] = {
 	{ "store", 0, OPT_STRING, AT(store), "DIR", "image store (STATE-DIR/store)" },
 	{ "volumes", 0, OPT_STRING, AT(volumes), "DIR", "users' volumes (STATE-DIR/volumes)" },
 	{ "tiers", 0, OPT_STRING, AT(tiers), "FILE", "tiers.yaml" },
-	{ "policies", 0, OPT_STRING, AT(policies), "FILE", "policies.yaml, for tiers that name a policy" },
+	{ "policies", 0, OPT_STRING, AT(policies), "FILE", "policies.yaml, for tiers that name a policy and requests that ask for one" },
 	{ "web", 0, OPT_STRING, AT(web), "DIR", "the page's files" },
 	{ "bin-dir", 0, OPT_STRING, AT(bin_dir), "DIR", "where carrel-shim, carrel-runtime, carrel-init and carrel-image lie" },
 	{ "seccomp", 0, OPT_STRING, AT(seccomp), "FILE", "seccomp profile of the sandboxes" },

@@ -18,7 +18,7 @@
 
 enum { COMPILE_MS = 120000, WORDS = 4096 };
 
-char *policies_dir(const struct config *c)
+static char *own_dir(const struct config *c)
 {
 	return xasprintf("%s/policies", c->run_dir);
 }
@@ -53,11 +53,11 @@ static int said(struct buf *words, struct err *e)
 	return err_set(e, EINVAL, "%.*s", (int) strcspn(s, "\n"), s);
 }
 
-static int compile(const struct config *c, const char *scanner, const char *dir, struct err *e)
+int policies_compile(const char *scanner, const char *file, const char *into, struct err *e)
 {
-	char *argv[] = { (char *) "carrel-scan",	   (char *) "--compile",
-			 (char *) (uintptr_t) c->policies, (char *) "--into",
-			 (char *) (uintptr_t) dir,	   NULL };
+	char *argv[] = { (char *) "carrel-scan",    (char *) "--compile",
+			 (char *) (uintptr_t) file, (char *) "--into",
+			 (char *) (uintptr_t) into, NULL };
 	struct child_spec spec = CHILD_SPEC_NONE;
 	auto_buf struct buf words = BUF_LIMIT(WORDS);
 	struct child_status st;
@@ -71,43 +71,69 @@ static int compile(const struct config *c, const char *scanner, const char *dir,
 	return st.code == 0 ? 0 : said(&words, e);
 }
 
-static int check_tier(const struct config *c, const char *dir, const struct tier *t,
-		      struct err *e)
+bool policies_there(const char *dir, const char *name)
 {
-	auto_free char *file = xasprintf("%s/%s.json", dir, t->policy);
+	auto_free char *file = xasprintf("%s/%s.json", dir, name);
 
-	if (access(file, R_OK) < 0)
-		return err_set(e, ENOENT, "tiers.%s.policy: there is no policy %s in %s",
-			       t->name, t->policy, c->policies);
+	return access(file, R_OK) == 0;
+}
+
+bool policies_has(const struct config *c, const char *name)
+{
+	auto_free char *dir = own_dir(c);
+
+	return policies_there(dir, name);
+}
+
+char *policies_path(const struct config *c, const char *name)
+{
+	return xasprintf("%s/policies/%s", c->run_dir, name);
+}
+
+static const struct tier *first_tier(const struct tiers *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].policy[0])
+			return &t->v[i];
+	return NULL;
+}
+
+static int check_tiers(const struct config *c, const struct tiers *t, struct err *e)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i].policy[0] && !policies_has(c, t->v[i].policy))
+			return err_set(e, ENOENT,
+				       "tiers.%s.policy: there is no policy %s in %s",
+				       t->v[i].name, t->v[i].policy, c->policies);
 	return 0;
 }
 
-int policies_prepare(const struct config *c, const struct tiers *t, struct err *e)
+/* Who wants them, for a sentence. */
+static char *asker(const struct tier *t)
 {
-	auto_free char *scanner = NULL, *dir = NULL;
-	const struct tier *first = NULL;
+	return t ? xasprintf("tiers.%s.policy", t->name) : xstrdup("policies");
+}
 
-	for (size_t i = 0; i < t->n && !first; i++)
-		if (t->v[i].policy[0])
-			first = &t->v[i];
-	if (!first)
+int policies_prepare(const struct config *c, const struct tiers *t, bool *any, struct err *e)
+{
+	auto_free char *scanner = NULL, *dir = NULL, *who = NULL;
+	const struct tier *first = first_tier(t);
+
+	*any = first || c->policies_named;
+	if (!*any)
 		return 0;
 	scanner = policies_scanner(c);
-	dir = policies_dir(c);
+	dir = own_dir(c);
+	who = asker(first);
 	if (!scanner)
 		return err_set(e, ENOENT,
-			       "tiers.%s.policy: there is no carrel-scan; build it with "
-			       "libvectorscan-dev and libpcre2-dev, or take the policy away",
-			       first->name);
+			       "%s: there is no carrel-scan; build it with libvectorscan-dev "
+			       "and libpcre2-dev, or take the policy away",
+			       who);
 	if (!c->policies)
 		return err_set(e, ENOENT,
-			       "tiers.%s.policy: no policies.yaml was found; name one with "
-			       "--policies",
-			       first->name);
-	if (make_dir(c, dir, e) < 0 || compile(c, scanner, dir, e) < 0)
+			       "%s: no policies.yaml was found; name one with --policies", who);
+	if (make_dir(c, dir, e) < 0 || policies_compile(scanner, c->policies, dir, e) < 0)
 		return -1;
-	for (size_t i = 0; i < t->n; i++)
-		if (t->v[i].policy[0] && check_tier(c, dir, &t->v[i], e) < 0)
-			return -1;
-	return 0;
+	return check_tiers(c, t, e);
 }

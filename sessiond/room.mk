@@ -31,11 +31,11 @@ $(foreach t,$(launch_UNIT),$(eval $(t)_LINK := launch base)$(eval $(t)_LIBS := -
 PROGRAMS += carrel
 carrel_SRC := sessiond/cli/main.c sessiond/cli/commands.c sessiond/cli/place.c sessiond/cli/tty.c \
 	sessiond/cli/link_ws.c sessiond/cli/rest.c sessiond/cli/terminal.c \
-	sessiond/cli/local.c sessiond/cli/report.c sessiond/cli/cmd_run.c sessiond/cli/cmd_attach.c \
+	sessiond/cli/local.c sessiond/cli/report.c sessiond/cli/cmd_run.c sessiond/cli/run_policy.c sessiond/cli/cmd_attach.c \
 	sessiond/cli/cmd_play.c sessiond/cli/cmd_ps.c sessiond/cli/cmd_processes.c sessiond/cli/cmd_rm.c sessiond/cli/cmd_upgrade.c \
 	sessiond/cli/cmd_image.c
 carrel_LINK := sessiond launch base
-carrel_LIBS := -lcurl -lwslay -lcrypto -lyajl
+carrel_LIBS := -lcurl -lwslay -lcrypto -lyajl -lyaml
 $(O)/obj/sessiond/cli/place.o: CPPFLAGS += -DCARREL_PREFIX='"$(PREFIX)"'
 
 # The way out of a host that nobody reaches: carrel-dialer there, carrel-relay where clients come.

@@ -103,8 +103,7 @@ static int open_launch(struct server *server, struct err *e)
 		       *shim = xasprintf("%s/carrel-shim", c->bin_dir),
 		       *runtime = xasprintf("%s/carrel-runtime", c->bin_dir),
 		       *init = xasprintf("%s/carrel-init", c->bin_dir),
-		       *recordings = recordings_dir(c), *policies = policies_dir(c),
-		       *scanner = policies_scanner(c);
+		       *recordings = recordings_dir(c), *scanner = policies_scanner(c);
 	struct launch_config lc = {
 		.run_dir = c->run_dir,
 		.store = c->store,
@@ -117,7 +116,6 @@ static int open_launch(struct server *server, struct err *e)
 		.seccomp = c->seccomp,
 		.cgroup = c->cgroup,
 		.recordings = recordings,
-		.policies = policies,
 		.scanner = scanner,
 		.uid_base = (uint32_t) c->uid_base,
 		.uid_count = 65536,
@@ -187,7 +185,7 @@ static int build(struct serve *s, struct err *e)
 	const struct config *c = server->config;
 
 	if (lock_state(s, c, e) < 0 || tiers_load(c->tiers, &server->tiers, e) < 0 ||
-	    policies_prepare(c, &server->tiers, e) < 0)
+	    policies_prepare(c, &server->tiers, &server->policies, e) < 0)
 		return -1;
 	if (c->tls_certificate && tls_new(c->tls_certificate, c->tls_key, &server->tls, e) < 0)
 		return -1;
@@ -198,7 +196,7 @@ static int build(struct serve *s, struct err *e)
 			 "program");
 	if (serve_open_db(c, &server->db, e) < 0 || open_launch(server, e) < 0)
 		return -1;
-	if (tiers_have_policy(&server->tiers) && audit_open(server, &server->audit, e) < 0)
+	if (server->policies && audit_open(server, &server->audit, e) < 0)
 		return -1;
 	server->tickets = tickets_new();
 	server->sandboxes = sandboxes_new(server);

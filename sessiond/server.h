@@ -31,7 +31,8 @@ struct server {
 	struct launch *launch;
 	struct sandboxes *sandboxes;
 	struct pages *pages;
-	struct audit *audit; /* NULL: no tier has a policy */
+	bool policies;	     /* there are some: a sandbox may be under one */
+	struct audit *audit; /* NULL: nothing can be found */
 	struct metrics metrics;
 	bool ready;    /* recovery is done */
 	bool stopping; /* no new sandboxes */

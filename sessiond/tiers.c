@@ -194,13 +194,20 @@ bool tiers_have_network(const struct tiers *t)
 	return false;
 }
 
-bool tiers_have_policy(const struct tiers *t)
+int tiers_policy(const char *path, const char *name, char out[64], struct err *e)
 {
-	for (size_t i = 0; i < t->n; i++) {
-		if (t->v[i].policy[0])
-			return true;
-	}
-	return false;
+	auto_json struct json_doc *doc = NULL;
+	const struct json_at top = { .name = "tiers" }, tier = { .up = &top, .name = name },
+			     here = { .up = &tier, .name = "policy" };
+	const struct json *v;
+
+	out[0] = 0;
+	if (yaml_parse_file(AT_FDCWD, path, &doc, e) < 0)
+		return err_wrap(e, "tiers");
+	v = json_get(json_get(json_get(json_root(doc), "tiers"), name), "policy");
+	if (v && decode_policy(v, &here, out, e) < 0)
+		return err_wrap(e, "%s", path);
+	return 0;
 }
 
 const struct tier *tiers_find(const struct tiers *t, const char *name)

@@ -42,8 +42,8 @@ int tiers_decode(struct json_doc *doc, struct tiers *out, struct err *e);
 void tiers_fini(struct tiers *t);
 /* Whether any of them has a network. */
 bool tiers_have_network(const struct tiers *t);
-/* Whether any of them has a policy. */
-bool tiers_have_policy(const struct tiers *t);
+/* What a tier of the file says, and nothing else of it, for whoever starts sandboxes without a daemon; "": nothing. */
+int tiers_policy(const char *path, const char *name, char out[64], struct err *e);
 const struct tier *tiers_find(const struct tiers *t, const char *name); /* NULL: none */
 
 #endif

@@ -50,7 +50,7 @@ int cli_image(void *global, const char **operands, int n, void *opts);
 
 struct opts_run {
 	const char *tier, *tiers, *name, *user, *cwd, *hostname, *runtime, *seccomp, *cgroup;
-	const char *run_dir, *store, *volume, *volumes;
+	const char *run_dir, *store, *volume, *volumes, *policy, *policies;
 	struct opt_list env;
 	uint64_t idle_ms, lifetime_ms;
 	bool rm, detach, no_tty;

@@ -24,6 +24,7 @@
 #include "sessiond/cli/cli.h"
 #include "sessiond/cli/local.h"
 #include "sessiond/cli/report.h"
+#include "sessiond/cli/run_policy.h"
 #include "sessiond/cli/terminal.h"
 #include "sessiond/cli/tty.h"
 #include "sessiond/launch.h"
@@ -38,6 +39,7 @@ struct run {
 	struct loop *loop;
 	struct launch *launch;
 	struct terminal *terminal;
+	struct run_policy policy;
 	const char *id;
 	bool raw, detach, running;
 	int fd;	    /* our end of the terminal's socket pair */
@@ -146,6 +148,7 @@ static void on_started(void *arg, const struct err *err)
 {
 	struct run *r = arg;
 
+	run_policy_started(&r->policy, r->launch, r->id);
 	if (err) {
 		stop(r, r->signal ? 128 + r->signal : cli_fail(CLI_NOT_RUN, err));
 		return;
@@ -235,6 +238,7 @@ static int start(struct run *r, const struct opts_run *o, const char **operands,
 				    .cwd = o->cwd,
 				    .user = o->user,
 				    .hostname = o->hostname,
+				    .policy = r->policy.path,
 				    .no_terminal = !terminal,
 				    .remove_dir = true,
 				    .idle_ms = o->idle_ms,
@@ -266,7 +270,9 @@ static int run(struct run *r, const struct cli *c, const struct opts_run *o,
 	if (o->tiers && !o->tier)
 		return err_set(e, EINVAL, "--tiers: --tier says which of them");
 	if (loop_new(&r->loop, e) < 0 || watch_signals(r, e) < 0 ||
-	    local_open(r->loop, &local, &r->launch, e) < 0 || start(r, o, operands, n, e) < 0)
+	    local_open(r->loop, &local, &r->launch, e) < 0 ||
+	    run_policy_prepare(&r->policy, r->launch, o, e) < 0 ||
+	    start(r, o, operands, n, e) < 0)
 		return -1;
 	return loop_run(r->loop, e);
 }
@@ -274,7 +280,7 @@ static int run(struct run *r, const struct cli *c, const struct opts_run *o,
 int cli_run(void *global, const char **operands, int n, void *opts)
 {
 	const struct opts_run *o = opts;
-	struct run r = { .fd = FD_NONE, .detach = o->detach };
+	struct run r = { .fd = FD_NONE, .detach = o->detach, .policy = RUN_POLICY_NONE };
 	struct err e = ERR_NONE;
 	char id[27];
 
@@ -285,6 +291,8 @@ int cli_run(void *global, const char **operands, int n, void *opts)
 	if (run(&r, global, o, operands, n, &e) < 0)
 		r.code = cli_fail(CLI_NOT_RUN, &e);
 	terminal_free(r.terminal);
+	run_policy_report(&r.policy);
+	run_policy_fini(&r.policy, r.launch);
 	fd_close(&r.fd);
 	launch_free(r.launch);
 	loop_free(r.loop);

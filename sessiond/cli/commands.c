@@ -20,6 +20,8 @@ static const struct opt global_opts[] = {
 static const struct opt run_opts[] = {
 	R("tier", 't', OPT_STRING, tier, "NAME", "limits of this tier (default: modest built-in ones)"),
 	R("tiers", 0, OPT_STRING, tiers, "FILE", "where tiers are described (tiers.yaml beside the programs)"),
+	R("policy", 0, OPT_STRING, policy, "NAME", "look for secrets in all input and output with this policy (default: the tier's, else none)"),
+	R("policies", 0, OPT_STRING, policies, "FILE", "where policies are described (policies.yaml beside the programs)"),
 	R("name", 'n', OPT_STRING, name, "NAME", "the sandbox's name (default: a random one)"),
 	R("env", 'e', OPT_LIST, env, "NAME=VALUE", "one more environment variable"),
 	R("user", 'u', OPT_STRING, user, "USER[:GROUP]", "instead of the image's user"),
@@ -124,7 +126,7 @@ const struct opt_program cli_program = {
 		"Of the others 0, or 1 after an error. A wrong command line is 2.\n"
 		"\n"
 		"# FILES\n"
-		"The other programs are looked for beside this one; seccomp.json and tiers.yaml in ../share/carrel from "
+		"The other programs are looked for beside this one; seccomp.json, tiers.yaml and policies.yaml in ../share/carrel from "
 		"there.",
 	.opts = global_opts,
 	.cmds = commands,

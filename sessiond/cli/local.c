@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/helper.h"
 #include "base/json.h"
 #include "base/sock.h"
 #include "sessiond/cli/cli.h"
@@ -17,13 +18,14 @@ enum { UID_BASE = 524288, UID_COUNT = 65536, UID_SLOTS = 4096, READY_MS = 60000 
 
 /* Every string is malloc'ed; launch_new copies them. */
 struct places {
-	char *run_dir, *store, *volumes, *tiers, *seccomp, *image, *shim, *runtime, *init;
+	char *run_dir, *store, *volumes, *tiers, *seccomp, *image, *shim, *runtime, *init,
+		*scanner;
 };
 
 static void places_fini(struct places *p)
 {
 	char *all[] = { p->run_dir, p->store, p->volumes, p->tiers, p->seccomp,
-			p->image,   p->shim,  p->runtime, p->init };
+			p->image,   p->shim,  p->runtime, p->init,  p->scanner };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		free(all[i]);
@@ -42,6 +44,7 @@ static int find(const struct local_options *o, struct places *p, struct err *e)
 	if (!p->run_dir || !p->store || !p->volumes || !p->image || !p->shim || !p->init ||
 	    !p->runtime)
 		return -1;
+	p->scanner = o->with_bundles ? helper_find("carrel-scan") : NULL;
 	if (o->with_bundles && !(p->seccomp = place_data(o->seccomp, "seccomp.json", e)))
 		return -1;
 	if (o->with_tiers && !(p->tiers = place_data(o->tiers, "tiers.yaml", e)))
@@ -75,6 +78,7 @@ int local_open(struct loop *loop, const struct local_options *o, struct launch *
 		c.runtime = p.runtime;
 		c.init = p.init;
 		c.seccomp = p.seccomp;
+		c.scanner = p.scanner;
 		c.cgroup = o->cgroup;
 		r = launch_new(loop, &c, out, e);
 	}

@@ -80,9 +80,21 @@ scanner() {
 	api "$(key_add root free --admin)" GET /metrics
 	[[ $body == *'carrel_policy_findings_total{action="mask"} 2'* ]]
 	daemon_stop
-	# The control.
+	# A tier without one: a caller may ask for one, where the operator has named a file.
 	TIERS=$TOP/config/tiers.yaml
+	policy_daemon
+	api "$key" POST /v1/sandboxes '{"policy":"none-such"}'
+	expect 400 'policy: there is no policy none-such'
+	create "$key" '{"policy":"test","command":["sh","-c","read x; echo AKIAIOSFOD''NN7EXAMPLE; read x"]}'
+	[ "$(field .policy)" = test ]
+	out=$(client talk "$ADDR" "$(terminal "$box")" "$key" 'go\n' "$STARS")
+	[ "$(jq -r .hello.policy <<< "$out")" = test ]
+	eventually audited '"rule":"aws"' 3
+	daemon_stop
+	# The control.
 	daemon_start
+	api "$key" POST /v1/sandboxes '{"policy":"test"}'
+	expect 400 'policy: this server has none'
 	api "$key" GET "/v1/sandboxes/$box"
 	[ "$(field .policy)" = test ] # still
 	api "$key" GET /v1/me
@@ -95,7 +107,10 @@ scanner() {
 
 @test "a process without a terminal; what is typed and what is uploaded is blocked, and the client told" {
 	policy_daemon
-	create "$key" '{}'
+	# The tier's policy is nobody else's to change.
+	api "$key" POST /v1/sandboxes '{"policy":"other"}'
+	expect 403 'policy: tier free puts its sandboxes under test; other cannot take its place'
+	create "$key" '{"policy":"test"}'
 	[ "$(field .policy)" = test ]
 	[ "$("$CARREL_BIN/carrel" --run-dir "$RUN" --format json ps | jq -r '.[0].policy')" = test ]
 	api "$key" POST "/v1/sandboxes/$box/exec" '{"command":["sh","-c","cat; echo AKIAIOSFODNN7EXAMPLE >&2"],"input":"a tok123 b\n"}'
@@ -164,6 +179,29 @@ scanner() {
 	eventually audited '"rule":"aws"' 2
 	api "$key" DELETE "/v1/sandboxes/$box"
 	audited '"rule":"aws"' 2
+}
+
+@test "carrel run: the policy that is asked for, and the tier's, which nothing else replaces; what it found is said at the end" {
+	boxed() { timeout 60 "$CARREL_BIN/carrel" --run-dir "$RUN" --store "$STORE" run --seccomp "$TOP/config/seccomp.json" --cgroup "$CGROUP" --policies "$WORK/policies.yaml" "$@"; }
+	local print='echo k $(echo AKIA)IOSFODNN7EXAMPLE'
+	run boxed --policy test default -- sh -c "$print; exit 3" < /dev/null
+	ends 3
+	says "k $STARS"
+	says 'carrel: policy: aws: mask, out at byte 2, 20 characters, 0 of them shown'
+	[[ $output != *OSFODNN* ]]
+	# The tier's, which is not asked for.
+	run boxed --tiers "$TIERS" --tier free default -- sh -c "$print" < /dev/null
+	ends 0
+	says "k $STARS"
+	fails_with '--policy: tier free puts its sandboxes under test; watch cannot take its place' \
+		boxed --tiers "$TIERS" --tier free --policy watch default -- true
+	fails_with 'there is no policy none in ' boxed --policy none default -- true
+	fails_with '--policies: --policy says which' boxed default -- true
+	[ -z "$(ls "$RUN/sandboxes" "$RUN/templates" | grep -v ':$')" ]
+	# The control.
+	run "$CARREL_BIN/carrel" --run-dir "$RUN" --store "$STORE" run --seccomp "$TOP/config/seccomp.json" --cgroup "$CGROUP" \
+		--tiers "$TOP/config/tiers.yaml" --tier free default -- sh -c "$print" < /dev/null
+	says 'k AKIAIOSFODNN7EXAMPLE'
 }
 
 @test "mistakes keep the daemon from starting, and say where they are" {

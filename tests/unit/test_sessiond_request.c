@@ -5,7 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -258,6 +260,43 @@ static void create_workspace(void **state)
 	}
 }
 
+/* A caller may ask for a policy where the tier has none, and for no other one where it has one. */
+static void create_policy(void **state)
+{
+	static const struct {
+		const char *tier, *text, *policy, *says;
+	} rows[] = {
+		{ "", "{}", NULL, NULL },
+		{ "", "{\"policy\":\"watch\"}", "watch", NULL },
+		{ "secrets", "{}", "secrets", NULL },
+		{ "secrets", "{\"policy\":\"secrets\"}", "secrets", NULL },
+		{ "secrets", "{\"policy\":\"watch\"}", NULL,
+		  "policy: tier free puts its sandboxes under secrets; watch cannot take its place" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_json struct json_doc *doc = NULL;
+		struct tier tier = free_tier;
+		struct create c = { 0 };
+		struct err e = ERR_NONE;
+		int r;
+
+		(void) snprintf(tier.policy, sizeof(tier.policy), "%s", rows[i].tier);
+		assert_int_equal(json_parse(rows[i].text, strlen(rows[i].text), NULL, &doc, &e),
+				 0);
+		r = create_decode(json_root(doc), &tier, "default", &c, &e);
+		assert_int_equal(r, rows[i].says ? -1 : 0);
+		if (rows[i].says) {
+			assert_int_equal(e.code, EACCES);
+			assert_string_equal(e.msg, rows[i].says);
+		} else if (rows[i].policy)
+			assert_string_equal(c.policy, rows[i].policy);
+		else
+			assert_null(c.policy);
+		create_fini(&c);
+	}
+}
+
 static void create_bad(void **state)
 {
 	static const struct {
@@ -271,6 +310,8 @@ static void create_bad(void **state)
 		{ "{\"workspace\":\"mine\"}", "workspace: tier free has none that lasts" },
 		{ "{\"workspace\":\"../mine\"}", "workspace: is no name of a volume" },
 		{ "{\"workspace\":7}", "workspace" },
+		{ "{\"policy\":\"../x\"}", "policy: is not the name of a policy" },
+		{ "{\"policy\":null}", "policy" },
 		{ "{\"cols\":0}", "cols" },
 		{ "{\"cols\":1001}", "cols" },
 		{ "{\"cols\":-1}", "cols" },
@@ -461,21 +502,14 @@ static void orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(targets),
-		cmocka_unit_test(target_queries),
-		cmocka_unit_test(target_long),
-		cmocka_unit_test(routes),
-		cmocka_unit_test(routes_open),
-		cmocka_unit_test(routes_documented),
-		cmocka_unit_test(cookies),
-		cmocka_unit_test(create_good),
-		cmocka_unit_test(create_workspace),
-		cmocka_unit_test(create_bad),
-		cmocka_unit_test(handshake),
-		cmocka_unit_test(handshake_query),
-		cmocka_unit_test(handshake_protocols),
-		cmocka_unit_test(close_frames),
-		cmocka_unit_test(orders),
+		cmocka_unit_test(targets),	    cmocka_unit_test(target_queries),
+		cmocka_unit_test(target_long),	    cmocka_unit_test(routes),
+		cmocka_unit_test(routes_open),	    cmocka_unit_test(routes_documented),
+		cmocka_unit_test(cookies),	    cmocka_unit_test(create_good),
+		cmocka_unit_test(create_workspace), cmocka_unit_test(create_policy),
+		cmocka_unit_test(create_bad),	    cmocka_unit_test(handshake),
+		cmocka_unit_test(handshake_query),  cmocka_unit_test(handshake_protocols),
+		cmocka_unit_test(close_frames),	    cmocka_unit_test(orders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
