@@ -66,6 +66,7 @@ static const struct json_field fields[] = {
 	{ "network", json_decode_str, offsetof(struct config, network), 0 },
 	{ "image", json_decode_str, offsetof(struct config, default_image), 0 },
 	{ "keep_ended", decode_ms, offsetof(struct config, keep_ended_ms), 0 },
+	{ "upgrade_shims", json_decode_str, offsetof(struct config, upgrade_shims), 0 },
 	{ "uid_base", json_decode_u64, offsetof(struct config, uid_base), 0 },
 	{ "uid_slots", json_decode_u64, offsetof(struct config, uid_slots), 0 },
 	{ "log_format", json_decode_str, offsetof(struct config, log_format), 0 },
@@ -101,6 +102,7 @@ static void merge(struct config *c, struct config *file)
 	TAKE(cgroup);
 	TAKE(network);
 	TAKE(default_image);
+	TAKE(upgrade_shims);
 	TAKE(keep_ended_ms);
 	TAKE(uid_base);
 	TAKE(uid_slots);
@@ -190,6 +192,16 @@ static int check_numbers(struct config *c, struct err *e)
 	return 0;
 }
 
+static int check_upgrades(struct config *c, struct err *e)
+{
+	c->upgrade_at_start = c->upgrade_shims && strcmp(c->upgrade_shims, "at-start") == 0;
+	if (!c->upgrade_shims || c->upgrade_at_start ||
+	    strcmp(c->upgrade_shims, "by-hand") == 0)
+		return 0;
+	return err_set(e, EINVAL, "upgrade_shims: \"%.40s\" is neither by-hand nor at-start",
+		       c->upgrade_shims);
+}
+
 int config_complete(struct config *c, const char *exe_dir, struct err *e)
 {
 	static const char *const tiers[] = { "../share/carrel/tiers.yaml",
@@ -200,7 +212,7 @@ int config_complete(struct config *c, const char *exe_dir, struct err *e)
 	static const char *const seccomp[] = { "../share/carrel/seccomp.json",
 					       "../../config/seccomp.json", NULL };
 
-	if (read_file(c, e) < 0 || check_numbers(c, e) < 0)
+	if (read_file(c, e) < 0 || check_numbers(c, e) < 0 || check_upgrades(c, e) < 0)
 		return -1;
 	if (!c->tls_certificate != !c->tls_key)
 		return err_set(e, EINVAL, "tls: a certificate and a key go together");

@@ -23,6 +23,7 @@ struct config {
 	const char *tls_certificate, *tls_key; /* both or neither */
 	const char *network;		       /* of tiers that have one: "10.209.0.0/16" */
 	const char *default_image;
+	const char *upgrade_shims; /* "by-hand" (the default) or "at-start" */
 	const char *log_format, *log_level;
 	const char *policies; /* policies.yaml; NULL: there is none */
 	bool policies_named;  /* by the operator, not only found */
@@ -30,6 +31,7 @@ struct config {
 	uint64_t uid_base, uid_slots;
 	bool insecure_listen;
 	bool first_use_key, ephemeral;
+	bool upgrade_at_start; /* upgrade_shims says so */
 
 	struct json_doc *doc;
 	char *owned[20];

@@ -50,6 +50,7 @@ static const struct opt options[] = {
 	{ "keep-ended", 0, OPT_DURATION, AT(keep_ended_ms), "TIME", "how long an ended sandbox can be asked about (10m)" },
 	{ "uid-base", 0, OPT_UINT, AT(uid_base), "N", "first host id of the first sandbox (524288)" },
 	{ "uid-slots", 0, OPT_UINT, AT(uid_slots), "N", "how many ranges of 65536 ids there are (4096)" },
+	{ "upgrade-shims", 0, OPT_STRING, AT(upgrade_shims), "WHEN", "at-start: sandboxes that outlived another daemon go on with this one's carrel-shim; by-hand: when carrel upgrade says so (by-hand)" },
 	{ "first-use-key", 0, OPT_SWITCH, AT(first_use_key), NULL, "print an address with a key that opens one browser session" },
 	{ "ephemeral", 0, OPT_SWITCH, AT(ephemeral), NULL, "end all sandboxes when the daemon is stopped" },
 	{ "log-format", 0, OPT_STRING, AT(log_format), "FORMAT", "text or json (text)" },

@@ -62,5 +62,5 @@ outbound_FUZZ := fuzz_mux fuzz_relayhead
 FUZZ += $(outbound_FUZZ)
 $(foreach t,$(outbound_UNIT) $(outbound_FUZZ),$(eval $(t)_LINK := outbound base)$(eval $(t)_LIBS := $(outbound_LIBS)))
 
-# What policies found.
-sessiond_SRC += sessiond/audit.c sessiond/policies.c
+# What policies found; shims of older builds.
+sessiond_SRC += sessiond/renew.c sessiond/audit.c sessiond/policies.c

@@ -32,6 +32,7 @@
 #include "sessiond/listen.h"
 #include "sessiond/policies.h"
 #include "sessiond/recordings.h"
+#include "sessiond/renew.h"
 #include "sessiond/routes.h"
 #include "sessiond/sandboxes.h"
 #include "sessiond/server.h"
@@ -54,6 +55,7 @@ struct serve {
 	struct tls_relay *relays[LISTEN_MAX]; /* NULL: plain */
 	struct listen_addr addrs[LISTEN_MAX];
 	size_t n;
+	struct renew *renew; /* NULL: nothing is renewed by itself */
 	int lock_fd;
 	bool stop;
 };
@@ -322,6 +324,7 @@ static void free_all(struct serve *s, bool clean)
 			http_free(s->http[i]);
 	}
 	tls_free(server->tls);
+	renew_free(s->renew);
 	sandboxes_free(server->sandboxes);
 	launch_free(server->launch);
 	tickets_free(server->tickets);
@@ -343,6 +346,8 @@ static int run(struct serve *s, serve_ready_fn ready, struct err *e)
 	    loop_signal(loop, SIGINT, on_signal, s, e) < 0 ||
 	    loop_signal(loop, SIGHUP, on_hangup, s, e) < 0 || announce(s, ready, e) < 0)
 		return -1;
+	if (s->server.config->upgrade_at_start)
+		s->renew = renew_new(&s->server);
 	return loop_run(loop, e);
 }
 

@@ -144,3 +144,68 @@ typed_far() {
 	run "$CARREL" upgrade
 	ends 2
 }
+
+another_build() { # DIR DIGIT: a copy of the programs whose carrel-shim is another build, and says that its version is of this digit alone
+	cp -R "$CARREL_BIN" "$1"
+	chmod -R go-w "$1"
+	python3 - "$1/carrel-shim" "$(<"$TOP/VERSION")" "$2" <<- 'END'
+		import json, re, subprocess, sys
+		path, version, digit = sys.argv[1:]
+		note = bytes.fromhex(json.loads(subprocess.run([path, "--handover-version"], check=True, capture_output=True).stdout)["build"])
+		data = open(path, "rb").read()
+		old = version.encode() + b"\0"
+		assert data.count(note) == 1 and old in data
+		data = data.replace(old, re.sub(rb"[0-9]", digit.encode(), old)).replace(note, bytes(b ^ (1 + int(digit)) for b in note))
+		open(path, "wb").write(data)
+	END
+}
+
+@test "upgrade_shims: at-start: a daemon that was started anew renews older shims in a flood, leaves newer ones, and says what it cannot" {
+	[ -z "${CARREL_SAN:-}" ] || skip "the daemon's carrel-shim is a script there, which cannot take over"
+	daemon_stop
+	another_build "$WORK/old" 0
+	another_build "$WORK/newer" 9
+	cp -R "$CARREL_BIN" "$WORK/now"
+	chmod -R go-w "$WORK/now"
+	BIN_DIR=$WORK/old
+	daemon_start --lasting
+	create "$key" '{"command":["/bin/sh"]}'
+	old=$box
+	client flood "$ADDR" "$(terminal "$old")" "$key" "$WORK/flood" > "$WORK/flooded" 3>&- &
+	flood=$!
+	daemon_stop
+	BIN_DIR=$WORK/newer
+	daemon_start --lasting
+	create "$key" '{"command":["/bin/sh"]}'
+	newer=$box
+	said() { grep -qF -- "$1" "$WORK/log"; }
+	eventually test -e "$WORK/flood.ready"
+	# One that nobody could execute safely: nothing has happened.
+	daemon_stop
+	BIN_DIR=$WORK/now
+	chmod g+w "$WORK/now/carrel-shim"
+	daemon_start --lasting --upgrade-shims at-start
+	wait_for "said '0 of 2 carrel-shims were upgraded; 2 could not be'"
+	said "sandbox $newer: its carrel-shim goes on as it is: it is of a newer version than this daemon"
+	said "sandbox $old: its carrel-shim goes on as it is: "
+	said 'others than root may write it'
+	chmod g-w "$WORK/now/carrel-shim"
+	# By hand is the default: nothing is done.
+	daemon_stop
+	daemon_start --lasting
+	daemon_stop
+	[ "$(grep -c 'its carrel-shim is now' "$WORK/log")" = 0 ]
+	daemon_start --lasting --upgrade-shims at-start
+	wait_for "said '1 of 2 carrel-shims were upgraded; 1 could not be'"
+	said "sandbox $old: its carrel-shim is now version $(<"$TOP/VERSION"), build $("$WORK/now/carrel-shim" --handover-version | jq -r .build)"
+	api "$key" POST "/v1/sandboxes/$old/exec" '{"command":["touch","/tmp/stop"]}'
+	expect 200
+	wait $flood
+	cat "$WORK/flooded"
+	[ "$(jq -c '[.whole, .jumps, .exit.code]' "$WORK/flooded")" = '[true,0,5]' ]
+	[ "$(jq -r .lines "$WORK/flooded")" -gt 1000 ]
+	# The control: the one that was left answers as before.
+	client talk "$ADDR" "$(terminal "$newer")" "$key" 'echo x-$((1+1))\n' 'x-2' > "$WORK/talked"
+	[ "$(jq -r .found "$WORK/talked")" = true ]
+	fails_with 'neither by-hand nor at-start' timeout 20 "$CARREL_BIN/carrel-sessiond" --upgrade-shims now
+}

@@ -3,6 +3,7 @@
   sessiond_client.py shake ADDR PATH [NAME:VALUE...]       opening handshake; prints {"status", "headers", "close"}
   sessiond_client.py talk ADDR PATH KEY INPUT UNTIL        sends INPUT, reads until UNTIL; prints {"output", "next", ...}
   sessiond_client.py hold ADDR PATH KEY FILE               the same connection over a daemon's death, see hold()
+  sessiond_client.py flood ADDR PATH KEY FILE              numbers from a shell until it ends, over daemons and shims; see flood()
   sessiond_client.py open_close ADDR PATH KEY N            opens and drops N terminals, one after the other
   sessiond_client.py crowd ADDR PATH KEY N                 N terminals at once; prints who was let in
   sessiond_client.py race ADDR KEY N BODY                  N creations at the same moment; prints {"201": n, ...}
@@ -223,6 +224,22 @@ def hold(addr, path, key, name):
     t.report(found=t.until(b"held-42"))
 
 
+def flood(addr, path, key, name):
+    """Has the shell count until /tmp/stop is there. NAME.ready when it does; reports whether every number came once, in order."""
+    ws = Socket(addr, path, bearer(key))
+    t = Terminal(ws)
+    ws.send(b"\x10stty -echo; echo READY; i=0; while [ ! -e /tmp/stop ]; do seq $i $((i+299)); i=$((i+300)); done; echo END; exit 5\n")
+    t.until(b"READY\r\n0\r\n")
+    open(name + ".ready", "w").close()
+    ended = t.until(b"END\r\n")
+    while ended and t.step():
+        pass
+    lines = t.output.split(b"READY\r\n")[-1].split(b"\r\n")
+    numbers = lines[:-2]
+    print(json.dumps({"whole": ended and numbers == [b"%d" % i for i in range(len(numbers))], "lines": len(numbers),
+                      "jumps": t.jumps, "exit": t.exit}))
+
+
 def race(addr, key, n, body):
     n = int(n)
     gate = threading.Barrier(n)
@@ -337,5 +354,5 @@ def crowd(addr, path, key, n):
 
 
 if __name__ == "__main__":
-    commands = {f.__name__: f for f in (shake, talk, hold, open_close, both, crowd, race, storm, slow, raw)}
+    commands = {f.__name__: f for f in (shake, talk, hold, flood, open_close, both, crowd, race, storm, slow, raw)}
     commands[sys.argv[1]](*sys.argv[2:])

@@ -13,6 +13,7 @@
 #include "sessiond/config.h"
 #include "sessiond/listen.h"
 #include "sessiond/origin.h"
+#include "sessiond/renew.h"
 #include "sessiond/tiers.h"
 
 /* ---- tiers ---- */
@@ -224,14 +225,49 @@ static void addresses(void **state)
 	}
 }
 
+static void versions(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool after;
+	} cases[] = {
+		{ "0.2.0", "0.1.9", true },  { "0.1.9", "0.2.0", false },
+		{ "0.10.0", "0.9.0", true }, { "0.1.0", "0.1.0", false },
+		{ "1", "0.9.9", true },	     { "0.1.0.1", "0.1.0", true },
+		{ "0.1", "0.1.0", false },   { "", "0.1.0", false },
+		{ "x", "0.1.0", false },     { "0.1.0", "", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+		if (renew_is_after(cases[i].a, cases[i].b) != cases[i].after)
+			fail_msg("%s after %s", cases[i].a, cases[i].b);
+}
+
+static void when_shims_are_upgraded(void **state)
+{
+	struct config c = { .upgrade_shims = "at-start", .tiers = "/t" };
+	struct err e = ERR_NONE;
+
+	assert_int_equal(config_complete(&c, "/nowhere", &e), 0);
+	assert_true(c.upgrade_at_start);
+	config_fini(&c);
+	c = (struct config){ .tiers = "/t" };
+	assert_int_equal(config_complete(&c, "/nowhere", &e), 0);
+	assert_false(c.upgrade_at_start);
+	config_fini(&c);
+	c = (struct config){ .upgrade_shims = "always", .tiers = "/t" };
+	assert_int_equal(config_complete(&c, "/nowhere", &e), -1);
+	assert_string_equal(e.msg, "upgrade_shims: \"always\" is neither by-hand nor at-start");
+	config_fini(&c);
+}
+
 static void configuration(void **state)
 {
 	static const struct {
 		const char *text, *says;
 	} cases[] = {
-		{ "listen: 127.0.0.1:1", "listen" },
-		{ "keep_ended: 5", "keep_ended" },
-		{ "uid_base: x", "uid_base" },
+		{ "listen: 127.0.0.1:1", "listen" },	{ "keep_ended: 5", "keep_ended" },
+		{ "uid_base: x", "uid_base" },		{ "upgrade_shims: 1", "upgrade_shims" },
 		{ "nonsense: 1", "nonsense: unknown" },
 	};
 
@@ -254,7 +290,8 @@ int main(void)
 		cmocka_unit_test(tiers_good),	   cmocka_unit_test(tiers_shipped),
 		cmocka_unit_test(tiers_bad),	   cmocka_unit_test(origins_exact),
 		cmocka_unit_test(origins_refused), cmocka_unit_test(addresses),
-		cmocka_unit_test(configuration),
+		cmocka_unit_test(configuration),   cmocka_unit_test(when_shims_are_upgraded),
+		cmocka_unit_test(versions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
