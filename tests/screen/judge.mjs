@@ -118,9 +118,8 @@ function attributes(core, a, line, x) {
 	return text;
 }
 
-function cells(core, line, cols) {
+function cells(core, cell, line, cols) {
 	const out = [];
-	const cell = line.constructor && core._bufferService.buffer.getNullCell();
 	for (let x = 0; x < cols; x++) {
 		line.loadCell(x, cell);
 		let chars = line.getString(x);
@@ -139,7 +138,10 @@ function cells(core, line, cols) {
 	return out;
 }
 
-function buffer(core, b, rows, cols, history) {
+function buffer(t, b, history) {
+	const core = t._core, rows = t.rows, cols = t.cols;
+	/* One of our own: the buffer's own empty cell is what its new lines are made of. */
+	const cell = t.buffer.active.getNullCell();
 	const out = { lines: [], cursor: [b.x, b.y], region: [b.scrollTop, b.scrollBottom], tabs: [] };
 	for (let x = 0; x < cols; x++)
 		if (b.tabs[x])
@@ -149,7 +151,7 @@ function buffer(core, b, rows, cols, history) {
 		/* Below a line that does not reach its end this shows nowhere. */
 		const above = y > 0 ? b.lines.get(y - 1) : null;
 		const full = above && (above.hasContent(cols - 1) || above.getWidth(cols - 1) === 0);
-		out.lines.push({ wrapped: full ? line.isWrapped : "any", cells: cells(core, line, cols) });
+		out.lines.push({ wrapped: full ? line.isWrapped : "any", cells: cells(core, cell, line, cols) });
 	}
 	return out;
 }
@@ -165,7 +167,7 @@ function state_of(t, history) {
 		icon: core._inputHandler._iconName,
 		colours: t.colours,
 		alt,
-		main: buffer(core, buffers.normal, t.rows, t.cols, hist),
+		main: buffer(t, buffers.normal, hist),
 		pen: attributes(core, core._inputHandler._curAttrData),
 		modes: { ...core.coreService.modes, ...core.coreService.decPrivateModes, eol: core.optionsService.rawOptions.convertEol,
 			hidden: core.coreService.isCursorHidden, mouse: core.coreMouseService.activeProtocol,
@@ -175,7 +177,7 @@ function state_of(t, history) {
 		saved: [Math.max(active.savedY - active.ybase, 0), Math.min(active.savedX, t.cols - 1)],
 	};
 	if (alt)
-		out.altScreen = buffer(core, buffers.alt, t.rows, t.cols, 0);
+		out.altScreen = buffer(t, buffers.alt, 0);
 	else
 		out.main.cursor = 0;
 	if (alt)
