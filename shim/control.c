@@ -120,6 +120,8 @@ static void peer_ready(void *arg, uint32_t events)
 		keep = handle(p, c->message, (size_t) n, fds, n_fds);
 		for (size_t i = 0; i < n_fds; i++)
 			fd_close(&fds[i]);
+		/* For most requests no other follows soon. */
+		(void) madvise(c->message, (size_t) n, MADV_DONTNEED);
 	}
 	if (!keep)
 		drop_peer(p);

@@ -20,6 +20,43 @@ static void save_cell(const struct cell *c, struct pack *p)
 	pack_u32(p, c->ul);
 }
 
+/* Seven bits a byte, the lowest first; the highest bit says that more come. */
+static void save_number(uint32_t v, struct pack *p)
+{
+	for (; v > 0x7f; v >>= 7)
+		pack_u8(p, (uint8_t) (v | 0x80));
+	pack_u8(p, (uint8_t) v);
+}
+
+/* Whether b is drawn as a is, whatever stands in them. */
+static bool drawn_alike(const struct cell *a, const struct cell *b)
+{
+	return a->fg == b->fg && a->bg == b->bg && a->ul == b->ul &&
+	       cell_link(a) == cell_link(b);
+}
+
+/* A character of one column is a small number, a plain one of one byte. */
+static uint32_t content_number(const struct cell *c)
+{
+	return (c->ch & CELL_CONTENT) | (CELL_WIDTH(1) ^ CELL_WIDTH(cell_width(c)));
+}
+
+/* Runs of cells that differ in what stands in them alone. */
+static void save_cells(const struct cell *v, int n, struct pack *p)
+{
+	for (int x = 0, end; x < n; x = end) {
+		for (end = x + 1; end < n && drawn_alike(&v[x], &v[end]);)
+			end++;
+		save_number((uint32_t) (end - x), p);
+		pack_u8(p, (uint8_t) cell_link(&v[x]));
+		pack_u32(p, v[x].fg);
+		pack_u32(p, v[x].bg);
+		pack_u32(p, v[x].ul);
+		for (int i = x; i < end; i++)
+			save_number(content_number(&v[i]), p);
+	}
+}
+
 static void save_grid(const struct screen *s, const struct grid *g, struct pack *p)
 {
 	pack_tag(p, "grid");
@@ -40,8 +77,7 @@ static void save_grid(const struct screen *s, const struct grid *g, struct pack 
 		pack_bool(p, l->wrapped);
 		save_cell(&l->rest, p);
 		pack_u16(p, l->n);
-		for (int x = 0; x < l->n; x++)
-			save_cell(&l->v[x], p);
+		save_cells(l->v, l->n, p);
 	}
 }
 
@@ -120,18 +156,55 @@ void screen_save(const struct screen *s, struct pack *p)
 
 /* ---- in ---- */
 
-static void restore_cell(const struct screen *s, struct cell *c, struct unpack *u)
+static void check_cell(const struct screen *s, const struct cell *c, struct unpack *u)
 {
-	c->ch = unpack_u32(u);
-	c->fg = unpack_u32(u);
-	c->bg = unpack_u32(u);
-	c->ul = unpack_u32(u);
 	if (c->ch & CELL_CLUSTER && (c->ch & CELL_CODE) >= s->n_clusters)
 		(void) unpack_refuse(u, "a cell refers to characters that are not there");
 	if (cell_link(c) && !s->links[cell_link(c)])
 		(void) unpack_refuse(u, "a cell refers to a link that is not there");
 	if (!(c->ch & CELL_CLUSTER) && (c->ch & CELL_CODE) > 0x10ffff)
 		(void) unpack_refuse(u, "a cell of no character");
+}
+
+static void restore_cell(const struct screen *s, struct cell *c, struct unpack *u)
+{
+	c->ch = unpack_u32(u);
+	c->fg = unpack_u32(u);
+	c->bg = unpack_u32(u);
+	c->ul = unpack_u32(u);
+	check_cell(s, c, u);
+}
+
+static uint32_t restore_number(struct unpack *u)
+{
+	uint32_t v = 0, byte;
+	unsigned shift = 0;
+
+	do {
+		byte = unpack_u8(u);
+		v |= (byte & 0x7f) << shift;
+		shift += 7;
+	} while (byte & 0x80 && shift < 28);
+	return v;
+}
+
+/* One run, of at most n cells; how many. */
+static int restore_run(const struct screen *s, struct cell *v, int n, struct unpack *u)
+{
+	uint32_t many = restore_number(u);
+	struct cell like = { .ch = CELL_LINK(unpack_u8(u)) };
+
+	like.fg = unpack_u32(u);
+	like.bg = unpack_u32(u);
+	like.ul = unpack_u32(u);
+	if (many == 0 || many > (uint32_t) n)
+		return unpack_refuse(u, "a run of %u cells where %d can be", many, n) + 1;
+	for (uint32_t i = 0; i < many && !unpack_failed(u); i++) {
+		v[i] = like;
+		v[i].ch |= (restore_number(u) ^ CELL_WIDTH(1)) & ~CELL_LINK(255);
+		check_cell(s, &v[i], u);
+	}
+	return (int) many;
 }
 
 static int restore_int(struct unpack *u, int min, int max)
@@ -158,8 +231,8 @@ static void restore_line(struct screen *s, struct line *l, struct unpack *u)
 		(void) unpack_refuse(u, "a screen of more cells than it may have");
 		return;
 	}
-	for (int x = 0; x < n && !unpack_failed(u); x++)
-		restore_cell(s, &l->v[x], u);
+	for (int x = 0; x < n && !unpack_failed(u);)
+		x += restore_run(s, l->v + x, n - x, u);
 }
 
 static void restore_grid(struct screen *s, struct grid *g, struct unpack *u)

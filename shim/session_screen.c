@@ -5,36 +5,109 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/pack.h"
+#include "base/stack.h"
 #include "base/util.h"
 #include "shim/client.h"
 #include "shim/proto.h"
 #include "shim/ring.h"
 #include "shim/screen.h"
 #include "shim/session.h"
+#include "shim/table.h"
 
 /* A character's first bytes are kept in the history while the rest is not there: so many are fed ahead. */
 enum { AHEAD = 4, LOOK_BACK = 4096 };
 
+/* After so much silence it sleeps. */
+enum { REST_MS = 250, SLEEP_BYTES = 16 << 20 };
+
+static void expect_rest(struct session *s);
+
+static bool has_begun(const struct session_screen *sc)
+{
+	return sc->model || buf_len(&sc->asleep) > 0;
+}
+
 void session_screen_fini(struct session_screen *sc)
 {
+	loop_timer_del(&sc->rest);
+	buf_fini(&sc->asleep);
 	screen_free(sc->model);
 	*sc = (struct session_screen){ 0 };
 }
+
+/* ---- sleep ---- */
+
+/* Without memory for the bytes it stays awake. */
+static void fall_asleep(struct session_screen *sc)
+{
+	struct pack p = PACK(SLEEP_BYTES);
+	struct err e = ERR_NONE;
+
+	screen_save(sc->model, &p);
+	sc->asleep = (struct buf){ .limit = SLEEP_BYTES };
+	/* Once more: the pack's own buffer has grown by doubling. */
+	if (pack_end(&p, &e) == 0 &&
+	    buf_append(&sc->asleep, buf_bytes(&p.out), buf_len(&p.out), &e) == 0) {
+		screen_free(sc->model);
+		sc->model = NULL;
+	}
+	pack_fini(&p);
+}
+
+static void look_for_rest(void *arg)
+{
+	struct session *s = arg;
+	struct session_screen *sc = &s->screen;
+
+	if (s->ring.next != sc->rest_at)
+		expect_rest(s);
+	else if (sc->model)
+		fall_asleep(sc);
+	stack_give_back();
+}
+
+static void expect_rest(struct session *s)
+{
+	struct session_screen *sc = &s->screen;
+
+	if (sc->rest.due_ns != 0)
+		return;
+	sc->rest_at = s->ring.next;
+	loop_timer_set(s->table->loop, &sc->rest, REST_MS, look_for_rest, s);
+}
+
+static void wake(struct session_screen *sc)
+{
+	struct screen_limits limits = SCREEN_LIMITS;
+	struct unpack u = { .p = buf_bytes(&sc->asleep), .n = buf_len(&sc->asleep) };
+
+	if (u.n == 0)
+		return;
+	sc->model = screen_restore(&limits, &u);
+	sc->failed = !sc->model;
+	buf_fini(&sc->asleep);
+}
+
+/* ---- feeding ---- */
 
 static bool have_model(struct session *s)
 {
 	struct session_screen *sc = &s->screen;
 	struct screen_limits limits = SCREEN_LIMITS;
+	bool failed = sc->failed;
 
-	if (sc->model || sc->failed)
-		return sc->model != NULL;
-	sc->model = screen_new(sc->first_cols ? sc->first_cols : s->cols,
-			       sc->first_rows ? sc->first_rows : s->rows, &limits);
-	sc->failed = !sc->model;
-	if (sc->failed)
+	wake(sc);
+	if (!sc->model && !sc->failed) {
+		sc->model = screen_new(sc->first_cols ? sc->first_cols : s->cols,
+				       sc->first_rows ? sc->first_rows : s->rows, &limits);
+		sc->failed = !sc->model;
+	}
+	if (sc->failed && !failed)
 		log_warn(
 			"no memory for a model of the terminal: late clients get the history alone");
-	return !sc->failed;
+	if (sc->model)
+		expect_rest(s);
+	return sc->model != NULL;
 }
 
 static void feed(struct session *s, uint64_t to)
@@ -71,7 +144,7 @@ void session_screen_resized(struct session *s, uint16_t cols, uint16_t rows)
 	struct session_screen *sc = &s->screen;
 	size_t n;
 
-	if (!sc->model && !sc->first_cols) {
+	if (!has_begun(sc) && !sc->first_cols) {
 		sc->first_cols = s->cols;
 		sc->first_rows = s->rows;
 	}
@@ -155,10 +228,12 @@ void session_screen_save(const struct session *s, struct pack *p)
 		pack_u16(p, sc->resizes[i].cols);
 		pack_u16(p, sc->resizes[i].rows);
 	}
-	pack_bool(p, sc->model != NULL);
+	pack_bool(p, has_begun(sc));
 	pack_u64(p, sc->at);
 	if (sc->model)
 		screen_save(sc->model, p);
+	else
+		pack_raw(p, buf_bytes(&sc->asleep), buf_len(&sc->asleep));
 }
 
 static uint16_t side(struct unpack *u, uint16_t least)

@@ -1,6 +1,7 @@
 /*
  * A session's model of its terminal, kept only as far as it is needed: output is fed to it when it is about to leave the
- * history, or when a client needs to know what the terminal shows. A terminal of little output never has one.
+ * history, or when a client needs to know what the terminal shows. A terminal of little output never has one. While nothing moves
+ * it is kept as the bytes of a hand-over, a fraction of its size.
  */
 #ifndef CARREL_SHIM_SESSION_SCREEN_H
 #define CARREL_SHIM_SESSION_SCREEN_H
@@ -9,6 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
+#include "base/loop.h"
+
 struct client_screen;
 struct screen;
 struct session;
@@ -16,7 +20,7 @@ struct session;
 enum { SESSION_SCREEN_RESIZES = 32 };
 
 struct session_screen {
-	struct screen *model; /* NULL: nothing was fed yet */
+	struct screen *model; /* NULL: nothing was fed yet, or it sleeps */
 	uint64_t at;	      /* output below it was fed; at >= ring.oldest */
 	struct {
 		uint64_t at;
@@ -25,6 +29,9 @@ struct session_screen {
 	size_t n_resizes;
 	uint16_t first_cols, first_rows; /* before the first of them; 0: there was none */
 	bool failed;			 /* no memory: clients get the history alone */
+	struct buf asleep;	/* the model as screen_save writes it, while nothing moves */
+	struct loop_timer rest; /* it may go to sleep */
+	uint64_t rest_at;	/* where the output was when that was set */
 };
 
 void session_screen_fini(struct session_screen *sc);

@@ -10,7 +10,7 @@ echo    a key to its echo: idle; under a flood that the client reads at full spe
         prompt is back.
 stall   memory of the server while the client does not read a flood for 10 s, and whether the session goes on afterwards.
 many    memory of the server a session, with 1, 50 and 200 of them idle; CPU of all of them while they idle; memory a session once each
-        has shown 400 KB, which is more than the history of ours.
+        has shown 400 KB, which is more than the history of ours, and been silent for a second.
 
 The program's shell is busybox for all; ours runs in its sandbox, the peers' on the host. ttyd is looked for in PATH; --node names a
 directory with server.js and its node_modules. Prints Markdown. Needs root.
@@ -285,6 +285,7 @@ def measure_many(a, servers):
                 for s in streams:
                     s.type("head -c 400000 %s/log\n" % server.place)
                     settle(s)
+                time.sleep(1)  # what only a flood needs is given back when nothing moves
                 cells.append("%.0f; %.1f; %.0f" % (empty[0] / n, empty[1], server.pss() / n))
         finally:
             for s in streams:

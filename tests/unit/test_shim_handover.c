@@ -349,6 +349,79 @@ static void test_screens_go_on(void **state)
 	}
 }
 
+static void take_screen(struct scene *s, struct client_screen *out)
+{
+	*out = (struct client_screen){ .bytes = BUF_LIMIT(SCENE_BYTES) };
+	assert_true(session_screen_take(table_first(&s->table), true, out));
+}
+
+static void same_screen(struct scene *s, const struct buf *wanted)
+{
+	struct client_screen now;
+
+	take_screen(s, &now);
+	assert_int_equal(buf_len(&now.bytes), buf_len(wanted));
+	assert_memory_equal(buf_bytes(&now.bytes), buf_bytes(wanted), buf_len(wanted));
+	buf_fini(&now.bytes);
+}
+
+/* A stream is not read at every turn. */
+static void print_all(struct scene *s, struct ends *ends, size_t n)
+{
+	const struct ring *r = &table_first(&s->table)->ring;
+	uint64_t before = r->next;
+
+	print(s, ends, n);
+	while (r->next < before + n * 31)
+		assert_ok(loop_turn(s->loop, 100, &e));
+}
+
+/* While nothing moves a model is a few bytes; it wakes as it was, here and in another program. */
+static void test_screens_sleep(void **state)
+{
+	auto_buf struct buf bytes = BUF_LIMIT(SCENE_BYTES);
+	struct pack awake = PACK(SCENE_BYTES), asleep = PACK(SCENE_BYTES);
+	const struct session_screen *screen;
+	struct client_screen shown;
+	struct scene s, t;
+	struct ends ends;
+	int *fds = NULL;
+	size_t n;
+
+	for (int i = 0; i < 4; i++)
+		ends.clients[i] = FD_NONE;
+	scene_open(&s, &ends, 0);
+	for (int i = 0; i < 40; i++)
+		print_all(&s, &ends, 100);
+	screen = &table_first(&s.table)->screen;
+	assert_non_null(screen->model);
+	take_screen(&s, &shown);
+	session_screen_save(table_first(&s.table), &awake);
+	for (int i = 0; i < 1000 && screen->model; i++)
+		assert_ok(loop_turn(s.loop, 1000, &e));
+	assert_null(screen->model);
+	assert_true(buf_len(&screen->asleep) < 24 << 10);
+	session_screen_save(table_first(&s.table), &asleep);
+	assert_int_equal(buf_len(&awake.out), buf_len(&asleep.out));
+	assert_memory_equal(buf_bytes(&awake.out), buf_bytes(&asleep.out), buf_len(&awake.out));
+	n = scene_save(&s, &bytes, &fds);
+	assert_ok(scene_restore(&t, buf_bytes(&bytes), buf_len(&bytes), fds, n, &e));
+	free(fds);
+	same_screen(&t, &shown.bytes);
+	same_screen(&s, &shown.bytes);
+	assert_non_null(screen->model);
+	/* What comes next is drawn where it belongs. */
+	print_all(&s, &ends, 1);
+	take_screen(&s, &shown);
+	assert_non_null(strstr(buf_str(&shown.bytes), "again\r\n\033[24;1H"));
+	buf_fini(&shown.bytes);
+	pack_fini(&awake);
+	pack_fini(&asleep);
+	scene_close(&t);
+	scene_close(&s);
+	ends_close(&ends);
+}
+
 /* ---- the files ---- */
 
 static void test_files_travel(void **state)
@@ -404,6 +477,7 @@ int main(void)
 					    cmocka_unit_test(test_frames_go_on),
 					    cmocka_unit_test(test_cut_states_are_refused),
 					    cmocka_unit_test(test_screens_go_on),
+					    cmocka_unit_test(test_screens_sleep),
 					    cmocka_unit_test(test_files_travel) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
