@@ -29,6 +29,7 @@ void api_sandbox_resize(struct request *rq);
 void api_sandbox_exec(struct request *rq);
 void api_sandbox_pause(struct request *rq);
 void api_sandbox_resume(struct request *rq);
+void api_sandbox_extend(struct request *rq);
 void api_sandbox_upgrade(struct request *rq);
 void api_terminal_create(struct request *rq);
 void api_terminal_list(struct request *rq);

@@ -70,6 +70,7 @@ static void write_limits(struct json_writer *w, const struct tier *t)
 	jw_uint(w, "disk", t->disk);
 	jw_uint(w, "idle_seconds", t->idle_ms / 1000);
 	jw_uint(w, "lifetime_seconds", t->lifetime_ms / 1000);
+	jw_uint(w, "lifetime_max_seconds", t->lifetime_max_ms / 1000);
 	if (t->detached_ms)
 		jw_uint(w, "detached_seconds", t->detached_ms / 1000);
 	jw_uint(w, "sandboxes", t->sandboxes);

@@ -1,11 +1,13 @@
-/* Further processes of a sandbox: one-shot commands with a JSON result, terminals; pause, resume, and the shim's upgrade. */
+/* Further processes of a sandbox: one-shot commands with a JSON result, terminals; pause, resume, more time, and the shim's upgrade. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/util.h"
 #include "sessiond/api.h"
 #include "sessiond/create.h"
 #include "sessiond/exec_run.h"
@@ -14,6 +16,7 @@
 #include "sessiond/records.h"
 #include "sessiond/request.h"
 #include "sessiond/server.h"
+#include "sessiond/tiers.h"
 
 enum {
 	START_MS = 15000,
@@ -358,6 +361,80 @@ void api_sandbox_resume(struct request *rq)
 
 	if (find_running(rq, &r))
 		ask(rq, r.id, "{\"op\":\"resume\"}", done);
+}
+
+/* ---- extend ---- */
+
+static void extended(void *arg, const struct json *answer, const struct err *err)
+{
+	struct request *rq = arg;
+	auto_record struct record r = { 0 };
+	uint64_t left = (uint64_t) json_int_or(answer, "lifetime_left_ms", 0);
+	uint64_t end = clock_real_ms() + left;
+	struct err e = ERR_NONE;
+
+	if (err)
+		refuse(rq, err);
+	else if (!api_find_own(rq, &r))
+		; /* it was deleted meanwhile: the reply is set */
+	else if (record_extend(rq->server->db, r.id, end - MIN(end, r.created_ms), &e) < 0)
+		problem_internal(rq, &e);
+	else {
+		struct json_writer *w = reply_json(rq, 200);
+
+		jw_object(w, NULL);
+		jw_str(w, "expires_at", clock_rfc3339_ms(end).s);
+		jw_uint(w, "lifetime_left_ms", left);
+		jw_close(w);
+		reply_json_end(rq, w);
+	}
+	request_done(rq);
+}
+
+/* An absent body asks for what the tier gives. */
+static bool extend_body(struct request *rq, uint64_t *ms)
+{
+	auto_json struct json_doc *doc = NULL;
+	struct err e = ERR_NONE;
+
+	*ms = 0;
+	if (buf_len(&rq->body) == 0)
+		return true;
+	if (request_json(rq, &doc) < 0)
+		return false;
+	if (extend_decode(json_root(doc), ms, &e) == 0)
+		return true;
+	problem_reply(rq, PROBLEM_INVALID, "%s", e.msg);
+	return false;
+}
+
+void api_sandbox_extend(struct request *rq)
+{
+	auto_record struct record r = { 0 };
+	const struct tier *tier;
+	uint64_t now = clock_real_ms(), ms;
+	char json[80];
+
+	if (!find_running(rq, &r) || !extend_body(rq, &ms))
+		return;
+	tier = tiers_find(&rq->server->tiers, r.tier);
+	if (!tier) {
+		problem_reply(rq, PROBLEM_CONFLICT,
+			      "its tier %s is not in the server's tiers any more", r.tier);
+		return;
+	}
+	if (ms && now + ms > r.created_ms + tier->lifetime_max_ms) {
+		problem_reply(
+			rq, PROBLEM_INVALID,
+			"seconds: tier %s lets a sandbox live for %llu seconds, this one until %s",
+			tier->name, (unsigned long long) tier->lifetime_max_ms / 1000,
+			clock_rfc3339_ms(r.created_ms + tier->lifetime_max_ms).s);
+		return;
+	}
+	(void) snprintf(json, sizeof(json), "{\"op\":\"extend\",\"lifetime_ms\":%llu}",
+			(unsigned long long) (ms ? ms
+						 : tier_extension(tier, r.created_ms, now)));
+	ask(rq, r.id, json, extended);
 }
 
 /* ---- upgrade ---- */

@@ -221,6 +221,9 @@ static const struct json_field terminal_fields[] = {
 	{ "rows", decode_size, offsetof(struct exec_body, rows), 0 },
 	{ "terminal", json_decode_bool, offsetof(struct exec_body, terminal), 0 },
 };
+static const struct json_field extend_fields[] = {
+	{ "seconds", decode_seconds, 0, JSON_NULL_IS_ABSENT },
+};
 static const struct json_field fields[] = {
 	{ "image", decode_image, offsetof(struct create, image), 0 },
 	{ "tier", decode_tier, offsetof(struct create, tier), 0 },
@@ -348,4 +351,15 @@ int resize_decode(const struct json *body, struct resize *out, struct err *e)
 {
 	return json_decode_object(body, NULL, resize_fields, ARRAY_SIZE(resize_fields),
 				  JSON_UNKNOWN_REJECT, out, e);
+}
+
+int extend_decode(const struct json *body, uint64_t *ms, struct err *e)
+{
+	uint64_t out = 0;
+
+	if (json_decode_object(body, NULL, extend_fields, ARRAY_SIZE(extend_fields),
+			       JSON_UNKNOWN_REJECT, &out, e) < 0)
+		return -1;
+	*ms = out;
+	return 0;
 }

@@ -66,4 +66,7 @@ struct resize {
 };
 int resize_decode(const struct json *body, struct resize *out, struct err *e);
 
+/* How long a sandbox is to live at least, from now; 0: as long as its tier gives. */
+int extend_decode(const struct json *body, uint64_t *ms, struct err *e);
+
 #endif

@@ -191,9 +191,12 @@ struct launch_exit {
 	enum launch_reason reason;
 	int code, signal;
 	uint32_t oom_kills;
+	uint64_t
+		oom_limit; /* of the control group whose processes were killed; 0: none, or nobody was */
+	bool oom_own_limit;		   /* that limit was met, not one of a group above */
 	char started_at[40], ended_at[40]; /* RFC 3339, "" unknown */
 	char error[508];		   /* "" none */
-	uint64_t cpu_ns, memory_peak, output_bytes, input_bytes;
+	uint64_t cpu_ns, memory_peak, io_read_bytes, io_write_bytes, output_bytes, input_bytes;
 };
 
 /* Reads DIR/exit.json (blocking, small). 1: read; 0: there is none; -1: it is there and wrong. */

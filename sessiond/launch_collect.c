@@ -48,7 +48,7 @@ static void copy_text(char *dst, size_t n, const char *src)
 
 static int decode_exit(const struct json *v, struct launch_exit *out, struct err *e)
 {
-	const struct json *usage = json_get(v, "usage");
+	const struct json *usage = json_get(v, "usage"), *oom = json_get(v, "oom");
 
 	*out = (struct launch_exit){ 0 };
 	if (launch_reason_parse(json_str_or(v, "reason", ""), &out->reason, e) < 0)
@@ -56,11 +56,15 @@ static int decode_exit(const struct json *v, struct launch_exit *out, struct err
 	out->code = (int) json_int_or(v, "code", 0);
 	out->signal = (int) json_int_or(v, "signal", 0);
 	out->oom_kills = (uint32_t) json_int_or(v, "oom_kills", 0);
+	out->oom_limit = (uint64_t) json_int_or(oom, "limit", 0);
+	out->oom_own_limit = json_bool_or(oom, "own_limit", false);
 	copy_text(out->started_at, sizeof(out->started_at), json_str_or(v, "started_at", ""));
 	copy_text(out->ended_at, sizeof(out->ended_at), json_str_or(v, "ended_at", ""));
 	copy_text(out->error, sizeof(out->error), json_str_or(v, "error", ""));
 	out->cpu_ns = (uint64_t) json_int_or(usage, "cpu_ns", 0);
 	out->memory_peak = (uint64_t) json_int_or(usage, "memory_peak", 0);
+	out->io_read_bytes = (uint64_t) json_int_or(usage, "io_read_bytes", 0);
+	out->io_write_bytes = (uint64_t) json_int_or(usage, "io_write_bytes", 0);
 	out->output_bytes = (uint64_t) json_int_or(usage, "output_bytes", 0);
 	out->input_bytes = (uint64_t) json_int_or(usage, "input_bytes", 0);
 	return 0;

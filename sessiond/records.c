@@ -149,6 +149,13 @@ int record_running(struct db *db, const char *id, struct err *e)
 		"t", id);
 }
 
+int record_extend(struct db *db, const char *id, uint64_t lifetime_ms, struct err *e)
+{
+	return db_exec(db, e,
+		       "UPDATE sandboxes SET lifetime_ms = ? WHERE id = ? AND state <> 'ended'",
+		       "it", (int64_t) lifetime_ms, id);
+}
+
 static int exit_json(const struct launch_exit *x, struct buf *out, struct err *e)
 {
 	auto_json_writer struct json_writer *w = json_writer_new(out, false);
@@ -158,11 +165,20 @@ static int exit_json(const struct launch_exit *x, struct buf *out, struct err *e
 	jw_int(w, "code", x->code);
 	jw_int(w, "signal", x->signal);
 	jw_uint(w, "oom_kills", x->oom_kills);
+	if (x->oom_kills > 0) {
+		jw_object(w, "oom");
+		jw_uint(w, "kills", x->oom_kills);
+		jw_uint(w, "limit", x->oom_limit);
+		jw_bool(w, "own_limit", x->oom_own_limit);
+		jw_close(w);
+	}
 	if (x->error[0])
 		jw_str(w, "error", x->error);
 	jw_object(w, "usage");
 	jw_uint(w, "cpu_ns", x->cpu_ns);
 	jw_uint(w, "memory_peak", x->memory_peak);
+	jw_uint(w, "io_read_bytes", x->io_read_bytes);
+	jw_uint(w, "io_write_bytes", x->io_write_bytes);
 	jw_uint(w, "output_bytes", x->output_bytes);
 	jw_uint(w, "input_bytes", x->input_bytes);
 	jw_close(w);

@@ -68,6 +68,8 @@ int quota_reserve(struct db *db, struct record *r, const struct tier *tier,
 int quota_release(struct db *db, const char *id, struct err *e);
 
 int record_running(struct db *db, const char *id, struct err *e);
+/* Its time from its creation becomes so long; 0 rows when it has ended meanwhile. */
+int record_extend(struct db *db, const char *id, uint64_t lifetime_ms, struct err *e);
 /* 1: it was live and is ended now; 0: no such row, or ended before. */
 int record_ended(struct db *db, const char *id, const struct launch_exit *exit, uint64_t now_ms,
 		 struct err *e);

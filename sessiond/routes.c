@@ -40,6 +40,7 @@ static const struct route table[] = {
 	{ "POST",   "/v1/sandboxes/{id}/exec",	   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_exec },
 	{ "POST",   "/v1/sandboxes/{id}/pause",	   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_pause },
 	{ "POST",   "/v1/sandboxes/{id}/resume",   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_resume },
+	{ "POST",   "/v1/sandboxes/{id}/extend",   ROUTE_USER,	 ROUTE_BODY,	    api_sandbox_extend },
 	{ "POST",   "/v1/sandboxes/{id}/upgrade",  ROUTE_ADMIN,	 ROUTE_BODY,	    api_sandbox_upgrade },
 	{ "POST",   "/v1/sandboxes/{id}/terminals", ROUTE_USER,	 ROUTE_BODY,	    api_terminal_create },
 	{ "GET",    "/v1/sandboxes/{id}/terminals", ROUTE_USER,	 0,		    api_terminal_list },

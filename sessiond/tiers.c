@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/util.h"
 #include "base/yaml.h"
 
 enum { TIERS_MAX = 64 };
@@ -89,6 +90,7 @@ static const struct json_field tier_fields[] = {
 	{ "disk", decode_size, offsetof(struct tier, disk), JSON_REQUIRED },
 	{ "idle", decode_duration, offsetof(struct tier, idle_ms), JSON_REQUIRED },
 	{ "lifetime", decode_duration, offsetof(struct tier, lifetime_ms), JSON_REQUIRED },
+	{ "lifetime_max", decode_duration, offsetof(struct tier, lifetime_max_ms), 0 },
 	{ "detached", decode_duration, offsetof(struct tier, detached_ms), 0 },
 	{ "sandboxes", decode_count, offsetof(struct tier, sandboxes), JSON_REQUIRED },
 	{ "creations_per_hour", decode_count, offsetof(struct tier, creations_per_hour), JSON_REQUIRED },
@@ -133,6 +135,10 @@ static int decode_tiers(const struct json *v, const struct json_at *at, void *ou
 			return -1;
 		if (tier->idle_ms > tier->lifetime_ms)
 			return json_err(&here, e, "idle is longer than lifetime");
+		if (!tier->lifetime_max_ms)
+			tier->lifetime_max_ms = tier->lifetime_ms;
+		if (tier->lifetime_max_ms < tier->lifetime_ms)
+			return json_err(&here, e, "lifetime_max is shorter than lifetime");
 		t->n++;
 	}
 	return 0;
@@ -217,4 +223,11 @@ const struct tier *tiers_find(const struct tiers *t, const char *name)
 			return &t->v[i];
 	}
 	return NULL;
+}
+
+uint64_t tier_extension(const struct tier *t, uint64_t created_ms, uint64_t now_ms)
+{
+	uint64_t end = created_ms + t->lifetime_max_ms;
+
+	return end > now_ms ? MIN(end - now_ms, t->lifetime_ms) : 0;
 }

@@ -23,7 +23,9 @@ struct tier {
 	uint64_t memory, disk;
 	uint32_t pids;
 	uint64_t idle_ms, lifetime_ms;
-	uint64_t detached_ms; /* without a client; 0: no limit */
+	uint64_t
+		lifetime_max_ms; /* from its creation, with all extensions; at least lifetime_ms */
+	uint64_t detached_ms;	 /* without a client; 0: no limit */
 	uint32_t sandboxes, creations_per_hour;
 	enum net_mode network;
 	uint64_t recording; /* bytes of a sandbox's recording at most; 0: none is made */
@@ -44,6 +46,8 @@ void tiers_fini(struct tiers *t);
 bool tiers_have_network(const struct tiers *t);
 /* What a tier of the file says, and nothing else of it, for whoever starts sandboxes without a daemon; "": nothing. */
 int tiers_policy(const char *path, const char *name, char out[64], struct err *e);
+/* How much more time, from now, a sandbox may have: the tier's lifetime once more, or what is left of lifetime_max; 0: nothing. */
+uint64_t tier_extension(const struct tier *t, uint64_t created_ms, uint64_t now_ms);
 const struct tier *tiers_find(const struct tiers *t, const char *name); /* NULL: none */
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
@@ -250,6 +251,7 @@ static int do_extend(struct call *c, struct err *e)
 	if (!c->args->has_lifetime || c->args->lifetime_ms > 366ull * 24 * 3600 * 1000)
 		return err_set(e, EINVAL, "lifetime_ms: must be a number of at most 366 days");
 	timers_extend(&c->table->timers, c->args->lifetime_ms);
+	timers_activity(&c->table->timers, clock_mono_ms()); /* somebody wants it */
 	left = timers_lifetime_left_ms(&c->table->timers);
 	if (left == UINT64_MAX)
 		jw_null(c->answer, "lifetime_left_ms");

@@ -121,6 +121,47 @@ run_in() { # KEY BODY
 	done
 }
 
+@test "extend: later or as it was, never sooner; as far as the tier gives; told of an end for want of memory" {
+	# Time for two extensions of the tier's lifetime, and a bit.
+	sed 's/^    lifetime: 2h/    lifetime: 2h\n    lifetime_max: 4h/' "$TOP/config/tiers.yaml" > "$WORK/extended.yaml"
+	TIERS=$WORK/extended.yaml
+	key=$(key_add ann free)
+	daemon_start
+	create "$key" '{"lifetime_seconds":600,"command":["/bin/sh","-c","until [ -e /tmp/go ]; do sleep 0.1; done; x=x; while :; do x=$x$x; done"]}'
+	more() { # BODY LOW HIGH: the seconds that are left then, as it says and as everybody is told
+		api "$key" POST "/v1/sandboxes/$box/extend" "$1"
+		expect 200
+		jq -e ".lifetime_left_ms / 1000 | . > $2 and . <= $3" <<< "$body" > /dev/null || { echo "$1: $body" && return 1; }
+		end=$(field .expires_at)
+		api "$key" GET "/v1/sandboxes/$box"
+		[ "$(field .expires_at)" = "$end" ]
+		jq -e ".live.lifetime_left_ms / 1000 | . > $2 - 60 and . <= $3" <<< "$body" > /dev/null || { echo "$1: $body" && return 1; }
+	}
+	more '{"seconds":60}' 400 600 # no sooner
+	more '{"seconds":900}' 800 900
+	more '' 7100 7200 # the tier's lifetime
+	more '{"seconds":10000}' 9900 10000
+	more '{}' 9800 10000 # which is less than there is
+	more '{"seconds":14000}' 13900 14000
+	for seconds in 15000 0 -1 1.5 '"9"' 99999999999; do
+		api "$key" POST "/v1/sandboxes/$box/extend" "{\"seconds\":$seconds}"
+		expect 400 seconds || return 1
+	done
+	api "$key" POST "/v1/sandboxes/$box/extend" '{"minutes":1}'
+	expect 400 minutes
+	api "$key" GET /v1/me
+	[ "$(field '[.limits.lifetime_seconds,.limits.lifetime_max_seconds] | tostring')" = '[7200,14400]' ]
+	api "$(key_add bob free)" POST "/v1/sandboxes/$box/extend" '{}'
+	expect 404
+	run_in "$key" '{"command":["/bin/touch","/tmp/go"]}'
+	over() { api "$key" GET "/v1/sandboxes/$box" && [ "$(field .state)" = ended ]; }
+	wait_for over 60
+	[ "$(field '[.exit.reason, .exit.oom.kills > 0, .exit.oom.limit, .exit.oom.own_limit] | tostring')" = '["oom",true,536870912,true]' ]
+	[ "$(field '.exit.usage | [.memory_peak > 500000000, has("io_read_bytes"), has("io_write_bytes")] | tostring')" = '[true,true,true]' ]
+	api "$key" POST "/v1/sandboxes/$box/extend" '{}'
+	expect 410
+}
+
 @test "somebody else's sandbox has no processes: 404 for each request, and nothing happens in it" {
 	key=$(key_add ann free)
 	other=$(key_add bob free)

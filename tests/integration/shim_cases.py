@@ -549,6 +549,9 @@ def idle():
         notice = json.loads(c.until_type(sc.NOTICE))
         eq(notice["kind"], "idle")
         assert notice["seconds_left"] <= 1, notice  # less where the shim itself had to wait
+        b.ask("extend", lifetime_ms=0)  # somebody wants it: its idle time begins anew
+        t0 = time.monotonic()
+        eq(json.loads(c.until_type(sc.NOTICE))["kind"], "idle")
         eq(c.until_closed().code, 4008)
         took = time.monotonic() - t0
         assert 2.3 < took < 30, took

@@ -28,8 +28,10 @@ static void test_collect_record(void **state)
 {
 	static const char record[] =
 		"{\"version\":1,\"id\":\"x\",\"reason\":\"oom\",\"code\":3,\"signal\":9,\"oom_kills\":2,"
+		"\"oom\":{\"kills\":2,\"cgroup\":\"/c\",\"limit\":8,\"own_limit\":true},"
 		"\"started_at\":\"S\",\"ended_at\":\"E\",\"error\":null,"
-		"\"usage\":{\"cpu_ns\":1,\"memory_peak\":2,\"output_bytes\":3,\"input_bytes\":4}}";
+		"\"usage\":{\"cpu_ns\":1,\"memory_peak\":2,\"io_read_bytes\":5,"
+		"\"output_bytes\":3,\"input_bytes\":4}}";
 	struct scene *s = *state;
 	int fd = make_sandbox(s, "x");
 	struct launch_exit left;
@@ -45,7 +47,10 @@ static void test_collect_record(void **state)
 	assert_int_equal(h.exit.code, 3);
 	assert_int_equal(h.exit.signal, 9);
 	assert_int_equal(h.exit.oom_kills, 2);
+	assert_int_equal(h.exit.oom_limit, 8);
+	assert_true(h.exit.oom_own_limit);
 	assert_int_equal(h.exit.memory_peak, 2);
+	assert_int_equal(h.exit.io_read_bytes, 5);
 	assert_int_equal(h.exit.input_bytes, 4);
 	assert_string_equal(h.exit.started_at, "S");
 	assert_string_equal(h.exit.error, "");

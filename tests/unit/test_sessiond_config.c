@@ -47,6 +47,8 @@ static void tiers_good(void **state)
 	assert_true(f->cpu > 0.49 && f->cpu < 0.51);
 	assert_int_equal(f->memory, 512ull << 20);
 	assert_int_equal(f->idle_ms, 900000);
+	assert_int_equal(f->lifetime_max_ms,
+			 f->lifetime_ms); /* not extended unless the tier says so */
 	assert_int_equal(f->sandboxes, 5);
 	assert_null(tiers_find(&t, "pro"));
 	tiers_fini(&t);
@@ -62,6 +64,11 @@ static void tiers_shipped(void **state)
 	assert_int_equal(tiers_find(&t, "free")->sandboxes, 5);
 	assert_int_equal(tiers_find(&t, "free")->creations_per_hour, 10);
 	assert_non_null(tiers_find(&t, "pro"));
+	assert_int_equal(tiers_find(&t, "pro")->lifetime_max_ms, 48ull * 3600 * 1000);
+	/* 12 h more, then what is left of 48 h, then nothing. */
+	assert_int_equal(tier_extension(tiers_find(&t, "pro"), 5, 5), 12ull * 3600 * 1000);
+	assert_int_equal(tier_extension(tiers_find(&t, "pro"), 5, 172800004), 1);
+	assert_int_equal(tier_extension(tiers_find(&t, "pro"), 5, 172800006), 0);
 	assert_non_null(tiers_find(&t, "enterprise"));
 	tiers_fini(&t);
 }
@@ -94,6 +101,8 @@ static void tiers_bad(void **state)
 		{ "version: 1\ntiers: {f: {cpu: 1, memory: 1Gi, pids: 1, disk: 1Gi, idle: 3h, "
 		  "lifetime: 2h, sandboxes: 1, creations_per_hour: 1}}",
 		  "tiers.f: idle is longer" },
+		{ "version: 1\ntiers: {free: {" GOOD_TIER ", lifetime_max: 1s}}",
+		  "tiers.free: lifetime_max is shorter" },
 		{ "version: 1\ntiers: [1]", "tiers" },
 		{ "[]", "object" },
 	};

@@ -409,7 +409,12 @@ static void count_live(void *arg, const char *id)
 
 static void records(void **state)
 {
-	struct launch_exit oom = { .reason = LAUNCH_OOM, .signal = 9, .oom_kills = 2 };
+	struct launch_exit oom = { .reason = LAUNCH_OOM,
+				   .signal = 9,
+				   .oom_kills = 2,
+				   .oom_limit = 4096,
+				   .oom_own_limit = true,
+				   .io_write_bytes = 512 };
 	struct db *db = db_of(state);
 	struct record r = { 0 }, *v;
 	struct quota_use use;
@@ -426,11 +431,19 @@ static void records(void **state)
 	assert_int_equal(r.state, RECORD_RUNNING);
 	assert_null(r.exit);
 	record_fini(&r);
+	assert_int_equal(record_extend(db, "a1", 99000, &e), 1);
+	assert_int_equal(record_find(db, "a1", &r, &e), 1);
+	assert_int_equal(r.lifetime_ms, 99000);
+	record_fini(&r);
 	assert_int_equal(record_ended(db, "a1", &oom, 6000, &e), 1);
 	assert_int_equal(record_find(db, "a1", &r, &e), 1);
 	assert_int_equal(r.state, RECORD_ENDED);
 	assert_string_equal(r.reason, "oom");
 	assert_non_null(strstr(r.exit, "\"oom_kills\":2"));
+	assert_non_null(
+		strstr(r.exit, "\"oom\":{\"kills\":2,\"limit\":4096,\"own_limit\":true}"));
+	assert_non_null(strstr(r.exit, "\"io_write_bytes\":512"));
+	assert_int_equal(record_extend(db, "a1", 7, &e), 0);
 	record_fini(&r);
 
 	assert_int_equal(record_each_live(db, count_live, &live, &e), 0);
