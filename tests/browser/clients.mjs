@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import WebSocket from "ws";
 import { Daemon } from "./daemon.mjs";
+import { PATIENCE_MS } from "./tap.mjs";
 /* Not among the library's exports, but Exec's own. */
 import { WebSocketHandler } from "./node_modules/@kubernetes/client-node/dist/web-socket-handler.js";
 
@@ -37,7 +38,7 @@ function equal(actual, wanted, what) {
 }
 
 async function until(what, predicate, shown) {
-	const end = Date.now() + 15000;
+	const end = Date.now() + PATIENCE_MS;
 	while (Date.now() < end) {
 		if (predicate())
 			return;
@@ -48,7 +49,7 @@ async function until(what, predicate, shown) {
 
 function within(promise, what) {
 	let timer;
-	const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${what} did not happen`)), 15000); });
+	const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`${what} did not happen`)), PATIENCE_MS); });
 	return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
@@ -76,7 +77,7 @@ async function xterm(offers, options = {}) {
 }
 
 async function use({ term, text, closed }) {
-	await until("a prompt", () => /[$#] *$/m.test(text()), text);
+	await prompt(text);
 	term.input("echo sum=$((40+2)) grün; stty size\r");
 	await until("the answer", () => text().includes("sum=42 grün\n21 91"), text);
 	term.input("exit 3\r");
@@ -103,14 +104,20 @@ async function kubernetes(protocols) {
 	return { stdin, stdout, shown: () => text, ended, closed, socket };
 }
 
+const prompt = (shown) => until("a prompt", () => /[$#] *$/m.test(shown()), shown);
+
 async function useExec(k, protocol) {
 	equal(k.socket.protocol, protocol, "the protocol");
+	await prompt(k.shown);
 	k.stdin.write("echo sum=$((40+2)) grün; stty size\n");
 	await until("the answer", () => k.shown().includes("sum=42 grün\r\n21 91"), k.shown);
 	Object.assign(k.stdout, { rows: 33, columns: 101 });
 	k.stdout.emit("resize");
+	/* Asked again when it has answered. */
+	let asked = 0;
 	await until("the new size", () => {
-		k.stdin.write("stty size\n");
+		if (!asked || k.shown().includes(`answer-${asked}\r\n`))
+			k.stdin.write(`stty size; echo answer-$((${asked++} + 1))\n`);
 		return k.shown().includes("33 101");
 	}, k.shown);
 	k.stdin.write("exit 3\n");
@@ -137,6 +144,7 @@ try {
 		useExec(await kubernetes(["v4.channel.k8s.io", "v3.channel.k8s.io"]), "v4.channel.k8s.io"));
 	await test("@kubernetes/client-node, exec, exit code 0 is a success", async () => {
 		const k = await kubernetes();
+		await prompt(k.shown);
 		k.stdin.write("exit 0\n");
 		equal(await within(k.ended, "the status"), { metadata: {}, status: "Success" }, "the status");
 	});

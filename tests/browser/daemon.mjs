@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PATIENCE_MS } from "./tap.mjs";
 
 export function freePort() {
 	return new Promise((resolve, reject) => {
@@ -43,7 +44,7 @@ export class Daemon {
 		this.ended = new Promise((resolve) => this.process.on("exit", resolve));
 		return await new Promise((resolve, reject) => {
 			let text = "";
-			const timer = setTimeout(() => reject(new Error(`the daemon did not answer: ${this.log}`)), 15000);
+			const timer = setTimeout(() => reject(new Error(`the daemon did not answer: ${this.log}`)), PATIENCE_MS);
 			this.process.stdout.on("data", (d) => {
 				text += d;
 				const m = /(http:\/\/\S+)/.exec(text);

@@ -3,7 +3,7 @@
  */
 import { join } from "node:path";
 import { Daemon } from "./daemon.mjs";
-import { launch, tap, textOf, untilOn } from "./tap.mjs";
+import { PATIENCE_MS, launch, tap, textOf, untilOn } from "./tap.mjs";
 
 const [top, build] = process.argv.slice(2);
 const daemon = new Daemon(top, build);
@@ -21,6 +21,18 @@ async function type(line) {
 }
 
 const size = () => page.evaluate(() => [window.carrel.xterm.cols, window.carrel.xterm.rows]);
+const prompt = () => until("a prompt", async () => /[$#] *$/m.test(await text()));
+
+/* Typed again until it is answered: what is typed while something else is going on may be lost, and the size may change meanwhile. */
+const answered = (what, line, wanted) => until(what, async () => {
+	const answer = await wanted();
+	await type(line);
+	return sees(answer, 2000).then(() => true, () => false);
+});
+const programKnowsSize = () => answered("the program's size", "echo now $(stty size)", async () => {
+	const [cols, rows] = await size();
+	return `now ${rows} ${cols}`;
+});
 
 try {
 	const address = await daemon.start();
@@ -29,6 +41,7 @@ try {
 	const context = await browser.newContext({ viewport: { width: 1100, height: 700 } });
 	await context.grantPermissions(["clipboard-read", "clipboard-write"], { origin });
 	page = await context.newPage();
+	page.setDefaultTimeout(PATIENCE_MS);
 	const noise = [];
 	page.on("pageerror", (e) => noise.push(String(e)));
 	page.on("console", (m) => m.type() === "error" && noise.push(m.text()));
@@ -36,7 +49,7 @@ try {
 	await test("the first-use address opens a shell in a sandbox", async () => {
 		await page.goto(address);
 		await page.waitForSelector(".xterm-screen");
-		await until("a prompt", async () => /[$#] *$/m.test(await text()));
+		await prompt();
 		equal(page.url().includes("key="), false, "the key stays in the address");
 	});
 	await test("a typed command shows its output", async () => {
@@ -46,24 +59,21 @@ try {
 		await page.screenshot({ path: join(shots, "terminal.png") });
 	});
 	await test("the program knows the size, before and after a resize of the window", async () => {
-		let [cols, rows] = await size();
-		await type("stty size");
-		await sees(`${rows} ${cols}`);
+		await programKnowsSize();
+		const [cols] = await size();
 		await page.setViewportSize({ width: 800, height: 520 });
 		await until("another size", async () => (await size())[0] < cols);
-		[cols, rows] = await size();
-		await until("the program's size", async () => {
-			await type("echo now $(stty size)");
-			return sees(`now ${rows} ${cols}`, 2000).then(() => true, () => false);
-		});
+		await programKnowsSize();
 	});
 	await test("a window as narrow as a telephone shows every control and most of the terminal", async () => {
 		const before = page.viewportSize();
 		await page.setViewportSize({ width: 360, height: 640 });
 		for (const id of ["status", "find", "copy", "logout", "new", "list", "terminal"]) {
-			const box = await page.locator(`#${id}`).boundingBox();
-			if (box.x < 0 || box.x + box.width > 360 || box.y + box.height > 640)
-				throw new Error(`#${id} is at ${JSON.stringify(box)}`);
+			let box;
+			await until(`#${id} inside the window`, async () => {
+				box = await page.locator(`#${id}`).boundingBox();
+				return box && box.x >= 0 && box.x + box.width <= 360 && box.y + box.height <= 640;
+			}).catch(() => { throw new Error(`#${id} is at ${JSON.stringify(box)}`); });
 		}
 		await until("a terminal of the window's width", async () => (await size())[0] >= 38);
 		await page.screenshot({ path: join(shots, "narrow.png") });
@@ -103,15 +113,16 @@ try {
 		await type("yes flood");
 		await sees("flood\nflood");
 		await page.keyboard.press("Control+C");
+		await prompt();
 		await type("echo after the $((20+1))st");
 		await sees("after the 21st");
 	});
 	await test("a selection is copied", async () => {
 		await page.evaluate(() => window.carrel.xterm.selectAll());
 		await page.click("#copy");
-		const copied = await page.evaluate(() => navigator.clipboard.readText());
-		if (!copied.includes("after the 21st"))
-			throw new Error(`the clipboard holds ${JSON.stringify(copied.slice(-200))}`);
+		/* Written to by a promise that the click does not wait for. */
+		await until("a clipboard with the selection", async () =>
+			(await page.evaluate(() => navigator.clipboard.readText())).includes("after the 21st"));
 	});
 	await test("a reload shows the history again", async () => {
 		await type("clear; echo kept across $((3*7)) reloads");
@@ -126,17 +137,14 @@ try {
 		await sees("tick-3");
 		await daemon.stop("SIGKILL");
 		await daemon.start({ firstUse: false });
-		await sees("all-42", 30000);
+		await sees("all-42");
 		const ticks = [...(await text()).matchAll(/^tick-(\d+)$/gm)].map((m) => Number(m[1]));
 		equal(JSON.stringify(ticks), JSON.stringify(Array.from({ length: 40 }, (_, i) => i + 1)), "the ticks");
 	});
 	await test("a connection that breaks resumes where it was", async () => {
 		await page.evaluate(() => { window.carrel.socket.close(); });
 		// What is typed while there is no connection is not sent later (Enter makes one), so it may take two lines.
-		await until("a line that is answered", async () => {
-			await type("echo resumed-$((50+5))");
-			return sees("resumed-55", 2000).then(() => true, () => false);
-		});
+		await answered("a line that is answered", "echo resumed-$((50+5))", () => "resumed-55");
 		equal((await text()).split("all-42").length - 1, 1, "times that old output is shown");
 	});
 	await test("the exit reason is shown", async () => {
@@ -146,14 +154,19 @@ try {
 		await page.screenshot({ path: join(shots, "ended.png") });
 	});
 	await test("a new sandbox from the overlay, ended from the list", async () => {
+		const before = page.url();
 		await page.click("#overlay-new");
-		await until("a prompt", async () => /[$#] *$/m.test(await text()));
-		await page.click("#list .current .remove");
+		await until("another sandbox", () => page.url() !== before);
+		const id = page.url().replace(/.*#s=/, "");
+		await prompt();
+		/* The list follows a moment later, and until then the one that has ended is its current one. */
+		await page.click(`#list .current .name[title^="${id}"] ~ .remove`);
 		await page.waitForSelector("#empty:not([hidden])");
-		equal(await page.locator("#list li").count(), 0, "sandboxes in the list");
+		await until("an empty list", async () => await page.locator("#list li").count() === 0);
 	});
 	await test("the first-use key works once", async () => {
 		const other = await (await browser.newContext()).newPage();
+		other.setDefaultTimeout(PATIENCE_MS);
 		await other.goto(address);
 		await other.waitForSelector("#login:not([hidden])");
 	});

@@ -6,14 +6,14 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Daemon } from "./daemon.mjs";
-import { launch, tap, textOf, untilOn } from "./tap.mjs";
+import { PATIENCE_MS, launch, tap, textOf, untilOn } from "./tap.mjs";
 
 const [top, build] = process.argv.slice(2);
 const out = join(top, build, "browser");
 let browser, page;
 const { test, equal, end } = tap("playback", (n) => page?.screenshot({ path: join(out, `failed-playback-${n}.png`) }));
 const text = () => textOf(page);
-const until = (what, predicate) => untilOn(page, what, predicate, 30000);
+const until = (what, predicate) => untilOn(page, what, predicate);
 
 async function module(name) {
 	const { buildSync } = createRequire(join(top, build, "web-build", "package.json"))("esbuild");
@@ -136,7 +136,7 @@ const seek = async (to) => {
 	await settled();
 };
 
-/* It waits until the window has changed, and tells the size that it has then. */
+/* It waits for the window's size, and tells it. */
 const SCRIPT = "echo first-$((6*7)); read a; printf 'second\\n\\033[31mred\\033[0m <img src=x onerror=alert(1)>\\n'; stty size; exit 3";
 
 async function pagePart() {
@@ -149,7 +149,8 @@ async function pagePart() {
 		const address = await daemon.start({ more: ["--tiers", tiers] });
 		const origin = new URL(address).origin;
 		browser = await launch();
-		page = await (await browser.newContext({ viewport: { width: 1100, height: 700 } })).newPage();
+		page = await (await browser.newContext({ viewport: { width: 900, height: 600 } })).newPage();
+		page.setDefaultTimeout(PATIENCE_MS);
 		const noise = [];
 		page.on("pageerror", (e) => noise.push(String(e)));
 		page.on("console", (m) => m.type() === "error" && noise.push(m.text()));
@@ -166,7 +167,6 @@ async function pagePart() {
 			}, SCRIPT);
 			await page.goto(`${origin}/#s=${id}`);
 			await until("the first line", async () => (await text()).includes("first-42"));
-			await page.setViewportSize({ width: 900, height: 600 });
 			await until("the window's size", async () => (await size()) !== "60x20");
 			await page.locator(".xterm-helper-textarea").focus();
 			await page.keyboard.press("Enter");
@@ -230,9 +230,11 @@ async function pagePart() {
 		await test("a window as narrow as a telephone shows every control", async () => {
 			await page.setViewportSize({ width: 360, height: 640 });
 			for (const part of ["play", "seek", "time", "speed", "idle", "player-close", "player-screen"]) {
-				const box = await page.locator(`#${part}`).boundingBox();
-				if (box.x < 0 || box.x + box.width > 360 || box.y + box.height > 640)
-					throw new Error(`#${part} is at ${JSON.stringify(box)}`);
+				let box;
+				await until(`#${part} inside the window`, async () => {
+					box = await page.locator(`#${part}`).boundingBox();
+					return box && box.x >= 0 && box.x + box.width <= 360 && box.y + box.height <= 640;
+				}).catch(() => { throw new Error(`#${part} is at ${JSON.stringify(box)}`); });
 			}
 			await page.screenshot({ path: join(out, "player-narrow.png") });
 			await page.setViewportSize({ width: 1100, height: 700 });

@@ -49,7 +49,10 @@ export const textOf = (page) => page.evaluate(() => {
 	return s;
 });
 
-export async function untilOn(page, what, predicate, ms = 15000) {
+/* As long as anything may take on a machine that is busy with other things. */
+export const PATIENCE_MS = 60000;
+
+export async function untilOn(page, what, predicate, ms = PATIENCE_MS) {
 	const end = Date.now() + ms;
 	let last;
 	while (Date.now() < end) {

@@ -60,13 +60,13 @@ static void test_poll_kill_end(void **unused_arg state)
 	assert_true(clock_mono_ms() - start >= 30);
 	assert_ok(child_kill(&c, 0, &e));
 	assert_ok(child_kill(&c, SIGUSR1, &e));
-	assert_ok(r = child_wait_for(&c, 10000, &st, &e));
+	assert_ok(r = child_wait_for(&c, 60000, &st, &e));
 	assert_int_equal(r, 1);
 	assert_true(st.signalled && st.code == SIGUSR1);
 	assert_ok(child_kill(&c, SIGTERM, &e)); /* gone already */
 
 	assert_ok(spawn_shell("exit 0", &c, &e));
-	assert_int_equal(poll(&(struct pollfd){ .fd = c.pidfd, .events = POLLIN }, 1, 10000),
+	assert_int_equal(poll(&(struct pollfd){ .fd = c.pidfd, .events = POLLIN }, 1, 60000),
 			 1);
 	assert_ok(child_kill(&c, SIGTERM, &e)); /* dead, not yet reaped */
 	assert_ok(r = child_poll(&c, NULL, &e));

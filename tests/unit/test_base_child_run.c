@@ -56,20 +56,25 @@ static void test_run_limits(void **unused_arg state)
 	uint64_t start;
 
 	assert_ok(run_shell("head -c 3000000 /dev/zero; echo 12345678901 >&2; exit 5", NULL, 0,
-			    &out, &errout, 10000, &st, &e));
+			    &out, &errout, 60000, &st, &e));
 	assert_int_equal(buf_len(&out), 1000);
 	assert_string_equal(buf_str(&errout), "1234567890");
 	assert_int_equal(st.code, 5); /* it was not stopped by a full pipe */
 
+	/* until a busy machine's shell has come to its echo by then */
 	buf_clear(&out);
-	start = clock_mono_ms();
-	assert_err(run_shell("echo early; exec sleep 1000", NULL, 0, &out, NULL, 100, &st, &e),
-		   ETIMEDOUT);
+	for (int ms = 100; buf_len(&out) == 0; ms *= 2) {
+		start = clock_mono_ms();
+		assert_true(ms < 60000);
+		assert_err(run_shell("echo early; exec sleep 1000", NULL, 0, &out, NULL, ms,
+				     &st, &e),
+			   ETIMEDOUT);
+		assert_in_range(clock_mono_ms() - start, ms, 600000);
+	}
 	assert_string_equal(buf_str(&out), "early\n");
-	assert_in_range(clock_mono_ms() - start, 100, 5000);
 	start = clock_mono_ms();
 	assert_err(run_shell("exec yes", NULL, 0, &out, NULL, 100, &st, &e), ETIMEDOUT);
-	assert_in_range(clock_mono_ms() - start, 100, 5000);
+	assert_in_range(clock_mono_ms() - start, 100, 600000);
 	assert_no_children();
 }
 
@@ -78,11 +83,9 @@ static void test_run_leaves_the_background(void **unused_arg state)
 {
 	auto_buf struct buf out = BUF_LIMIT(100);
 	struct child_status st = { 0 };
-	uint64_t start = clock_mono_ms();
 	int left;
 
-	assert_ok(run_shell("sleep 60 & echo $!", NULL, 0, &out, NULL, 30000, &st, &e));
-	assert_true(clock_mono_ms() - start < 20000);
+	assert_ok(run_shell("sleep 1000 & echo $!", NULL, 0, &out, NULL, 60000, &st, &e));
 	left = atoi(buf_str(&out));
 	assert_true(left > 1);
 	assert_int_equal(kill(left, SIGKILL), 0);

@@ -93,7 +93,7 @@ static void test_timer_order(void **state)
 	loop_timer_del(&b->timers[3]);
 	assert_ok(loop_run(b->loop, &e));
 	assert_string_equal(b->seen, "abc");
-	assert_in_range(clock_mono_ms() - start, 40, 5000);
+	assert_in_range(clock_mono_ms() - start, 40, 60000);
 	assert_null(b->timers[0].loop);
 	assert_int_equal(b->timers[0].due_ns, 0);
 
@@ -189,7 +189,7 @@ static void test_waiting(void **state)
 	uint64_t start = clock_mono_ms();
 
 	turn(b, 20);
-	assert_in_range(clock_mono_ms() - start, 20, 5000);
+	assert_in_range(clock_mono_ms() - start, 20, 60000);
 	start = clock_mono_ms();
 	loop_timer_set(b->loop, &b->timers[0], 30, note_a, b);
 	turn(b, -1);
@@ -198,7 +198,7 @@ static void test_waiting(void **state)
 	start = clock_mono_ms();
 	loop_timer_set(b->loop, &b->timers[0], UINT64_MAX, note_b, b);
 	turn(b, 10);
-	assert_in_range(clock_mono_ms() - start, 10, 5000);
+	assert_in_range(clock_mono_ms() - start, 10, 60000);
 	assert_string_equal(b->seen, "a");
 }
 

@@ -22,7 +22,7 @@
 #include "sessiond/outbound/transport.h"
 #include "sessiond/outbound/tunnel.h"
 
-enum { DEADLINE_MS = 20000, MANY = 4, WINDOW = MUX_WINDOW_MIN };
+enum { DEADLINE_MS = 60000, MANY = 4, WINDOW = MUX_WINDOW_MIN };
 
 struct side {
 	struct tunnel *tunnel;
