@@ -67,6 +67,7 @@ struct opt_program {
 	const struct opt *opts;	    /* before the command */
 	const struct opt_cmd *cmds; /* NULL: a program without commands, see opt_parse */
 	const char *operands;	    /* for a program without commands */
+	int section;		    /* of its man page: 1 or 8 */
 };
 
 /* Where the command line leads. */
@@ -74,6 +75,7 @@ enum opt_result {
 	OPT_RUN,     /* cmd, operands, opts are set */
 	OPT_HELP,    /* --help or -h was given; cmd may be set: render its help, exit 0 */
 	OPT_VERSION, /* --version or -v */
+	OPT_MAN,     /* not by opt_parse: a program's --man */
 };
 
 struct opt_parsed {
@@ -90,16 +92,19 @@ int opt_parse(const struct opt_program *prog, int argc, char **argv, void *globa
 	      struct opt_parsed *out, struct err *e);
 void opt_parsed_fini(struct opt_parsed *p);
 
+/* What a command line asks for that does not lead to OPT_RUN; cmd may be NULL. */
+int opt_render(const struct opt_program *prog, enum opt_result what, const struct opt_cmd *cmd,
+	       struct buf *out, struct err *e);
 int opt_render_help(const struct opt_program *prog, const struct opt_cmd *cmd, struct buf *out,
 		    struct err *e);
 /*
- * man(7) source of the whole program, section 1 or 8. Texts are paragraphs with an empty line between;
+ * man(7) source of the whole program. Texts are paragraphs with an empty line between;
  * a line that begins with "- " is an item, one that begins with a blank is an example printed as it
  * stands; in a program's text "# EXIT STATUS" begins a section, and all such follow the commands.
  */
-int opt_render_man(const struct opt_program *prog, int section, struct buf *out, struct err *e);
+int opt_render_man(const struct opt_program *prog, struct buf *out, struct err *e);
 /* The page of one command, PROGRAM-COMMAND(section). */
-int opt_render_man_cmd(const struct opt_program *prog, const struct opt_cmd *cmd, int section,
+int opt_render_man_cmd(const struct opt_program *prog, const struct opt_cmd *cmd,
 		       struct buf *out, struct err *e);
 /* NULL: no such command. */
 const struct opt_cmd *opt_find_cmd(const struct opt_program *prog, const char *name);

@@ -6,6 +6,7 @@
 #include "base/opt.h"
 #include "base/page.h"
 #include "base/str.h"
+#include "version.h"
 
 enum { LEFT_MAX = 30 };
 
@@ -295,8 +296,7 @@ static void man_command(struct page *p, const struct opt_program *prog, const st
 }
 
 /* .TH and NAME. */
-static void man_head(struct page *p, const struct opt_program *prog, const struct opt_cmd *c,
-		     int section)
+static void man_head(struct page *p, const struct opt_program *prog, const struct opt_cmd *c)
 {
 	auto_free char *name =
 		c ? xasprintf("%s-%s", prog->name, c->name) : xstrdup(prog->name);
@@ -304,7 +304,7 @@ static void man_head(struct page *p, const struct opt_program *prog, const struc
 
 	page_say(p, ".TH \"");
 	man_upper(p, name);
-	page_say(p, "\" \"%d\" \"\" \"Carrel\" \"Carrel\"\n.SH NAME\n", section);
+	page_say(p, "\" \"%d\" \"\" \"Carrel\" \"Carrel\"\n.SH NAME\n", prog->section);
 	man_str(p, name);
 	page_say(p, " \\- ");
 	man_str(p, summary ? summary : name);
@@ -325,13 +325,13 @@ static size_t prose_len(const char *text)
 	return (size_t) (s - text);
 }
 
-int opt_render_man(const struct opt_program *prog, int section, struct buf *out, struct err *e)
+int opt_render_man(const struct opt_program *prog, struct buf *out, struct err *e)
 {
 	struct page p = { .out = out, .e = e };
 	const char *text = prog->text ? prog->text : "";
 	size_t prose = prose_len(text);
 
-	man_head(&p, prog, NULL, section);
+	man_head(&p, prog, NULL);
 	man_usage(&p, prog, NULL, prog->cmds ? "COMMAND [ARG...]" : prog->operands);
 	if (prose) {
 		page_say(&p, ".SH DESCRIPTION\n");
@@ -349,12 +349,12 @@ int opt_render_man(const struct opt_program *prog, int section, struct buf *out,
 	return p.r;
 }
 
-int opt_render_man_cmd(const struct opt_program *prog, const struct opt_cmd *cmd, int section,
+int opt_render_man_cmd(const struct opt_program *prog, const struct opt_cmd *cmd,
 		       struct buf *out, struct err *e)
 {
 	struct page p = { .out = out, .e = e };
 
-	man_head(&p, prog, cmd, section);
+	man_head(&p, prog, cmd);
 	man_usage(&p, prog, cmd->name, cmd->operands);
 	if (cmd->text) {
 		page_say(&p, ".SH DESCRIPTION\n");
@@ -364,6 +364,17 @@ int opt_render_man_cmd(const struct opt_program *prog, const struct opt_cmd *cmd
 	man_options(&p, cmd->opts, false);
 	page_say(&p, ".SH SEE ALSO\n\\fB");
 	man_str(&p, prog->name);
-	page_say(&p, "\\fR(%d)\n", section);
+	page_say(&p, "\\fR(%d)\n", prog->section);
 	return p.r;
+}
+
+int opt_render(const struct opt_program *prog, enum opt_result what, const struct opt_cmd *cmd,
+	       struct buf *out, struct err *e)
+{
+	if (what == OPT_VERSION)
+		return buf_printf(out, e, "%s version %s\n", prog->name, CARREL_VERSION);
+	if (what == OPT_MAN)
+		return cmd ? opt_render_man_cmd(prog, cmd, out, e)
+			   : opt_render_man(prog, out, e);
+	return opt_render_help(prog, cmd, out, e);
 }

@@ -22,7 +22,6 @@
 #include "sessiond/keys.h"
 #include "sessiond/serve.h"
 #include "sessiond/tiers.h"
-#include "version.h"
 
 enum { EXIT_USAGE = 2, FILES_WANTED = 65536, FILES_ENOUGH = 4096 };
 
@@ -284,32 +283,17 @@ static const struct opt_program program = {
 	.text = program_text,
 	.opts = options,
 	.cmds = commands,
+	.section = 1,
 };
 
-static int print_page(enum opt_result what, const struct opt_cmd *cmd)
+static int show(enum opt_result what, const struct opt_cmd *cmd)
 {
 	auto_buf struct buf out = BUF_LIMIT(1 << 20);
 	struct err e = ERR_NONE;
 
-	if (what == OPT_VERSION) {
-		(void) printf("carrel-sessiond version %s\n", CARREL_VERSION);
-		return EXIT_SUCCESS;
-	}
-	if (opt_render_help(&program, cmd, &out, &e) < 0)
+	if (opt_render(&program, what, cmd, &out, &e) < 0)
 		return fail(&e);
-	(void) fputs(buf_str(&out), stdout);
-	return EXIT_SUCCESS;
-}
-
-static int print_man(void)
-{
-	auto_buf struct buf out = BUF_LIMIT(1 << 20);
-	struct err e = ERR_NONE;
-
-	if (opt_render_man(&program, 1, &out, &e) < 0)
-		return fail(&e);
-	(void) fputs(buf_str(&out), stdout);
-	return EXIT_SUCCESS;
+	return fputs(buf_str(&out), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int find_exe_dir(char out[PATH_MAX], struct err *e)
@@ -359,7 +343,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
-		return print_man();
+		return show(OPT_MAN, NULL);
 	r = parse(argc, argv, &c, &p, &e);
 	if (r < 0) {
 		(void) fail(&e);
@@ -367,7 +351,7 @@ int main(int argc, char **argv)
 	} else if (r == OPT_RUN) {
 		r = run_parsed(&c, &p);
 	} else {
-		r = print_page((enum opt_result) r, p.cmd);
+		r = show((enum opt_result) r, p.cmd);
 	}
 	opt_parsed_fini(&p);
 	config_fini(&c);

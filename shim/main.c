@@ -47,7 +47,6 @@
 #include "shim/rootfs.h"
 #include "shim/scan_start.h"
 #include "shim/sweep.h"
-#include "version.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_ALIVE = 3 };
 
@@ -89,6 +88,7 @@ static const struct opt_program program = {
 		"Exit status: 0 after a sandbox has run, 1 when it could not, 2 for a wrong command line, 3 when "
 		"--sweep found it alive.",
 	.opts = options,
+	.section = 8,
 };
 
 /* What there is before the shim splits in two. */
@@ -264,14 +264,12 @@ static int complain(const struct err *e, int status)
 	return status;
 }
 
-static int print_text(bool man)
+static int show(enum opt_result what)
 {
 	auto_buf struct buf text = BUF_LIMIT(65536);
 	struct err e = ERR_NONE;
-	int r = man ? opt_render_man(&program, 8, &text, &e)
-		    : opt_render_help(&program, NULL, &text, &e);
 
-	if (r < 0)
+	if (opt_render(&program, what, NULL, &text, &e) < 0)
 		return complain(&e, EXIT_FAILED);
 	return fputs(buf_str(&text), stdout) < 0;
 }
@@ -329,12 +327,10 @@ int main(int argc, char **argv)
 		return complain(&e, EXIT_USAGE);
 	}
 	opt_parsed_fini(&parsed);
-	if (r == OPT_HELP || o.man)
-		return print_text(o.man);
+	if (r != OPT_RUN || o.man)
+		return show(o.man ? OPT_MAN : (enum opt_result) r);
 	if (o.handover_version)
 		return print_version();
-	if (r == OPT_VERSION)
-		return printf("carrel-shim %s\n", CARREL_VERSION) < 0;
 	if (o.resume_fd >= 0)
 		return handover_resume(o.dir, (int) o.resume_fd, o.debug);
 	if (o.check_fd >= 0)

@@ -242,4 +242,5 @@ const struct opt_program cli_program = {
 		"not in the store or volume's volume not there, with 4 when a volume is in use, with 2 when verify finds something broken, or with 1 after any other error.",
 	.opts = global_opts,
 	.cmds = commands,
+	.section = 1,
 };

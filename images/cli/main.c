@@ -10,7 +10,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "images/cli/cli.h"
-#include "version.h"
 
 enum { HELP_MAX = 1 << 20 };
 
@@ -47,34 +46,14 @@ static int open_log(const struct cli *c, struct err *e)
 	return 0;
 }
 
-static int help(const struct opt_cmd *cmd)
+static int show(enum opt_result what, const struct opt_cmd *cmd)
 {
 	auto_buf struct buf out = BUF_LIMIT(HELP_MAX);
 	struct err e = ERR_NONE;
 
-	if (opt_render_help(&cli_program, cmd, &out, &e) < 0)
+	if (opt_render(&cli_program, what, cmd, &out, &e) < 0)
 		return cli_fail("help", &e);
 	return cli_print("help", &out);
-}
-
-static int man(void)
-{
-	auto_buf struct buf out = BUF_LIMIT(HELP_MAX);
-	struct err e = ERR_NONE;
-
-	if (opt_render_man(&cli_program, 1, &out, &e) < 0)
-		return cli_fail("man", &e);
-	return cli_print("man", &out);
-}
-
-static int version(void)
-{
-	auto_buf struct buf out = BUF_LIMIT(4096);
-	struct err e = ERR_NONE;
-
-	if (buf_printf(&out, &e, "carrel-image %s\n", CARREL_VERSION) < 0)
-		return cli_fail("version", &e);
-	return cli_print("version", &out);
 }
 
 int main(int argc, char **argv)
@@ -90,13 +69,13 @@ int main(int argc, char **argv)
 	(void) umask(022);
 	/* For the build, which installs it; no command has to stand behind it. */
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
-		return man();
+		return show(OPT_MAN, NULL);
 	switch (opt_parse(&cli_program, argc, argv, &c, &p, &e)) {
 	case OPT_HELP:
-		code = help(p.cmd);
+		code = show(OPT_HELP, p.cmd);
 		break;
 	case OPT_VERSION:
-		code = version();
+		code = show(OPT_VERSION, NULL);
 		break;
 	case OPT_RUN:
 		if (open_log(&c, &e) < 0)

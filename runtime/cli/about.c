@@ -7,9 +7,6 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "runtime/cli/cli.h"
-#include "version.h"
-
-enum { MAN_SECTION = 8 };
 
 /* clang-format off */
 const struct opt cli_spec_opts[] = {
@@ -56,7 +53,7 @@ int cli_version(void *global, const char **operands, int n, void *opts)
 	auto_buf struct buf out = BUF_LIMIT(CLI_OUTPUT_MAX);
 	struct err e = ERR_NONE;
 
-	if (buf_printf(&out, &e, "%s version %s\n", cli_program.name, CARREL_VERSION) < 0 ||
+	if (opt_render(&cli_program, OPT_VERSION, NULL, &out, &e) < 0 ||
 	    container_versions(&out, &e) < 0)
 		return cli_fail(c, "version", &e, 1);
 	return cli_print(c, "version", &out);
@@ -72,9 +69,7 @@ int cli_man(void *global, const char **operands, int n, void *opts)
 
 	if (n && !cmd)
 		err_set(&e, EINVAL, "No help topic for '%.80s'", operands[0]);
-	else if (cmd)
-		(void) opt_render_man_cmd(&cli_program, cmd, MAN_SECTION, &out, &e);
 	else
-		(void) opt_render_man(&cli_program, MAN_SECTION, &out, &e);
+		(void) opt_render(&cli_program, OPT_MAN, cmd, &out, &e);
 	return e.code ? cli_fail(c, "--man", &e, 1) : cli_print(c, "--man", &out);
 }

@@ -94,4 +94,5 @@ const struct opt_program cli_program = {
 	.text = text,
 	.opts = global_opts,
 	.cmds = commands,
+	.section = 8,
 };

@@ -130,4 +130,5 @@ const struct opt_program cli_program = {
 		"there.",
 	.opts = global_opts,
 	.cmds = commands,
+	.section = 1,
 };

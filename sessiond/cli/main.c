@@ -12,7 +12,6 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "sessiond/cli/cli.h"
-#include "version.h"
 
 enum { TEXT_MAX = 1 << 20 };
 
@@ -55,22 +54,12 @@ bool cli_wants_daemon(const struct cli *c)
 	return c->url || c->key || c->key_file;
 }
 
-static int help(const struct opt_cmd *cmd)
+static int show(enum opt_result what, const struct opt_cmd *cmd)
 {
 	auto_buf struct buf out = BUF_LIMIT(TEXT_MAX);
 	struct err e = ERR_NONE;
 
-	if (opt_render_help(&cli_program, cmd, &out, &e) < 0)
-		return cli_fail(CLI_FAILED, &e);
-	return cli_print(&out);
-}
-
-static int man(void)
-{
-	auto_buf struct buf out = BUF_LIMIT(TEXT_MAX);
-	struct err e = ERR_NONE;
-
-	if (opt_render_man(&cli_program, 1, &out, &e) < 0)
+	if (opt_render(&cli_program, what, cmd, &out, &e) < 0)
 		return cli_fail(CLI_FAILED, &e);
 	return cli_print(&out);
 }
@@ -95,21 +84,14 @@ int main(int argc, char **argv)
 	/* A reader of our output that goes away is an error of that write. */
 	(void) sigaction(SIGPIPE, &ignore, NULL);
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
-		return man();
-	switch (opt_parse(&cli_program, argc, argv, &c, &p, &e)) {
-	case OPT_HELP:
-		code = help(p.cmd);
-		break;
-	case OPT_VERSION:
-		(void) printf("carrel version %s\n", CARREL_VERSION);
-		code = 0;
-		break;
-	case OPT_RUN:
-		code = p.cmd->run(&c, p.operands, p.n_operands, p.opts);
-		break;
-	default:
+		return show(OPT_MAN, NULL);
+	code = opt_parse(&cli_program, argc, argv, &c, &p, &e);
+	if (code < 0)
 		code = cli_fail(CLI_USAGE, &e);
-	}
+	else if (code == OPT_RUN)
+		code = p.cmd->run(&c, p.operands, p.n_operands, p.opts);
+	else
+		code = show((enum opt_result) code, p.cmd);
 	opt_parsed_fini(&p);
 	return code;
 }

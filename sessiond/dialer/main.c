@@ -13,7 +13,6 @@
 #include "base/opt.h"
 #include "sessiond/dialer/config.h"
 #include "sessiond/dialer/dialer.h"
-#include "version.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -87,32 +86,17 @@ static const struct opt_program program = {
 	.summary = "Connects this host's sandboxes to a relay.",
 	.text = program_text,
 	.opts = options,
+	.section = 1,
 };
 
-static int print_page(enum opt_result what)
+static int show(enum opt_result what)
 {
 	auto_buf struct buf out = BUF_LIMIT(1 << 20);
 	struct err e = ERR_NONE;
 
-	if (what == OPT_VERSION) {
-		(void) printf("carrel-dialer version %s\n", CARREL_VERSION);
-		return EXIT_SUCCESS;
-	}
-	if (opt_render_help(&program, NULL, &out, &e) < 0)
+	if (opt_render(&program, what, NULL, &out, &e) < 0)
 		return fail(&e);
-	(void) fputs(buf_str(&out), stdout);
-	return EXIT_SUCCESS;
-}
-
-static int print_man(void)
-{
-	auto_buf struct buf out = BUF_LIMIT(1 << 20);
-	struct err e = ERR_NONE;
-
-	if (opt_render_man(&program, 1, &out, &e) < 0)
-		return fail(&e);
-	(void) fputs(buf_str(&out), stdout);
-	return EXIT_SUCCESS;
+	return fputs(buf_str(&out), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 static int run(struct dialer_config *c)
@@ -136,7 +120,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
-		return print_man();
+		return show(OPT_MAN);
 	r = opt_parse(&program, argc, argv, &c, &p, &e);
 	if (r < 0) {
 		(void) fail(&e);
@@ -144,7 +128,7 @@ int main(int argc, char **argv)
 	} else if (r == OPT_RUN) {
 		r = run(&c);
 	} else {
-		r = print_page((enum opt_result) r);
+		r = show((enum opt_result) r);
 	}
 	opt_parsed_fini(&p);
 	dialer_config_fini(&c);

@@ -15,7 +15,6 @@
 #include "sessiond/outbound/mux.h"
 #include "sessiond/relay/hosts.h"
 #include "sessiond/relay/relay.h"
-#include "version.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -129,32 +128,17 @@ static const struct opt_program program = {
 	.text = program_text,
 	.opts = options,
 	.cmds = commands,
+	.section = 1,
 };
 
-static int print_page(enum opt_result what, const struct opt_cmd *cmd)
+static int show(enum opt_result what, const struct opt_cmd *cmd)
 {
 	auto_buf struct buf out = BUF_LIMIT(1 << 20);
 	struct err e = ERR_NONE;
 
-	if (what == OPT_VERSION) {
-		(void) printf("carrel-relay version %s\n", CARREL_VERSION);
-		return EXIT_SUCCESS;
-	}
-	if (opt_render_help(&program, cmd, &out, &e) < 0)
+	if (opt_render(&program, what, cmd, &out, &e) < 0)
 		return fail(&e);
-	(void) fputs(buf_str(&out), stdout);
-	return EXIT_SUCCESS;
-}
-
-static int print_man(void)
-{
-	auto_buf struct buf out = BUF_LIMIT(1 << 20);
-	struct err e = ERR_NONE;
-
-	if (opt_render_man(&program, 1, &out, &e) < 0)
-		return fail(&e);
-	(void) fputs(buf_str(&out), stdout);
-	return EXIT_SUCCESS;
+	return fputs(buf_str(&out), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 /* A command line of options alone serves. */
@@ -182,13 +166,13 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
-		return print_man();
+		return show(OPT_MAN, NULL);
 	r = parse(argc, argv, &c, &p, &e);
 	if (r < 0) {
 		(void) fail(&e);
 		r = EXIT_USAGE;
 	} else if (r != OPT_RUN) {
-		r = print_page((enum opt_result) r, p.cmd);
+		r = show((enum opt_result) r, p.cmd);
 	} else if (log_open_named(STDERR_FILENO, c.log_format, c.log_level, &e) < 0) {
 		(void) fail(&e);
 		r = EXIT_USAGE;

@@ -17,7 +17,6 @@
 #include "base/opt.h"
 #include "base/util.h"
 #include "base/yaml.h"
-#include "version.h"
 #include "shim/scan/rules.h"
 #include "shim/scan/seal.h"
 #include "shim/scan/serve.h"
@@ -65,6 +64,7 @@ static const struct opt_program program = {
 		"Exit status: 0 when the file is good and nothing was found, 1 when it is not good, 2 for a wrong command "
 		"line, 3 when something was found.",
 	.opts = options,
+	.section = 8,
 };
 
 static int complain(const struct err *e, int status)
@@ -73,14 +73,12 @@ static int complain(const struct err *e, int status)
 	return status;
 }
 
-static int print_text(bool man)
+static int show(enum opt_result what)
 {
 	auto_buf struct buf text = BUF_LIMIT(65536);
 	struct err e = ERR_NONE;
-	int r = man ? opt_render_man(&program, 8, &text, &e)
-		    : opt_render_help(&program, NULL, &text, &e);
 
-	if (r < 0)
+	if (opt_render(&program, what, NULL, &text, &e) < 0)
 		return complain(&e, EXIT_FAILED);
 	return fputs(buf_str(&text), stdout) < 0;
 }
@@ -283,10 +281,8 @@ int main(int argc, char **argv)
 	opt_parsed_fini(&parsed);
 	if (r < 0)
 		return complain(&e, EXIT_USAGE);
-	if (r == OPT_HELP || o.man)
-		return print_text(o.man);
-	if (r == OPT_VERSION)
-		return printf("carrel-scan %s\n", CARREL_VERSION) < 0;
+	if (r != OPT_RUN || o.man)
+		return show(o.man ? OPT_MAN : (enum opt_result) r);
 	if (n > 0 || !o.check + !o.compile + !o.serve != 2 || !o.compile != !o.into) {
 		(void) err_set(
 			&e, EINVAL,

@@ -432,7 +432,7 @@ PY
 		run img --help
 	done
 	run img --version
-	[[ $output =~ ^carrel-image\ [0-9] ]]
+	[[ $output =~ ^carrel-image\ version\ [0-9] ]]
 	fails_with nosuch img nosuch
 	run img --log-format json inspect nosuch
 	jq -e '.level == "error" and (.msg | contains("nosuch"))' <<< "$output"

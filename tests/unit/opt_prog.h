@@ -100,6 +100,7 @@ static const struct opt_program prog = {
 		"carrel(1)\n",
 	.opts = global_opts,
 	.cmds = cmds,
+	.section = 8,
 };
 
 /* A parsed command line, all of it freed by fini. */

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "version.h"
 
 static void help_of_the_program(void **state)
 {
@@ -66,7 +67,34 @@ static void help_respects_the_buffer(void **state)
 
 	assert_int_equal(opt_render_help(&prog, NULL, &b, &e), -1);
 	assert_int_equal(e.code, ENOBUFS);
-	assert_int_equal(opt_render_man(&prog, 8, &b, &e), -1);
+	assert_int_equal(opt_render_man(&prog, &b, &e), -1);
+}
+
+static void what_a_command_line_asks_for(void **state)
+{
+	static const struct {
+		enum opt_result what;
+		bool cmd;
+		const char *begins;
+	} rows[] = {
+		{ OPT_VERSION, false, "carrel-runtime version " CARREL_VERSION "\n" },
+		{ OPT_VERSION, true, "carrel-runtime version " },
+		{ OPT_HELP, false, "NAME:\n   carrel-runtime - " },
+		{ OPT_HELP, true, "NAME:\n   carrel-runtime exec - " },
+		{ OPT_MAN, false, ".TH \"CARREL\\-RUNTIME\" \"8\"" },
+		{ OPT_MAN, true, ".TH \"CARREL\\-RUNTIME\\-EXEC\" \"8\"" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_buf struct buf b = BUF_LIMIT(1 << 16);
+		struct err e = ERR_NONE;
+
+		assert_int_equal(opt_render(&prog, rows[i].what, rows[i].cmd ? &cmds[0] : NULL,
+					    &b, &e),
+				 0);
+		if (!str_has_prefix(buf_str(&b), rows[i].begins))
+			fail_msg("%zu: %s", i, buf_str(&b));
+	}
 }
 
 /* What `before FILE after` prints about the page; "" when it is silent. */
@@ -92,7 +120,9 @@ static char *filtered(struct buf *page, const char *before, const char *after)
 
 static void man_pages_are_clean(void **state)
 {
-	static const struct opt_program plain = { .name = "plain", .summary = "do" };
+	static const struct opt_program plain = { .name = "plain",
+						  .summary = "do",
+						  .section = 1 };
 	const struct opt_program *const rows[] = { &prog, &plain };
 
 	if (system("command -v mandoc > /dev/null") != 0) {
@@ -104,7 +134,7 @@ static void man_pages_are_clean(void **state)
 		auto_free char *report = NULL;
 		struct err e = ERR_NONE;
 
-		assert_int_equal(opt_render_man(rows[i], i ? 1 : 8, &b, &e), 0);
+		assert_int_equal(opt_render_man(rows[i], &b, &e), 0);
 		/* Made from tables, the page has no date of its own. */
 		report = filtered(&b, "mandoc -Tlint -Wwarning", "| grep -v 'missing date'");
 		if (report[0])
@@ -125,7 +155,7 @@ static void a_command_has_a_page_of_its_own(void **state)
 	assert_null(opt_find_cmd(&prog, "nosuch"));
 	for (const struct opt_cmd *c = cmds; c->name; c++) {
 		buf_clear(&b);
-		assert_int_equal(opt_render_man_cmd(&prog, opt_find_cmd(&prog, c->name), 8, &b,
+		assert_int_equal(opt_render_man_cmd(&prog, opt_find_cmd(&prog, c->name), &b,
 						    &e),
 				 0);
 		report = filtered(&b, "mandoc -Tlint -Wwarning", "| grep -v 'missing date'");
@@ -134,7 +164,7 @@ static void a_command_has_a_page_of_its_own(void **state)
 		free(take_ptr(&report));
 	}
 	buf_clear(&b);
-	assert_int_equal(opt_render_man_cmd(&prog, &cmds[0], 8, &b, &e), 0);
+	assert_int_equal(opt_render_man_cmd(&prog, &cmds[0], &b, &e), 0);
 	assert_non_null(strstr(buf_str(&b), ".TH \"CARREL\\-RUNTIME\\-EXEC\" \"8\""));
 	assert_non_null(strstr(buf_str(&b), "carrel\\-runtime\\-exec \\- run a command\n"));
 	assert_non_null(strstr(buf_str(&b), "container\\(aqs namespaces"));
@@ -171,7 +201,7 @@ static void man_pages_say_everything(void **state)
 		print_message("skipped: mandoc is not installed\n");
 		skip();
 	}
-	assert_int_equal(opt_render_man(&prog, 8, &b, &e), 0);
+	assert_int_equal(opt_render_man(&prog, &b, &e), 0);
 	text = filtered(&b, "mandoc -Tascii -Owidth=200", "");
 	for (char *from = text, *to = text;; from++) { /* overstrikes: X BACKSPACE X */
 		if (from[0] && from[1] == '\b')
@@ -194,6 +224,7 @@ int main(void)
 		cmocka_unit_test(help_of_the_program),
 		cmocka_unit_test(help_of_a_command),
 		cmocka_unit_test(help_respects_the_buffer),
+		cmocka_unit_test(what_a_command_line_asks_for),
 		cmocka_unit_test(man_pages_are_clean),
 		cmocka_unit_test(a_command_has_a_page_of_its_own),
 		cmocka_unit_test(man_pages_say_everything),
