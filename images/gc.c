@@ -1,6 +1,5 @@
 #include "images/gc.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,11 +11,15 @@
 
 #include "base/err.h"
 #include "base/fd.h"
+#include "images/dirlist.h"
 #include "images/image.h"
 #include "images/index.h"
 #include "images/layer.h"
 #include "images/parents.h"
 #include "images/store.h"
+
+/* A directory that could not be read to its end says nothing about what is not needed: dirlist_read, not readdir. */
+enum { NAMES_MAX = 1 << 22 };
 
 /* Digests that are needed, sorted before the first question. */
 struct keep {
@@ -71,44 +74,38 @@ static int mark_image(const struct store *s, const struct index_entry *en, struc
 /* tmp/NAME/pins/HEX of every import; what dead ones left went when the store was opened. */
 static int mark_pins_of(int tmp_fd, const char *name, struct keep *pins, struct err *e)
 {
+	auto_dirlist struct dirlist names = { 0 };
 	char path[NAME_MAX + 8];
-	struct dirent *ent;
 
 	snprintf(path, sizeof(path), "%s/pins", name);
 	auto_close int fd =
 		openat(tmp_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	if (!d)
+	if (fd < 0)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "tmp/%s", path);
-	(void) take_fd(&fd);
-	while ((ent = readdir(d))) {
+	if (dirlist_read(fd, NAMES_MAX, &names, e) < 0)
+		return err_wrap(e, "tmp/%s", path);
+	for (size_t i = 0; i < names.n; i++) {
 		struct digest pinned = { 0 };
 
-		if (!digest_is_hex(ent->d_name))
+		if (!digest_is_hex(names.v[i]))
 			continue;
-		memcpy(pinned.hex, ent->d_name, strlen(ent->d_name));
+		memcpy(pinned.hex, names.v[i], strlen(names.v[i]));
 		keep_add(pins, &pinned);
 	}
-	closedir(d);
 	return 0;
 }
 
 static int mark_pins(const struct store *s, struct keep *pins, struct err *e)
 {
-	auto_close int fd = openat(s->tmp_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *ent;
-	int r = 0;
+	auto_dirlist struct dirlist names = { 0 };
 
-	if (!d)
-		return err_sys(e, "tmp");
-	(void) take_fd(&fd);
-	while (r == 0 && (ent = readdir(d))) {
-		if (ent->d_name[0] != '.')
-			r = mark_pins_of(s->tmp_fd, ent->d_name, pins, e);
+	if (dirlist_read(s->tmp_fd, NAMES_MAX, &names, e) < 0)
+		return err_wrap(e, "tmp");
+	for (size_t i = 0; i < names.n; i++) {
+		if (names.v[i][0] != '.' && mark_pins_of(s->tmp_fd, names.v[i], pins, e) < 0)
+			return -1;
 	}
-	closedir(d);
-	return r;
+	return 0;
 }
 
 static int mark(const struct store *s, struct keep *k, struct err *e)
@@ -180,19 +177,18 @@ static int remove_layer(struct collection *c, int dir_fd, const char *name, stru
 static int sweep(struct collection *c, const char *dir, remove_fn remove_one, struct err *e)
 {
 	auto_close int fd = openat(c->store->dir_fd, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *ent;
-	int r = 0;
+	auto_dirlist struct dirlist names = { 0 };
 
-	if (!d)
+	if (fd < 0)
 		return err_sys(e, "%s", dir);
-	(void) take_fd(&fd);
-	while (r == 0 && (ent = readdir(d))) {
-		if (digest_is_hex(ent->d_name) && !keeps(&c->keep, ent->d_name))
-			r = remove_one(c, dirfd(d), ent->d_name, e);
+	if (dirlist_read(fd, NAMES_MAX, &names, e) < 0)
+		return err_wrap(e, "%s", dir);
+	for (size_t i = 0; i < names.n; i++) {
+		if (digest_is_hex(names.v[i]) && !keeps(&c->keep, names.v[i]) &&
+		    remove_one(c, fd, names.v[i], e) < 0)
+			return -1;
 	}
-	closedir(d);
-	return r;
+	return 0;
 }
 
 static int collect(struct collection *c, struct err *e)

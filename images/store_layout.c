@@ -42,12 +42,15 @@ static int check_empty(int dir_fd, struct err *e)
 		fd_close(&fd);
 		return -1;
 	}
+	errno = 0;
 	while (r == 0 && (ent = readdir(d))) {
 		if (!is_ours(ent->d_name))
 			r = err_set(e, ENOTEMPTY,
 				    "it is no image store, and not empty (it holds %.80s)",
 				    ent->d_name);
 	}
+	if (r == 0 && errno)
+		r = err_sys(e, "read");
 	closedir(d);
 	return r;
 }

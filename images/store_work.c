@@ -1,6 +1,5 @@
 #include "images/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,7 +11,10 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "images/dirlist.h"
 #include "images/workdir.h"
+
+enum { STAGED_MAX = 1 << 16 };
 
 static int work_subdir(int dir_fd, const char *name, struct err *e)
 {
@@ -166,20 +168,16 @@ static int publish_one(const struct store_work *w, int from, const char *name, i
 static int publish(const struct store_work *w, int from, int to, visible_fn visible,
 		   struct err *e)
 {
-	auto_close int fd = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *ent;
-	int r = 0;
+	auto_dirlist struct dirlist names = { 0 };
 
-	if (!d)
-		return err_sys(e, "read the staged names");
-	(void) take_fd(&fd);
-	while (r == 0 && (ent = readdir(d))) {
-		if (digest_is_hex(ent->d_name))
-			r = publish_one(w, from, ent->d_name, to, visible, e);
+	if (dirlist_read(from, STAGED_MAX, &names, e) < 0)
+		return err_wrap(e, "the staged names");
+	for (size_t i = 0; i < names.n; i++) {
+		if (digest_is_hex(names.v[i]) &&
+		    publish_one(w, from, names.v[i], to, visible, e) < 0)
+			return -1;
 	}
-	closedir(d);
-	return r;
+	return 0;
 }
 
 /* Names before the index that will mention them. */

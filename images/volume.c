@@ -16,10 +16,17 @@
 #include "base/fd.h"
 #include "base/prjquota.h"
 #include "base/str.h"
+#include "images/dirlist.h"
 #include "images/volume_internal.h"
 #include "images/workdir.h"
 
-enum { INODE_BYTES = 8192, INODES_MIN = 4096, JSON_MAX = 4096, LIST_MAX = 1 << 20 };
+enum {
+	INODE_BYTES = 8192,
+	INODES_MIN = 4096,
+	JSON_MAX = 4096,
+	LIST_MAX = 1 << 20,
+	NAMES_MAX = 1 << 20
+};
 
 /* ---- the directory ---- */
 
@@ -366,29 +373,24 @@ static int by_name(const void *a, const void *b)
 int volumes_list(const struct volumes *vs, void (*bad)(const char *name, const struct err *why),
 		 struct volume_state **out, size_t *n, struct err *e)
 {
-	auto_close int fd = openat(vs->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	auto_buf struct buf rows = BUF_LIMIT((size_t) LIST_MAX * sizeof(struct volume_state));
-	struct dirent *ent;
-	int r = 0;
+	auto_dirlist struct dirlist names = { 0 };
 
-	if (!d)
-		return err_sys(e, "volumes %s", vs->path);
-	(void) take_fd(&fd);
-	while (r == 0 && (ent = readdir(d))) {
+	if (dirlist_read(vs->dir_fd, NAMES_MAX, &names, e) < 0)
+		return err_wrap(e, "volumes %s", vs->path);
+	for (size_t i = 0; i < names.n; i++) {
 		struct err why = ERR_NONE;
 		struct volume_state one;
 
-		if (ent->d_name[0] == '.')
+		if (names.v[i][0] == '.')
 			continue;
-		if (look(vs, ent->d_name, &one, &why) == 0)
-			r = buf_append(&rows, &one, sizeof(one), e);
-		else if (bad && why.code != ENOENT)
-			bad(ent->d_name, &why);
+		if (look(vs, names.v[i], &one, &why) < 0) {
+			if (bad && why.code != ENOENT)
+				bad(names.v[i], &why);
+		} else if (buf_append(&rows, &one, sizeof(one), e) < 0) {
+			return -1;
+		}
 	}
-	closedir(d);
-	if (r < 0)
-		return -1;
 	*n = buf_len(&rows) / sizeof(**out);
 	*out = xalloc(buf_len(&rows) + 1);
 	if (*n) {

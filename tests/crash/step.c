@@ -2,11 +2,11 @@
  * Runs a command and meddles with one of its system calls: kills the process at the entry of its N-th call, or makes
  * that call fail.
  *
- *   step [--who self|child] [--pid PID] [--at N] [--errno NAME] [--report FILE] -- COMMAND [ARG...]
+ *   step [--who self|child] [--pid PID] [--call NAME] [--at N] [--errno NAME] [--report FILE] -- COMMAND [ARG...]
  *
  * self is the command's own process, over every exec that it makes; child the first process that it makes, up to its
  * first exec, which is where a container's program takes over. With --pid the process that is meant is there already
- * and the command only sets it going. N counts from 1; without --at calls are only counted. The exit code is the
+ * and the command only sets it going. N counts from 1, with --call the calls of that name; without --at calls are only counted. The exit code is the
  * command's, 128 + N when signal N ended it. The report is one line: "hit CALL", or "end COUNT" when N was beyond the end.
  *
  * A call that fails is not executed, except close and munmap, which do their work whatever they return.
@@ -32,6 +32,7 @@ struct stepper {
 	bool begun, done;
 	pid_t command, victim;
 	long at, count; /* at 0: only counts */
+	long call;	/* -1: every one */
 	int error;	/* 0: kills */
 	char hit[64];
 };
@@ -91,7 +92,8 @@ static bool can_fail(long nr)
 
 static void at_entry(struct stepper *s, long nr)
 {
-	if (s->done || (s->error && !can_fail(nr)) || ++s->count != s->at)
+	if (s->done || (s->error && !can_fail(nr)) || (s->call >= 0 && nr != s->call) ||
+	    ++s->count != s->at)
 		return;
 	name_call(s, nr);
 	s->done = true;
@@ -229,12 +231,13 @@ int main(int argc, char **argv)
 	static const struct option table[] = {
 		{ "who", required_argument, NULL, 'w' },
 		{ "pid", required_argument, NULL, 'p' },
+		{ "call", required_argument, NULL, 'c' },
 		{ "at", required_argument, NULL, 'a' },
 		{ "errno", required_argument, NULL, 'e' },
 		{ "report", required_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct stepper s = { 0 };
+	struct stepper s = { .call = -1 };
 	const char *path = NULL;
 	pid_t pid = 0;
 	int c;
@@ -244,6 +247,8 @@ int main(int argc, char **argv)
 			s.child_wanted = strcmp(optarg, "child") == 0;
 		else if (c == 'p')
 			pid = atoi(optarg);
+		else if (c == 'c')
+			s.call = seccomp_syscall_resolve_name(optarg);
 		else if (c == 'a')
 			s.at = atol(optarg);
 		else if (c == 'e')

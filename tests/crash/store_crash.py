@@ -3,6 +3,7 @@
   store_crash.py kill WORK ROUNDS     SIGKILL at the entry of a random call of a random operation
   store_crash.py moment WORK ROUNDS   SIGKILL after a random time, to the command or to one of the children that unpack, pack or download
   store_crash.py fail WORK ROUNDS     the call fails with ENOSPC, EIO or ENOMEM: it worked, or an error with a text
+  store_crash.py listings WORK        each reading of a directory by import and gc fails with ENOMEM, gc beside an import that needs what no image does
   store_crash.py planted WORK         the control: every kind of damage and residue must be seen
 
 After each round: the names are those from before or those from after, no process and no work directory is left, verify finds
@@ -11,6 +12,7 @@ and new, and upper, an overlay's upper directory. pull is from a registry of the
 out, with a line that says so, where that is not installed. CARREL_BIN is in the environment, CRASH_SEED makes the same rounds again. Prints a line per operation.
 """
 import collections
+import fcntl
 import json
 import os
 import random
@@ -376,6 +378,55 @@ def rounds(store, mode, n):
     return 1 if wrong else 0
 
 
+def listings(store):
+    """A directory of which a part was not read is not one that holds less. What gc removes last has no part in that."""
+    wrong = []
+    for name, most in (("import", 100), ("gc", 10)):
+        prepare, args, _ = OPERATIONS[name]
+        for at in range(1, most + 1):
+            reset(store)
+            prepare(store)
+            before = store.names()
+            lock, needed = pin(store) if name == "gc" else (os.open("/", os.O_PATH), [])
+            p, report = step(store, args, "--call", "getdents64", "--at", str(at), "--errno", "ENOMEM")
+            try:
+                if not all(os.path.exists(x) for x in needed):
+                    raise Wrong("what an import needs is gone")
+                judge(store, name, p, "getdents64", {**before, "new": store.names().get("new")})
+                for image in store.names():
+                    whole(store, image)
+            except Wrong as e:
+                wrong.append("%s, getdents64 %d (%s): %s" % (name, at, " ".join(report), e))
+                subprocess.run(["rm", "-rf", store.path], check=True)
+                store = Store(store.work, store.registries)
+            os.close(lock)
+            if report[0] == "end":
+                break
+        print("%s: %d directories" % (name, at))
+    for w in wrong:
+        print("WRONG: " + w)
+    return 1 if wrong else 0
+
+
+def whole(store, name):
+    image = json.loads(store.run("inspect", name))
+    for layer in image["layers"]:
+        if "root" not in layer or not os.path.exists(layer["blob"]):
+            raise Wrong("%s: a part of it is not there" % name)
+
+
+def pin(store):
+    """What an import that found all of the garbage in the store has there: its lock, and the files."""
+    blobs = [store.path + "/blobs/sha256/" + n for n in os.listdir(store.path + "/blobs/sha256")]
+    mine = store.path + "/tmp/0123456789abcdef"
+    os.makedirs(mine + "/pins")
+    for b in blobs:
+        open(mine + "/pins/" + os.path.basename(b), "w").close()
+    fd = os.open(mine, os.O_RDONLY)
+    fcntl.flock(fd, fcntl.LOCK_EX)
+    return fd, blobs
+
+
 def planted(store):
     """Each of these has to be noticed."""
     blob = store.path + "/blobs/sha256/" + "0" * 64
@@ -419,6 +470,8 @@ def main():
     try:
         if mode == "planted":
             return planted(store)
+        if mode == "listings":
+            return listings(store)
         return moments(store, int(sys.argv[3])) if mode == "moment" else rounds(store, mode, int(sys.argv[3]))
     finally:
         if registries:
