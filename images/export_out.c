@@ -2,7 +2,6 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -12,35 +11,38 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "images/dirlist.h"
+#include "images/export.h"
+#include "images/source_names.h"
 #include "images/store.h"
 
-enum { CHUNK = 256 * 1024 };
+enum { CHUNK = 256 * 1024, NAMES_MAX = 1 << 16 };
 
 /* ---- open ---- */
 
 static int check_empty(int dir_fd, struct err *e)
 {
-	auto_close int again = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = again < 0 ? NULL : fdopendir(again);
-	size_t n = 0;
+	auto_dirlist struct dirlist names = { 0 };
 
-	if (!d)
-		return err_sys(e, "read the directory");
-	again = -1; /* closedir's */
-	while (n < 3 && readdir(d))
-		n++;
-	closedir(d);
-	return n <= 2 ? 0 : err_set(e, ENOTEMPTY, "the directory is not empty");
+	if (dirlist_read(dir_fd, NAMES_MAX, &names, e) < 0)
+		return -1;
+	return names.n == 0 ? 0 : err_set(e, ENOTEMPTY, "the directory is not empty");
 }
 
 static int open_dir(const char *to, struct export_out *o, struct err *e)
 {
-	if (mkdir(to, 0755) < 0 && errno != EEXIST)
+	o->path = xstrdup(to);
+	o->made = mkdir(to, 0755) == 0;
+	if (!o->made && errno != EEXIST)
 		return err_sys(e, "mkdir");
 	o->dir_fd = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (o->dir_fd < 0)
 		return err_sys(e, "open");
-	return check_empty(o->dir_fd, e);
+	if (check_empty(o->dir_fd, e) < 0) {
+		fd_close(&o->dir_fd); /* others' */
+		return -1;
+	}
+	return 0;
 }
 
 static int tar_error(struct export_out *o, struct err *e)
@@ -48,18 +50,52 @@ static int tar_error(struct export_out *o, struct err *e)
 	int code = archive_errno(o->tar);
 	const char *why = archive_error_string(o->tar);
 
-	return err_set(e, code > 0 ? code : EIO, "%s", why ? why : "libarchive");
+	if (code <= 0)
+		return err_set(e, EIO, "%s", why ? why : "libarchive");
+	return err_set(e, code, "%s: %s", why ? why : "libarchive", strerror(code));
+}
+
+static bool is_dir(const char *to)
+{
+	struct stat st;
+
+	return str_has_suffix(to, "/") || (stat(to, &st) == 0 && S_ISDIR(st.st_mode));
 }
 
 /* What is there and no regular file, a pipe for instance, is written to; a file is replaced when the new one is whole. */
-static int open_file(const char *to, bool in_place, struct export_out *o, struct err *e)
+char *export_partial(const char *to)
+{
+	struct stat st;
+
+	if (strcmp(to, "-") == 0 || is_dir(to) || (stat(to, &st) == 0 && !S_ISREG(st.st_mode)))
+		return NULL;
+	return xasprintf("%s.partial", to);
+}
+
+static int open_stdout(struct err *e)
+{
+	int fd;
+
+	if (isatty(STDOUT_FILENO))
+		return err_set(e, EINVAL, "standard output is a terminal; name a file");
+	fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? err_sys(e, "standard output") : fd;
+}
+
+static int open_file(const char *to, struct export_out *o, struct err *e)
 {
 	o->path = xstrdup(to);
-	if (!in_place)
-		o->partial = xasprintf("%s.partial", to);
-	o->fd = in_place ? open(to, O_WRONLY | O_CLOEXEC | O_NOCTTY)
-			 : open(o->partial,
-				O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
+	o->partial = export_partial(to);
+	if (strcmp(to, "-") == 0) {
+		o->fd = open_stdout(e);
+		if (o->fd < 0)
+			return -1;
+	} else {
+		o->fd = o->partial ? open(o->partial,
+					  O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+					  0644)
+				   : open(to, O_WRONLY | O_CLOEXEC | O_NOCTTY);
+	}
 	if (o->fd < 0)
 		return err_sys(e, "open");
 	o->tar = archive_write_new();
@@ -75,17 +111,8 @@ static int open_file(const char *to, bool in_place, struct export_out *o, struct
 int export_out_open(const char *to, struct export_out *out, struct err *e)
 {
 	struct export_out o = EXPORT_OUT_NONE;
-	const bool there = access(to, F_OK) == 0;
-	struct stat st = { 0 };
-	int r;
 
-	if (there && stat(to, &st) < 0)
-		return err_sys(e, "%s", to);
-	if (str_has_suffix(to, "/") || S_ISDIR(st.st_mode))
-		r = open_dir(to, &o, e);
-	else
-		r = open_file(to, there && !S_ISREG(st.st_mode), &o, e);
-	if (r < 0) {
+	if ((is_dir(to) ? open_dir : open_file)(to, &o, e) < 0) {
 		export_out_close(&o);
 		return err_wrap(e, "%s", to);
 	}
@@ -186,6 +213,7 @@ int export_out_blob(struct export_out *o, const char *name, const struct store *
 
 int export_out_finish(struct export_out *o, struct err *e)
 {
+	o->whole = !o->tar;
 	if (!o->tar)
 		return 0;
 	if (archive_write_close(o->tar) != ARCHIVE_OK)
@@ -201,8 +229,26 @@ int export_out_finish(struct export_out *o, struct err *e)
 	return 0;
 }
 
+/* It was empty when we came; what is none of our names somebody else has put there. */
+static void clear_dir(struct export_out *o)
+{
+	auto_dirlist struct dirlist names = { 0 };
+	struct err none = ERR_NONE;
+
+	if (dirlist_read(o->dir_fd, NAMES_MAX, &names, &none) == 0) {
+		for (size_t i = 0; i < names.n; i++) {
+			if (source_name_known(names.v[i]))
+				(void) fd_remove_tree(o->dir_fd, names.v[i], &none);
+		}
+	}
+	if (o->made)
+		(void) rmdir(o->path);
+}
+
 void export_out_close(struct export_out *o)
 {
+	if (o->dir_fd >= 0 && !o->whole)
+		clear_dir(o);
 	if (o->tar)
 		archive_write_free(o->tar);
 	if (o->partial && o->fd >= 0)

@@ -4,12 +4,15 @@
 #ifndef CARREL_IMAGES_EXPORT_OUT_H
 #define CARREL_IMAGES_EXPORT_OUT_H
 
+#include <stdbool.h>
+
 #include "images/blob.h"
 
 struct archive;
 
 struct export_out {
 	int dir_fd; /* a directory; else -1 */
+	bool made, whole;
 	struct archive *tar;
 	char *path, *partial; /* of the archive, while it is being written; NULL: in place */
 	int fd;

@@ -16,7 +16,7 @@ images_SRC += images/reference.c images/challenge.c images/registry_message.c im
 images_LIBS := -larchive -lz -lzstd -lcrypto -lseccomp -lyajl_s -lyaml
 
 PROGRAMS += carrel-image
-carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c images/cli/cmd_check.c images/cli/cmd_commit.c \
+carrel-image_SRC := images/cli/main.c images/cli/commands.c images/cli/cmd_store.c images/cli/cmd_show.c images/cli/cmd_check.c images/cli/cmd_commit.c images/cli/interrupt.c \
 	images/cli/cmd_bundle.c images/cli/cmd_registry.c images/cli/cmd_volume.c images/cli/meter.c
 carrel-image_LINK := images base
 carrel-image_LIBS := $(images_LIBS)

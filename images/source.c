@@ -150,7 +150,9 @@ static int open_any(struct store_work *w, const char *path, enum source_kind wan
 		    const struct image_limits *limits, struct source *s, struct err *e)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+	const bool standard = strcmp(path, "-") == 0;
+	int fd = standard ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+			  : open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC);
 
 	if (fd < 0)
 		return err_sys(e, "open");

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "images/cli/cli.h"
+#include "images/cli/interrupt.h"
 #include "images/commit.h"
 #include "images/store.h"
 
@@ -75,6 +76,7 @@ int cli_commit(void *global, const char **operands, int n, void *opts)
 	struct err e = ERR_NONE;
 	struct digest d;
 
+	interrupt_arm(c->store, NULL);
 	if (parse_options(o, &options, &e) < 0 || store_open(c->store, STORE_WORK, &s, &e) < 0)
 		return cli_fail("commit", &e);
 	auto_close int upper = open(o->upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

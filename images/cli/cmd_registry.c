@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "images/cli/cli.h"
+#include "images/cli/interrupt.h"
 #include "images/cli/meter.h"
 #include "images/pull.h"
 #include "images/push.h"
@@ -58,6 +59,7 @@ int cli_pull(void *global, const char **operands, int n, void *opts)
 	struct err e = ERR_NONE;
 	struct digest d;
 
+	interrupt_arm(c->store, NULL);
 	cli_set_limits(&o->limits, &import.limits);
 	if ((o->format && layer_format_parse(o->format, &import.format, &e) < 0) ||
 	    (o->platform && platform_parse(o->platform, &import.platform, &e) < 0) ||

@@ -8,6 +8,7 @@
 #include "base/fd.h"
 #include "images/build.h"
 #include "images/cli/cli.h"
+#include "images/cli/interrupt.h"
 #include "images/export.h"
 #include "images/gc.h"
 #include "images/import.h"
@@ -57,6 +58,7 @@ int cli_import(void *global, const char **operands, int n, void *opts)
 	size_t n_images = 0;
 	int code = 0;
 
+	interrupt_arm(c->store, NULL);
 	cli_set_limits(&o->limits, &options.limits);
 	if ((o->format && layer_format_parse(o->format, &options.format, &e) < 0) ||
 	    (o->platform && platform_parse(o->platform, &options.platform, &e) < 0) ||
@@ -74,9 +76,11 @@ int cli_export(void *global, const char **operands, int n, void *opts)
 	const struct cli *c = global;
 	const struct opts_export *o = opts;
 	enum export_format format = EXPORT_OCI;
+	auto_free char *partial = export_partial(operands[n - 1]);
 	auto_store struct store s = STORE_NONE;
 	struct err e = ERR_NONE;
 
+	interrupt_arm(c->store, partial);
 	if ((o->format && export_format_parse(o->format, &format, &e) < 0) ||
 	    store_open(c->store, STORE_READ, &s, &e) < 0 ||
 	    export_images(&s, operands, (size_t) n - 1, format, operands[n - 1], &e) < 0)

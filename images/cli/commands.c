@@ -153,7 +153,7 @@ static const struct opt bundle_opts[] = {
 static const struct opt_cmd commands[] = {
 	{ "import", "SOURCE", 1, 1, 0, import_opts, 0, "bring an image into the store",
 	  "SOURCE is an OCI image layout (a directory or a tar archive), a docker-archive or the tar archive of a root "
-	  "filesystem; archives may be compressed by gzip or zstd. Which it is, its content says. Every digest and size "
+	  "filesystem; archives may be compressed by gzip or zstd, and come from standard input, which is -. Which it is, its content says. Every digest and size "
 	  "is checked while the data is copied, layers are unpacked in a confined child, and nothing is visible in the "
 	  "store before all of it is there. Prints the digest of the image's manifest.",
 	  cli_import, sizeof(struct opts_import) },
@@ -167,8 +167,9 @@ static const struct opt_cmd commands[] = {
 	  "Without REFERENCE the image's name says where to. The manifest, and with it the digest, stays as it is. Blobs "
 	  "that the registry has are not sent. Prints the digest of the image's manifest.",
 	  cli_push, sizeof(struct opts_push) },
-	{ "export", "IMAGE... FILE|DIR", 2, -1, 0, export_opts, 0, "write images to an archive or a layout",
-	  "To a directory if the last operand is one, which has to be empty, or ends in a slash; else to a tar archive. "
+	{ "export", "IMAGE... FILE|DIR|-", 2, -1, 0, export_opts, 0, "write images to an archive or a layout",
+	  "To a directory if the last operand is one, which has to be empty, or ends in a slash; to standard output if it is -; "
+	  "else to a tar archive. "
 	  "Layers stay compressed as they are. The same images make the same bytes.",
 	  cli_export, sizeof(struct opts_export) },
 	{ "build", "RECIPE_DIR", 1, 1, 0, build_opts, 0, "make an image from a recipe",

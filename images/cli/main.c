@@ -10,6 +10,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "images/cli/cli.h"
+#include "images/cli/interrupt.h"
 
 enum { HELP_MAX = 1 << 20 };
 
@@ -67,6 +68,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	/* Modes in the store are what archives say, whatever the caller's shell thinks of it. */
 	(void) umask(022);
+	(void) interrupt_main(argc, argv);
 	/* For the build, which installs it; no command has to stand behind it. */
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
 		return show(OPT_MAN, NULL);

@@ -47,16 +47,36 @@ PY
 	ok
 }
 
+@test "- is standard output and input, but no terminal" {
+	two_images
+	img export r.example/one:1 o.tar
+	img export r.example/one:1 - > piped.tar
+	cmp o.tar piped.tar
+	[ ! -e - ]
+	[ "$(img import --name again - < piped.tar)" = "$(img inspect again | jq -r .digest)" ]
+	[ "$(cat piped.tar | img import --name again -)" = "$(img inspect r.example/one:1 | jq -r .digest)" ]
+	run script -qec "'$IMAGE' --store '$STORE' export r.example/one:1 -" /dev/null
+	says 'standard output is a terminal; name a file'
+}
+
 @test "nothing half-written stays, nothing that is there is mixed with it" {
 	two_images
 	mkdir full && touch full/x
 	fails_with 'the directory is not empty' img export r.example/one:1 full
 	fails_with 'not in the store' img export none x.tar
+	fails_with 'Write error: No space left on device' img export r.example/two:2 /dev/full
 	fails_with 'is none of oci, docker' img export -f zip r.example/one:1 x.tar
 	blob=$(jq -r '.layers[0].digest[7:]' "one/blobs/sha256/$(jq -r '.manifests[0].digest[7:]' one/index.json)")
 	printf x | dd of="$STORE/blobs/sha256/$blob" conv=notrunc status=none
 	echo before > x.tar
 	fails_with 'the store is damaged' img export r.example/one:1 x.tar
 	[ "$(cat x.tar)" = before ] && [ ! -e x.tar.partial ]
+	mkdir empty
+	for format in oci docker; do
+		for to in empty made/; do
+			fails_with 'the store is damaged' img export -f $format r.example/one:1 $to
+			[ ! -e made ] && [ -z "$(ls -A empty)" ]
+		done
+	done
 	img export r.example/two:2 /dev/stdout 2> /dev/null | head -c 10 > /dev/null || true
 }

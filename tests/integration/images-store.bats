@@ -38,6 +38,38 @@ PY
 	[ "$(img ls --format json | jq -c 'map(.name)')" = '["two"]' ]
 }
 
+@test "Ctrl-C, and being asked to end: nothing of an import or an export stays, at once" {
+	mk << 'PY'
+oci('l', [(layer([f(f'd{i % 50}/f{i}', os.urandom(1000)) for i in range(8000)]), 'gzip')], name='x')
+PY
+	local sig code
+	ended() {
+		kill -$1 $pid
+		kill -CONT $pid
+		code=0
+		wait $pid || code=$?
+		pid=
+		[ $code = $((128 + $(kill -l $1))) ]
+		[ -z "$(ls -A "$STORE/tmp")" ]
+	}
+	img ls > /dev/null
+	for sig in INT TERM HUP; do
+		caught '[ -d "$STORE"/tmp/*/layers/partial.*/root/d1 ]' 'kill -STOP $pid' env --default-signal "$IMAGE" --store "$STORE" import l
+		ended $sig
+		[ "$(img ls --format json)" = '[]' ]
+		free_of "^$IMAGE --store $STORE"
+	done
+	# Who is told to ignore hang-ups does.
+	caught '[ -d "$STORE"/tmp/*/layers/partial.*/root/d1 ]' 'kill -STOP $pid' nohup "$IMAGE" --store "$STORE" import l
+	kill -HUP $pid
+	kill -CONT $pid
+	wait $pid
+	[ "$(img ls --format json | jq length)" = 1 ]
+	caught '[ -s out.tar.partial ]' 'kill -STOP $pid' env --default-signal "$IMAGE" --store "$STORE" export x out.tar
+	ended INT
+	[ -z "$(find . -name 'out.tar*')" ]
+}
+
 @test "what a killed writer of the index has left goes with the next change" {
 	mk <<< "oci('one', [layer([f('a', '')])], name='one')"
 	img ls > /dev/null
