@@ -129,6 +129,7 @@ static void copy_config(struct launch *l, const struct launch_config *c)
 	l->config.cgroup = dup_or_null(c->cgroup);
 	l->config.recordings = dup_or_null(c->recordings);
 	l->config.scanner = dup_or_null(c->scanner);
+	l->config.policy_key = dup_or_null(c->policy_key);
 	if (!l->config.ready_ms)
 		l->config.ready_ms = 15000;
 	l->sandboxes = xasprintf("%s/sandboxes", c->run_dir);
@@ -203,7 +204,7 @@ void launch_free(struct launch *l)
 	const char *strings[] = { c->run_dir,	   c->store,	  c->tiers,	c->image,
 				  c->shim,	   c->runtime,	  c->init,	c->seccomp,
 				  c->cgroup,	   c->recordings, l->sandboxes, l->uids,
-				  l->runtime_root, c->volumes,	  c->scanner };
+				  l->runtime_root, c->volumes,	  c->scanner,	c->policy_key };
 	for (size_t i = 0; i < ARRAY_SIZE(strings); i++)
 		free((char *) strings[i]);
 	free(l);

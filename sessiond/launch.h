@@ -42,14 +42,16 @@ struct launch_config {
 	const char *store; /* image store, given to carrel-image */
 	const char
 		*tiers; /* tiers.yaml; NULL: sandboxes without a tier's limits (`carrel run`) */
-	const char *volumes;	/* where they lie; NULL: no sandbox has one */
-	const char *image;	/* carrel-image */
-	const char *shim;	/* carrel-shim */
-	const char *runtime;	/* carrel-runtime */
-	const char *init;	/* carrel-init; NULL: the command is the first process itself */
-	const char *seccomp;	/* profile; NULL: carrel-image's own choice */
-	const char *cgroup;	/* parent of the sandboxes' cgroups: "/carrel" */
-	const char *scanner;	/* carrel-scan; NULL: no sandbox can be under a policy */
+	const char *volumes; /* where they lie; NULL: no sandbox has one */
+	const char *image;   /* carrel-image */
+	const char *shim;    /* carrel-shim */
+	const char *runtime; /* carrel-runtime */
+	const char *init;    /* carrel-init; NULL: the command is the first process itself */
+	const char *seccomp; /* profile; NULL: carrel-image's own choice */
+	const char *cgroup;  /* parent of the sandboxes' cgroups: "/carrel" */
+	const char *scanner; /* carrel-scan; NULL: no sandbox can be under a policy */
+	const char *
+		policy_key; /* of the fingerprints of what policies find; NULL: they have none */
 	const char *recordings; /* directory for ID.cast; NULL: nothing can be recorded */
 	struct launch_network network; /* of the sandboxes whose tier has one */
 	uint32_t uid_base;  /* slot N maps container ids to uid_base + N * uid_count ... */

@@ -202,6 +202,8 @@ static void policy_orders(struct json_writer *w, const struct launch_config *c,
 	jw_object(w, "policy");
 	jw_str(w, "program", c->scanner);
 	jw_str(w, "rules", s->policy);
+	if (c->policy_key)
+		jw_str(w, "key", c->policy_key);
 	jw_close(w);
 }
 

@@ -244,6 +244,7 @@ static const char program_text[] =
 	"- STATE-DIR/store: images\n"
 	"- STATE-DIR/volumes: users' volumes\n"
 	"- STATE-DIR/audit.jsonl: what policies found\n"
+	"- STATE-DIR/policy.key: the key of its fingerprints; made when it is not there\n"
 	"- RUN-DIR/sandboxes: one directory per live sandbox\n"
 	"\n"
 	"# EXIT STATUS\n"

@@ -105,7 +105,8 @@ static int open_launch(struct server *server, struct err *e)
 		       *shim = xasprintf("%s/carrel-shim", c->bin_dir),
 		       *runtime = xasprintf("%s/carrel-runtime", c->bin_dir),
 		       *init = xasprintf("%s/carrel-init", c->bin_dir),
-		       *recordings = recordings_dir(c), *scanner = policies_scanner(c);
+		       *recordings = recordings_dir(c), *scanner = policies_scanner(c),
+		       *policy_key = xasprintf("%s/policy.key", c->state_dir);
 	struct launch_config lc = {
 		.run_dir = c->run_dir,
 		.store = c->store,
@@ -119,6 +120,7 @@ static int open_launch(struct server *server, struct err *e)
 		.cgroup = c->cgroup,
 		.recordings = recordings,
 		.scanner = scanner,
+		.policy_key = policy_key,
 		.uid_base = (uint32_t) c->uid_base,
 		.uid_count = 65536,
 		.uid_slots = (uint32_t) c->uid_slots,

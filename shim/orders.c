@@ -168,6 +168,7 @@ static int decode_policy(const struct json *v, const struct json_at *at, void *o
 		{ "program", decode_path, offsetof(struct orders, policy.program),
 		  JSON_REQUIRED },
 		{ "rules", decode_path, offsetof(struct orders, policy.rules), JSON_REQUIRED },
+		{ "key", decode_path, offsetof(struct orders, policy.key), 0 },
 	};
 
 	return json_decode_object(v, at, fields, ARRAY_SIZE(fields), JSON_UNKNOWN_REJECT, out,

@@ -46,7 +46,8 @@ struct orders {
 	struct {
 		const char *program; /* carrel-scan; NULL: under no policy */
 		const char
-			*rules; /* what it made of the policy, without the ends of the names */
+			*rules;	 /* what it made of the policy, without the ends of the names */
+		const char *key; /* of fingerprints (shim/scan_key.h); NULL: there are none */
 	} policy;
 	bool remove_dir;
 };

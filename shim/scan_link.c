@@ -60,6 +60,8 @@ static void note_found(struct scan_log *log, uint32_t process, const struct scan
 	jw_uint(w, "offset", f->offset);
 	jw_uint(w, "characters", f->characters);
 	jw_uint(w, "shown", f->shown);
+	if (f->fingerprint[0])
+		jw_str(w, "fingerprint", f->fingerprint);
 	jw_close(w);
 	if (json_writer_end(w, &e) < 0 || buf_puts(&text, "\n", &e) < 0)
 		log->dropped++;

@@ -11,18 +11,25 @@
 #include "base/sock.h"
 #include "base/util.h"
 #include "shim/orders.h"
+#include "shim/scan_key.h"
 
-static int spawn(const struct orders *o, int socket_fd, struct err *e)
+/* fds: its socket, and, where there is one, the key. */
+static int spawn(const struct orders *o, const int fds[2], struct err *e)
 {
-	char *argv[] = { (char *) "carrel-scan", (char *) "--serve",
-			 (char *) (uintptr_t) o->policy.rules, NULL };
+	const bool keyed = fds[1] >= 0;
+	char *argv[] = { (char *) "carrel-scan",
+			 (char *) "--serve",
+			 (char *) (uintptr_t) o->policy.rules,
+			 keyed ? (char *) "--key-fd" : NULL,
+			 (char *) "4",
+			 NULL };
 	struct child_spec spec = CHILD_SPEC_NONE;
 	struct child scanner = CHILD_NONE;
 
 	spec.path = o->policy.program;
 	spec.argv = argv;
-	spec.keep_fds = &socket_fd;
-	spec.n_keep_fds = 1;
+	spec.keep_fds = fds;
+	spec.n_keep_fds = keyed ? 2 : 1;
 	spec.parent_death_signal = SIGKILL;
 	if (child_spawn(&spec, &scanner, e) < 0)
 		return err_wrap(e, "%s", o->policy.program);
@@ -32,19 +39,21 @@ static int spawn(const struct orders *o, int socket_fd, struct err *e)
 
 int scan_start(const struct orders *o, int dir_fd, struct scan_ends *out, struct err *e)
 {
-	auto_close int theirs = FD_NONE;
+	auto_close int theirs = FD_NONE, key = FD_NONE;
 	struct scan_ends s = SCAN_ENDS_NONE;
 	int pair[2], r;
 
 	if (!o->policy.program)
 		return 0;
+	if (o->policy.key && (key = scan_key_open(o->policy.key, e)) < 0)
+		return -1;
 	if (sock_pair(SOCK_SEQPACKET, pair, e) < 0)
 		return -1;
 	s.fd = pair[0];
 	theirs = pair[1];
 	s.log_fd = openat(dir_fd, "policy.jsonl",
 			  O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = s.log_fd < 0 ? err_sys(e, "policy.jsonl") : spawn(o, theirs, e);
+	r = s.log_fd < 0 ? err_sys(e, "policy.jsonl") : spawn(o, (int[]){ theirs, key }, e);
 	if (r < 0) {
 		scan_ends_close(&s);
 		return -1;

@@ -8,6 +8,13 @@
 #include "base/err.h"
 #include "base/policy.h"
 
+static bool is_fingerprint(const char *s, size_t room)
+{
+	size_t n = strnlen(s, room);
+
+	return n < room && strspn(s, "0123456789abcdef") == n && (n == 0 || n == SCAN_PRINT);
+}
+
 static int check_body(const struct scan_head *h, const uint8_t *body, struct err *e)
 {
 	struct scan_found f;
@@ -18,7 +25,8 @@ static int check_body(const struct scan_head *h, const uint8_t *body, struct err
 		return err_set(e, EPROTO, "the scanner's finding has %u bytes", h->n);
 	memcpy(&f, body, sizeof(f));
 	if (f.action > POLICY_KILL || f.direction >= POLICY_DIRECTIONS ||
-	    !memchr(f.rule, 0, sizeof(f.rule)))
+	    !memchr(f.rule, 0, sizeof(f.rule)) ||
+	    !is_fingerprint(f.fingerprint, sizeof(f.fingerprint)))
 		return err_set(e, EPROTO, "the scanner's finding is none");
 	return 0;
 }

@@ -43,7 +43,7 @@ enum scan_kind {
 
 enum scan_stream { SCAN_IN, SCAN_OUT, SCAN_ERR, SCAN_STREAMS };
 
-enum { SCAN_BODY = 16384, SCAN_FLIGHT = 65536, SCAN_RULE = 64 };
+enum { SCAN_BODY = 16384, SCAN_FLIGHT = 65536, SCAN_RULE = 64, SCAN_PRINT = 16 };
 
 struct scan_head {
 	uint32_t kind;
@@ -60,8 +60,9 @@ struct scan_head {
 struct scan_found {
 	uint64_t offset;
 	uint32_t characters, shown;
-	uint32_t action, direction; /* enum policy_action, enum policy_direction */
-	char rule[SCAN_RULE];	    /* ends in a NUL */
+	uint32_t action, direction;	  /* enum policy_action, enum policy_direction */
+	char rule[SCAN_RULE];		  /* ends in a NUL */
+	char fingerprint[SCAN_PRINT + 8]; /* hexadecimal digits, a NUL; "": none */
 };
 
 enum { SCAN_ROOM = sizeof(struct scan_head) + SCAN_BODY };

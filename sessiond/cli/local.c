@@ -19,16 +19,21 @@ enum { UID_BASE = 524288, UID_COUNT = 65536, UID_SLOTS = 4096, READY_MS = 60000 
 /* Every string is malloc'ed; launch_new copies them. */
 struct places {
 	char *run_dir, *store, *volumes, *tiers, *seccomp, *image, *shim, *runtime, *init,
-		*scanner;
+		*scanner, *policy_key;
 };
 
 static void places_fini(struct places *p)
 {
-	char *all[] = { p->run_dir, p->store, p->volumes, p->tiers, p->seccomp,
-			p->image,   p->shim,  p->runtime, p->init,  p->scanner };
+	char *all[] = { p->run_dir, p->store,	p->volumes, p->tiers,	p->seccomp,   p->image,
+			p->shim,    p->runtime, p->init,    p->scanner, p->policy_key };
 
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++)
 		free(all[i]);
+}
+
+static char *beside(const char *path, const char *name)
+{
+	return xasprintf("%.*s/%s", (int) (strrchr(path, '/') - path), path, name);
 }
 
 static int find(const struct local_options *o, struct places *p, struct err *e)
@@ -44,6 +49,8 @@ static int find(const struct local_options *o, struct places *p, struct err *e)
 	if (!p->run_dir || !p->store || !p->volumes || !p->image || !p->shim || !p->init ||
 	    !p->runtime)
 		return -1;
+	/* Where the daemon of such a store has its own. */
+	p->policy_key = p->store ? beside(p->store, "policy.key") : NULL;
 	p->scanner = o->with_bundles ? helper_find("carrel-scan") : NULL;
 	if (o->with_bundles && !(p->seccomp = place_data(o->seccomp, "seccomp.json", e)))
 		return -1;
@@ -79,6 +86,7 @@ int local_open(struct loop *loop, const struct local_options *o, struct launch *
 		c.init = p.init;
 		c.seccomp = p.seccomp;
 		c.scanner = p.scanner;
+		c.policy_key = p.policy_key;
 		c.cgroup = o->cgroup;
 		r = launch_new(loop, &c, out, e);
 	}

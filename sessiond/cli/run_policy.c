@@ -114,12 +114,15 @@ static void tell(const char *line, size_t n)
 		cli_note("policy: %lld more findings",
 			 (long long) json_int_or(v, "dropped", 0));
 	else
-		cli_note("policy: %s: %s, %s at byte %lld, %lld characters, %lld of them shown",
-			 json_str_or(v, "rule", "?"), json_str_or(v, "action", "?"),
-			 json_str_or(v, "direction", "?"),
-			 (long long) json_int_or(v, "offset", 0),
-			 (long long) json_int_or(v, "characters", 0),
-			 (long long) json_int_or(v, "shown", 0));
+		cli_note(
+			"policy: %s: %s, %s at byte %lld, %lld characters, %lld of them shown, "
+			"fingerprint %s",
+			json_str_or(v, "rule", "?"), json_str_or(v, "action", "?"),
+			json_str_or(v, "direction", "?"),
+			(long long) json_int_or(v, "offset", 0),
+			(long long) json_int_or(v, "characters", 0),
+			(long long) json_int_or(v, "shown", 0),
+			json_str_or(v, "fingerprint", "none"));
 }
 
 void run_policy_report(const struct run_policy *p)

@@ -17,16 +17,19 @@
 #include "base/opt.h"
 #include "base/util.h"
 #include "base/yaml.h"
+#include "shim/scan/print.h"
 #include "shim/scan/rules.h"
 #include "shim/scan/seal.h"
 #include "shim/scan/serve.h"
 #include "shim/scan/stream.h"
+#include "shim/scan_key.h"
 #include "shim/scan_talk.h"
 
 enum { EXIT_FAILED = 1, EXIT_USAGE = 2, FOUND = 3, FILE_LIMIT = 8 << 20, SOCKET_FD = 3 };
 
 struct options {
-	const char *check, *compile, *into, *policy, *direction, *serve;
+	const char *check, *compile, *into, *policy, *direction, *serve, *key;
+	int64_t key_fd;
 	bool masked, man;
 };
 
@@ -39,11 +42,15 @@ static const struct opt options[] = {
 	  "take the text as out (default), in or upload" },
 	{ "masked", 0, OPT_SWITCH, offsetof(struct options, masked), NULL,
 	  "write the text as it would go on to standard output, the findings to standard error" },
+	{ "key", 0, OPT_STRING, offsetof(struct options, key), "FILE",
+	  "say each finding's fingerprint under this host's key (STATE-DIR/policy.key)" },
 	{ "compile", 0, OPT_STRING, offsetof(struct options, compile), "FILE",
 	  "check a policies file and write each policy, compiled, into a directory" },
 	{ "into", 0, OPT_STRING, offsetof(struct options, into), "DIR", "the directory" },
 	{ "serve", 0, OPT_STRING, offsetof(struct options, serve), "DIR/NAME",
 	  "serve a shim on descriptor 3 with a compiled policy" },
+	{ "key-fd", 0, OPT_INT, offsetof(struct options, key_fd), "N",
+	  "with --serve: findings have fingerprints under the key in this descriptor" },
 	{ "man", 0, OPT_SWITCH, offsetof(struct options, man), NULL,
 	  "print the manual page's source" },
 	{ 0 }
@@ -57,7 +64,7 @@ static const struct opt_program program = {
 		"  carrel-scan --check policies.yaml --policy secrets < log\n"
 		"\n"
 		"prints one line for each finding: the rule, its action, where it begins (bytes from the start of the "
-		"text) and how many characters it has. The rest is for other programs: carrel-sessiond has the file compiled "
+		"text) and how many characters it has; with --key the fingerprint, by which the same secret is found in an audit log. The rest is for other programs: carrel-sessiond has the file compiled "
 		"at its start, and carrel-shim starts one scanner for each sandbox under a policy, which gives up all rights "
 		"before it reads the first byte.\n"
 		"\n"
@@ -146,6 +153,26 @@ static int compile(const char *file, const char *into, struct err *e)
 	return each_policy(file, write_policy, &dir, e);
 }
 
+/* ---- fingerprints ---- */
+
+static int read_key(int fd, struct print_key *out, struct err *e)
+{
+	uint8_t key[SCAN_KEY];
+	int r = scan_key_read(fd, key, e);
+
+	if (r == 0)
+		print_key_set(out, key, sizeof(key));
+	explicit_bzero(key, sizeof(key));
+	return r;
+}
+
+static int load_key(const char *path, struct print_key *out, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? err_sys(e, "%s", path) : read_key(fd, out, e);
+}
+
 /* ---- a text ---- */
 
 struct reading {
@@ -160,8 +187,9 @@ static void say_found(void *arg, const struct stream_event *ev)
 	const struct policy_rule *p = r->rules->v[ev->rule].policy;
 
 	r->found = true;
-	(void) fprintf(r->to, "%s %s %llu %u\n", p->id, policy_action_name(p->action),
-		       (unsigned long long) ev->offset, ev->characters);
+	(void) fprintf(r->to, "%s %s %llu %u%s%s\n", p->id, policy_action_name(p->action),
+		       (unsigned long long) ev->offset, ev->characters,
+		       ev->fingerprint[0] ? " " : "", ev->fingerprint);
 }
 
 static int pour(struct buf *out, bool wanted, struct err *e)
@@ -202,9 +230,13 @@ static int look(const struct options *o, bool *found, struct err *e)
 	struct rules rules;
 	struct reading r = { .rules = &rules, .to = o->masked ? stderr : stdout };
 	struct stream_spec spec = { .rules = &rules, .fn = say_found, .arg = &r };
+	struct print_key key;
 	struct stream *s;
 	int result;
 
+	if (o->key && load_key(o->key, &key, e) < 0)
+		return -1;
+	spec.key = o->key ? &key : NULL;
 	if (parse_direction(o->direction, &spec.direction, e) < 0 ||
 	    load(o->check, o->policy, &rules, e) < 0)
 		return -1;
@@ -237,14 +269,16 @@ static int load_compiled(const char *path, struct rules *out, struct err *e)
 			     out, e);
 }
 
-static int serve(const char *path)
+static int serve(const char *path, int key_fd)
 {
 	struct scan_head head = { .kind = SCAN_FAILED };
 	struct err e = ERR_NONE, ignored = ERR_NONE;
+	struct print_key key;
 	struct rules rules;
 
-	if (load_compiled(path, &rules, &e) == 0 && seal(SOCKET_FD, &e) == 0 &&
-	    serve_front(&rules, SOCKET_FD, &e) == 0)
+	if ((key_fd < 0 || read_key(key_fd, &key, &e) == 0) &&
+	    load_compiled(path, &rules, &e) == 0 && seal(SOCKET_FD, &e) == 0 &&
+	    serve_front(&rules, key_fd < 0 ? NULL : &key, SOCKET_FD, &e) == 0)
 		_exit(0);
 	head.n = (uint32_t) strlen(e.msg);
 	(void) scan_send(SOCKET_FD, &head, e.msg, &ignored); /* it may be gone */
@@ -272,7 +306,7 @@ static int run(const struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { 0 };
+	struct options o = { .key_fd = -1 };
 	struct opt_parsed parsed = { 0 };
 	struct err e = ERR_NONE;
 	int r = opt_parse(&program, argc, argv, &o, &parsed, &e);
@@ -289,5 +323,5 @@ int main(int argc, char **argv)
 			"one of --check FILE and --compile FILE --into DIR is needed, and no operand");
 		return complain(&e, EXIT_USAGE);
 	}
-	return o.serve ? serve(o.serve) : run(&o);
+	return o.serve ? serve(o.serve, (int) o.key_fd) : run(&o);
 }

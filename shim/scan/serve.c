@@ -36,6 +36,7 @@ struct process {
 
 struct server {
 	const struct rules *rules;
+	const struct print_key *key;
 	int fd;
 	struct process processes[PROCESSES];
 	struct buf out;
@@ -60,6 +61,7 @@ static void found(void *arg, const struct stream_event *ev)
 				.direction = ev->direction };
 
 	(void) snprintf(f.rule, sizeof(f.rule), "%s", s->rules->v[ev->rule].policy->id);
+	(void) snprintf(f.fingerprint, sizeof(f.fingerprint), "%s", ev->fingerprint);
 	if (!s->failed && scan_send(s->fd, &head, &f, &s->why) < 0)
 		s->failed = true;
 }
@@ -104,6 +106,7 @@ static int open_channel(struct server *s, struct process *p, unsigned i, struct 
 					  .direction = directions[i][p->terminal],
 					  .cols = p->cols,
 					  .terminal = p->terminal,
+					  .key = s->key,
 					  .fn = found,
 					  .arg = c };
 
@@ -242,14 +245,16 @@ static int turn(struct server *s, void *room, struct err *e)
 	return 1;
 }
 
-int serve_front(const struct rules *rules, int fd, struct err *e)
+int serve_front(const struct rules *rules, const struct print_key *key, int fd, struct err *e)
 {
 	const struct scan_head ready = { .kind = SCAN_READY };
 	struct server *s = xalloc(sizeof(*s));
 	void *room = xalloc(SCAN_ROOM);
 	int r;
 
-	*s = (struct server){ .rules = rules, .fd = fd, .out = BUF_LIMIT(OUT_LIMIT) };
+	*s = (struct server){
+		.rules = rules, .key = key, .fd = fd, .out = BUF_LIMIT(OUT_LIMIT)
+	};
 	r = scan_send(fd, &ready, NULL, e) < 0 ? -1 : 1;
 	while (r > 0)
 		r = turn(s, room, e);

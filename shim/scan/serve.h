@@ -5,9 +5,10 @@
 #define CARREL_SHIM_SCAN_SERVE_H
 
 struct err;
+struct print_key;
 struct rules;
 
-/* Returns 0 at the end of the stream. */
-int serve_front(const struct rules *rules, int fd, struct err *e);
+/* key NULL: findings have no fingerprints. Returns 0 at the end of the stream. */
+int serve_front(const struct rules *rules, const struct print_key *key, int fd, struct err *e);
 
 #endif

@@ -331,6 +331,7 @@ int stream_new(const struct stream_spec *spec, struct stream **out, struct err *
 
 	*s = (struct stream){ .rules = spec->rules,
 			      .direction = spec->direction,
+			      .key = spec->key,
 			      .fn = spec->fn,
 			      .arg = spec->arg,
 			      .deadline_ms = nowhere };

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "base/policy.h"
+#include "shim/scan/print.h"
 
 struct buf;
 struct err;
@@ -31,9 +32,10 @@ struct stream_event {
 	size_t rule;
 	enum policy_action action;
 	enum policy_direction direction;
-	uint64_t offset;     /* of its first byte in what was written */
-	uint32_t characters; /* of the text */
-	uint32_t shown;	     /* of them, that had gone out before it was known */
+	uint64_t offset;		 /* of its first byte in what was written */
+	uint32_t characters;		 /* of the text */
+	uint32_t shown;			 /* of them, that had gone out before it was known */
+	char fingerprint[PRINT_HEX + 1]; /* "": there is no key */
 };
 
 typedef void (*stream_event_fn)(void *arg, const struct stream_event *ev);
@@ -43,7 +45,8 @@ struct stream_spec {
 	enum policy_direction direction;
 	unsigned cols; /* of the terminal that it is shown on; 0: none */
 	bool terminal;
-	stream_event_fn fn; /* called from the functions below */
+	const struct print_key *key; /* borrowed; NULL: no fingerprints */
+	stream_event_fn fn;	     /* called from the functions below */
 	void *arg;
 };
 

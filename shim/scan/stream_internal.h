@@ -21,11 +21,14 @@ struct stream_rule {
 	bool found, told, noticed;
 	uint64_t from, to, counted, offset;
 	uint32_t shown;
+	struct print print;
+	uint64_t printed; /* up to here */
 };
 
 struct stream {
 	const struct rules *rules;
 	enum policy_direction direction;
+	const struct print_key *key;
 	stream_event_fn fn;
 	void *arg;
 	struct buf *out; /* of the call that is at work */

@@ -10,16 +10,19 @@
 static void say(struct stream *s, size_t i)
 {
 	struct stream_rule *st = &s->state[i];
-	const struct stream_event ev = { .rule = i,
-					 .action = s->rules->v[i].policy->action,
-					 .direction = s->direction,
-					 .offset = st->offset,
-					 .characters = cells_count(&s->cells, st->from,
-								   MIN(st->to, s->cells.end)),
-					 .shown = st->shown };
+	struct stream_event ev = { .rule = i,
+				   .action = s->rules->v[i].policy->action,
+				   .direction = s->direction,
+				   .offset = st->offset,
+				   .characters = cells_count(&s->cells, st->from,
+							     MIN(st->to, s->cells.end)),
+				   .shown = st->shown };
 
-	if (!st->told)
-		s->fn(s->arg, &ev);
+	if (st->told)
+		return;
+	if (s->key)
+		print_end(&st->print, s->key, ev.fingerprint);
+	s->fn(s->arg, &ev);
 	st->told = true;
 }
 
@@ -108,6 +111,20 @@ static void begin(struct stream *s, size_t i, uint64_t from)
 	st->counted = MAX(st->counted, from);
 	st->shown = 0;
 	st->offset = cells_offset(&s->cells, from);
+	st->printed = from;
+	if (s->key)
+		print_begin(&st->print, s->key,
+			    s->rules->v[i].policy->check == POLICY_CHECK_LUHN);
+}
+
+/* As the match grows: its beginning may have been forgotten when it ends. */
+static void print_more(struct stream *s, struct stream_rule *st)
+{
+	if (!s->key || st->printed >= st->to)
+		return;
+	print_add(&st->print, cells_text(&s->cells, st->printed),
+		  (size_t) (st->to - st->printed));
+	st->printed = st->to;
 }
 
 static void matched(struct stream *s, size_t i, uint64_t from, uint64_t to)
@@ -119,6 +136,7 @@ static void matched(struct stream *s, size_t i, uint64_t from, uint64_t to)
 	if (!st->found || from >= st->to)
 		begin(s, i, from);
 	st->to = MAX(st->to, to);
+	print_more(s, st);
 	if (action != POLICY_ALERT && st->counted < shown)
 		st->shown += cells_count(&s->cells, st->counted, shown);
 	st->counted = MAX(st->counted, to);

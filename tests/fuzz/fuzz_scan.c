@@ -36,6 +36,8 @@ static void found(void *arg, const struct stream_event *ev)
 	struct result *r = arg;
 
 	r->sum += (ev->offset * 31 + ev->characters) * 1000003 + ev->rule * 7919 + ev->shown;
+	for (const char *p = ev->fingerprint; *p; p++)
+		r->sum += (uint64_t) *p << (p - ev->fingerprint);
 	r->n++;
 }
 
@@ -43,16 +45,19 @@ static void run(const struct rules *rules, uint8_t kind, const uint8_t *p, size_
 		size_t step, struct result *r)
 {
 	static const unsigned cols[] = { 0, 10, 20, 80 };
-	const struct stream_spec spec = { .rules = rules,
-					  .direction = kind & 4 ? POLICY_IN : POLICY_OUT,
-					  .cols = cols[kind & 3],
-					  .terminal = (kind & 3) != 0,
-					  .fn = found,
-					  .arg = r };
+	struct stream_spec spec = { .rules = rules,
+				    .direction = kind & 4 ? POLICY_IN : POLICY_OUT,
+				    .cols = cols[kind & 3],
+				    .terminal = (kind & 3) != 0,
+				    .fn = found,
+				    .arg = r };
+	struct print_key key;
 	struct err e = ERR_NONE;
 	struct stream *s;
 
+	print_key_set(&key, (const uint8_t *) "k", 1);
 	r->out = BUF_LIMIT(1 << 24);
+	spec.key = &key;
 	if (stream_new(&spec, &s, &e) < 0)
 		abort();
 	for (size_t done = 0; done < n; done += MIN(step, n - done))

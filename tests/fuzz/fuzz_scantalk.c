@@ -23,7 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	if (h.kind != SCAN_FOUND)
 		return 0;
 	memcpy(&f, body, sizeof(f));
-	if (strnlen(f.rule, sizeof(f.rule)) == sizeof(f.rule) || f.action > POLICY_KILL)
+	if (strnlen(f.rule, sizeof(f.rule)) == sizeof(f.rule) || f.action > POLICY_KILL ||
+	    strnlen(f.fingerprint, sizeof(f.fingerprint)) > SCAN_PRINT)
 		abort();
 	return 0;
 }

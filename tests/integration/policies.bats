@@ -70,6 +70,12 @@ scanner() {
 	eventually audited '"rule":"aws"' 2
 	jq -se '.[0] | .event == "policy" and .user == "ann" and .action == "mask" and .direction == "out" and .process == 1 and
 		.characters == 20 and .shown == 0 and (.time | test("^20.*Z$"))' "$STATE/audit.jsonl"
+	# Both have one fingerprint, which only who has the key can find again.
+	[ "$(jq -r 'select(.rule == "aws") | .fingerprint' "$STATE/audit.jsonl" | sort | uniq -c | awk '{ print $1, length($2) }')" = '2 16' ]
+	[ "$(stat -c '%a %u %s' "$STATE/policy.key")" = '600 0 32' ]
+	run "$CARREL_BIN/carrel-scan" --check "$WORK/policies.yaml" --policy test --key "$STATE/policy.key" <<< $SECRET
+	ends 3
+	grep -q "\"fingerprint\":\"${output##* }\"" "$STATE/audit.jsonl"
 	! grep -rq "OSFO" "$STATE/audit.jsonl" "$STATE/carrel.db" "$WORK/log" || return 1
 	[ "$(stat -c '%a %u' "$STATE/audit.jsonl")" = '600 0' ]
 	api "$key" GET "/v1/sandboxes"
@@ -82,6 +88,8 @@ scanner() {
 	daemon_stop
 	# A tier without one: a caller may ask for one, where the operator has named a file.
 	TIERS=$TOP/config/tiers.yaml
+	before=$(jq -r .fingerprint "$STATE/audit.jsonl" | head -n 1)
+	rm "$STATE/policy.key" # and so the next sandbox's is another one
 	policy_daemon
 	api "$key" POST /v1/sandboxes '{"policy":"none-such"}'
 	expect 400 'policy: there is no policy none-such'
@@ -90,6 +98,9 @@ scanner() {
 	out=$(client talk "$ADDR" "$(terminal "$box")" "$key" 'go\n' "$STARS")
 	[ "$(jq -r .hello.policy <<< "$out")" = test ]
 	eventually audited '"rule":"aws"' 3
+	grep -q "\"fingerprint\":\"$before\"" "$STATE/audit.jsonl"
+	[ "$(tail -n 1 "$STATE/audit.jsonl" | jq -r '.fingerprint | length')" = 16 ]
+	[ "$(tail -n 1 "$STATE/audit.jsonl" | jq -r .fingerprint)" != "$before" ]
 	daemon_stop
 	# The control.
 	daemon_start
@@ -148,6 +159,8 @@ scanner() {
 	grep -qx $'NoNewPrivs:\t1' <<< "$status"
 	grep -qx $'Seccomp:\t2' <<< "$status"
 	[ "$(ls "/proc/$pid/fd")" = 3 ]
+	! tr '\0' '\n' < "/proc/$pid/cmdline" | grep -q policy.key || return 1
+	[ ! -s "/proc/$pid/environ" ]
 	grep -q '^Max open files  *1  *1 ' "/proc/$pid/limits"
 	grep -q '^Max file size  *0  *0 ' "/proc/$pid/limits"
 	kill -KILL "$pid"
@@ -187,7 +200,7 @@ scanner() {
 	run boxed --policy test default -- sh -c "$print; exit 3" < /dev/null
 	ends 3
 	says "k $STARS"
-	says 'carrel: policy: aws: mask, out at byte 2, 20 characters, 0 of them shown'
+	says 'carrel: policy: aws: mask, out at byte 2, 20 characters, 0 of them shown, fingerprint '
 	[[ $output != *OSFODNN* ]]
 	# The tier's, which is not asked for.
 	run boxed --tiers "$TIERS" --tier free default -- sh -c "$print" < /dev/null

@@ -93,7 +93,8 @@ struct run {
 	const struct rules *rules;
 	struct stream *stream;
 	struct buf out;
-	char events[4096];
+	const struct print_key *key; /* then events have fingerprints */
+	char events[8192];
 	uint64_t now_ms;
 };
 
@@ -102,9 +103,10 @@ static void on_event(void *arg, const struct stream_event *ev)
 	struct run *r = arg;
 	size_t n = strlen(r->events);
 
-	(void) snprintf(r->events + n, sizeof(r->events) - n, "%s@%llu+%u%s ",
+	(void) snprintf(r->events + n, sizeof(r->events) - n, "%s@%llu+%u%s%s%s ",
 			r->rules->v[ev->rule].policy->id, (unsigned long long) ev->offset,
-			ev->characters, ev->shown ? "!" : "");
+			ev->characters, ev->shown ? "!" : "", ev->fingerprint[0] ? "=" : "",
+			ev->fingerprint);
 }
 
 static struct run run_new(const struct rules *rules, enum policy_direction d, unsigned cols)
@@ -118,6 +120,7 @@ static void run_open(struct run *r, enum policy_direction d, unsigned cols, bool
 					  .direction = d,
 					  .cols = cols,
 					  .terminal = terminal,
+					  .key = r->key,
 					  .fn = on_event,
 					  .arg = r };
 	struct err e = ERR_NONE;
@@ -283,6 +286,54 @@ static void a_kill_is_told_at_once(void **state)
 	rules_fini(&rules);
 }
 
+/* ---- fingerprints ---- */
+
+static const char *fingerprint(const struct rules *rules, const struct print_key *key,
+			       const char *text, char out[64])
+{
+	struct run r = run_new(rules, POLICY_OUT, 20);
+	const char *found;
+
+	r.key = key;
+	run_open(&r, POLICY_OUT, 20, true);
+	run_feed(&r, text, strlen(text));
+	run_finish(&r);
+	found = strchr(r.events, '=');
+	if (!found)
+		fail_msg("%s: nothing was found", text);
+	(void) snprintf(out, 64, "%s", found);
+	run_close(&r);
+	return out;
+}
+
+/* However it is printed, and whichever rule finds it. */
+static void a_secret_is_known_again(void **state)
+{
+	static const char *const same[] = {
+		"x " KEY "\r\n",
+		"\033[1mAKIA\033[31mIOSFODNN7\033[mEXAMPLE\r\n",
+		"123456789 AKIAIOSFOD\r\nNN7EXAMPLE\r\n",
+		"AKIA\033]0;title\aIOSFODNN7EXAMPLE ",
+	};
+	struct rules rules = compile(POLICY(AWS)),
+		     other = compile(
+			     POLICY(RULE("other", "AKIA[A-Z0-9]{14}LE", "out", "alert")));
+	struct print_key key, second;
+	char a[64], b[64];
+
+	print_key_set(&key, (const uint8_t *) "k", 1);
+	print_key_set(&second, (const uint8_t *) "l", 1);
+	(void) fingerprint(&rules, &key, KEY " ", a);
+	assert_int_equal(strlen(a), 1 + PRINT_HEX + 1);
+	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
+		assert_string_equal(fingerprint(&rules, &key, same[i], b), a);
+	assert_string_equal(fingerprint(&other, &key, KEY " ", b), a);
+	assert_string_not_equal(fingerprint(&rules, &key, "AKIAIOSFODNN7EXAMPLF ", b), a);
+	assert_string_not_equal(fingerprint(&rules, &second, KEY " ", b), a);
+	rules_fini(&rules);
+	rules_fini(&other);
+}
+
 /* ---- time ---- */
 
 static void only_what_may_match_waits(void **state)
@@ -401,7 +452,7 @@ static int by_word(const void *a, const void *b)
 /* Events of different rules may come in another order; a rule's own may not. */
 static void sort_words(char *text)
 {
-	char *v[512], copy[4096], *save = NULL;
+	char *v[512], copy[8192], *save = NULL;
 	size_t n = 0;
 
 	(void) snprintf(copy, sizeof(copy), "%s", text);
@@ -419,7 +470,10 @@ static void sort_words(char *text)
 static void any_cut_gives_the_same(void **state)
 {
 	struct rules rules = compile(everything);
+	struct print_key key;
 	size_t found = 0;
+
+	print_key_set(&key, (const uint8_t *) "k", 1);
 
 	for (int round = 0; round < ROUNDS; round++) {
 		char text[1200] = "";
@@ -431,6 +485,7 @@ static void any_cut_gives_the_same(void **state)
 		for (size_t i = 2 + chance(30); i > 0; i--)
 			strcat(text, pieces[chance(ARRAY_SIZE(pieces))]);
 		n = strlen(text);
+		whole.key = cut.key = &key;
 		run_open(&whole, POLICY_OUT, cols, cols > 0);
 		run_open(&cut, POLICY_OUT, cols, cols > 0);
 		run_feed(&whole, text, n);
@@ -467,6 +522,7 @@ int main(void)
 		cmocka_unit_test(blocked_lines_end_with_a_notice),
 		cmocka_unit_test(keywords_and_checks_decide),
 		cmocka_unit_test(a_kill_is_told_at_once),
+		cmocka_unit_test(a_secret_is_known_again),
 		cmocka_unit_test(only_what_may_match_waits),
 		cmocka_unit_test(any_cut_gives_the_same),
 	};
