@@ -195,7 +195,8 @@ static struct MHD_Response *make_response(struct reply *r)
 	if (r->file_fd > 0) {
 		/* The response closes it. */
 		struct MHD_Response *response =
-			MHD_create_response_from_fd64(r->n_file, r->file_fd);
+			MHD_create_response_from_fd_at_offset64(r->n_file, r->file_fd,
+								r->file_from);
 
 		if (response)
 			r->file_fd = 0;

@@ -86,11 +86,12 @@ void reply_fixed(struct request *rq, unsigned status, const char *content_type, 
 }
 
 void reply_file(struct request *rq, unsigned status, const char *content_type, int fd,
-		uint64_t n)
+		uint64_t from, uint64_t n)
 {
 	rq->reply.status = status;
 	rq->reply.content_type = content_type;
 	rq->reply.file_fd = fd;
+	rq->reply.file_from = from;
 	rq->reply.n_file = n;
 }
 

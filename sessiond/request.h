@@ -49,7 +49,8 @@ struct reply {
 	struct buf body;
 	const void *fixed; /* instead of body: bytes that outlive every request */
 	size_t n_fixed;
-	int file_fd; /* instead of both, when not 0: this many bytes of a file */
+	int file_fd; /* instead of both, when not 0: this many bytes of a file, from there on */
+	uint64_t file_from;
 	uint64_t n_file;
 	struct reply_header {
 		char *name, *value;
@@ -100,9 +101,9 @@ void reply_json_end(struct request *rq, struct json_writer *w);
 void reply_empty(struct request *rq, unsigned status);
 void reply_fixed(struct request *rq, unsigned status, const char *content_type, const void *p,
 		 size_t n);
-/* The first n bytes of a regular file; fd becomes the reply's. */
+/* n bytes of a regular file, from an offset on; fd becomes the reply's. */
 void reply_file(struct request *rq, unsigned status, const char *content_type, int fd,
-		uint64_t n);
+		uint64_t from, uint64_t n);
 void reply_clear(struct reply *r);
 
 /* Tells http.c that a request whose handler returned without a reply has one now. */

@@ -32,7 +32,7 @@ PROGRAMS += carrel
 carrel_SRC := sessiond/cli/main.c sessiond/cli/commands.c sessiond/cli/place.c sessiond/cli/tty.c \
 	sessiond/cli/link_ws.c sessiond/cli/rest.c sessiond/cli/terminal.c \
 	sessiond/cli/local.c sessiond/cli/report.c sessiond/cli/cmd_run.c sessiond/cli/run_policy.c sessiond/cli/cmd_attach.c \
-	sessiond/cli/cmd_play.c sessiond/cli/cmd_ps.c sessiond/cli/cmd_processes.c sessiond/cli/cmd_rm.c sessiond/cli/cmd_upgrade.c \
+	sessiond/cli/cast_source.c sessiond/cli/cmd_play.c sessiond/cli/cmd_ps.c sessiond/cli/cmd_processes.c sessiond/cli/cmd_rm.c sessiond/cli/cmd_upgrade.c \
 	sessiond/cli/cmd_image.c
 carrel_LINK := sessiond launch base
 carrel_LIBS := -lcurl -lwslay -lcrypto -lyajl -lyaml

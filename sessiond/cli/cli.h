@@ -59,7 +59,7 @@ struct opts_run {
 struct opts_play {
 	const char *speed;
 	uint64_t idle_limit_ms;
-	bool raw, v2;
+	bool raw, v2, follow;
 };
 
 struct opts_exec {

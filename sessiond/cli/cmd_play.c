@@ -1,21 +1,18 @@
 /* carrel play: a recording on this terminal, or as the bytes that it was made of, or as asciicast v2. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/fd.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "base/util.h"
+#include "sessiond/cli/cast_source.h"
 #include "sessiond/cli/cli.h"
-#include "sessiond/cli/rest.h"
 
 enum { LINE_BYTES = 4 << 20, CAST_V2 = 2, CAST_V3 = 3 };
 
@@ -26,6 +23,8 @@ enum play_as { PLAY_TERMINAL, PLAY_RAW, PLAY_V2 };
 struct play {
 	enum play_as as;
 	double speed, idle; /* idle: seconds of silence at most; < 0: as they were */
+	bool follow, live;  /* live: its end was reached, and what comes is happening now */
+	bool over;	    /* the exit was read */
 	int version;
 	double time;	 /* of the last event, from the start */
 	uint64_t offset; /* of the next byte of output */
@@ -109,12 +108,13 @@ static int event(struct play *p, const struct json *v, struct err *e)
 	if (!kind || !text || kind->type != JSON_STRING || text->type != JSON_STRING)
 		return err_set(e, EINVAL, "an event is no [time, kind, text]");
 	p->time = p->version == CAST_V2 ? number(when) : p->time + number(when);
+	p->over |= strcmp(kind->str.s, "x") == 0;
 	if (p->as == PLAY_V2)
 		return put_v2(p, kind->str.s, text, e);
 	wait = (p->time - before) / p->speed;
 	if (p->idle >= 0 && wait > p->idle)
 		wait = p->idle;
-	if (p->as == PLAY_TERMINAL && wait > 0)
+	if (p->as == PLAY_TERMINAL && wait > 0 && !p->live)
 		wait_seconds(wait);
 	if (strcmp(kind->str.s, "o") != 0)
 		return 0;
@@ -159,67 +159,58 @@ static int line(struct play *p, const char *s, size_t n, struct err *e)
 	return event(p, json_root(doc), e) < 0 ? -1 : flush(p, e);
 }
 
-/* A recording that still grows may end inside a line. */
-static int play(struct play *p, FILE *in, struct err *e)
+/* A whole line, or at the end of a recording that is not followed its first. 0: nothing comes any more. */
+static ssize_t next_line(struct play *p, struct cast_source *in, char **s, size_t *cap,
+			 struct err *e)
+{
+	for (;;) {
+		off_t at = ftello(in->f);
+		ssize_t n = getline(s, cap, in->f);
+		bool whole = n > 0 && (*s)[n - 1] == '\n';
+		int r;
+
+		if (whole)
+			return n;
+		if (ferror(in->f))
+			return err_sys(e, "read");
+		if (!p->follow || p->over)
+			return n > 0 && p->version == 0 ? n : 0;
+		/* A recording that still grows may end inside a line, which is read anew. */
+		r = cast_source_more(in, e);
+		if (r <= 0)
+			return r;
+		if (n > 0 && fseeko(in->f, at, SEEK_SET) < 0)
+			return err_sys(e, "read the last line anew");
+		p->live = true;
+	}
+}
+
+static int play(struct play *p, struct cast_source *in, struct err *e)
 {
 	auto_free char *s = NULL;
 	size_t cap = 0, number = 0;
 	ssize_t n;
 
-	while ((n = getline(&s, &cap, in)) > 0) {
+	while ((n = next_line(p, in, &s, &cap, e)) > 0) {
 		number++;
-		if (s[n - 1] != '\n' && p->version != 0)
-			break;
 		if (n > LINE_BYTES)
 			return err_set(e, E2BIG, "line %zu has more than %d bytes", number,
 				       LINE_BYTES);
 		if (line(p, s, (size_t) n - (s[n - 1] == '\n'), e) < 0)
 			return err_wrap(e, "line %zu", number);
 	}
-	if (ferror(in))
-		return err_sys(e, "read");
+	if (n < 0)
+		return -1;
 	return p->version ? 0 : err_set(e, EINVAL, "it is empty");
-}
-
-static FILE *open_source(const struct cli *c, const char *source, struct err *e)
-{
-	auto_free char *path = xasprintf("/v1/sandboxes/%s/recording", source);
-	auto_close int fd = -1;
-	struct rest rest;
-	FILE *f;
-	int r;
-
-	if (!cli_wants_daemon(c)) {
-		f = fopen(source, "re");
-		if (!f)
-			(void) err_sys(e, "%s", source);
-		return f;
-	}
-	fd = memfd_create("recording", MFD_CLOEXEC);
-	if (fd < 0) {
-		(void) err_sys(e, "memfd_create");
-		return NULL;
-	}
-	if (rest_open(c, &rest, e) < 0)
-		return NULL;
-	r = rest_fetch(&rest, path, fd, e);
-	rest_close(&rest);
-	if (r < 0)
-		return NULL;
-	(void) lseek(fd, 0, SEEK_SET);
-	f = fdopen(fd, "r");
-	if (f)
-		(void) take_fd(&fd);
-	else
-		(void) err_sys(e, "fdopen");
-	return f;
 }
 
 static int take_options(const struct opts_play *o, struct play *p, struct err *e)
 {
 	char *end;
 
-	*p = (struct play){ .speed = 1, .idle = -1, .out = BUF_LIMIT(8 * LINE_BYTES) };
+	*p = (struct play){
+		.speed = 1, .idle = -1, .follow = o->follow, .out = BUF_LIMIT(8 * LINE_BYTES)
+	};
 	if (o->speed) {
 		p->speed = strtod(o->speed, &end);
 		if (*end || !(p->speed >= 0.01 && p->speed <= 1000))
@@ -238,22 +229,21 @@ int cli_play(void *global, const char **operands, int n, void *opts)
 {
 	struct err e = ERR_NONE;
 	struct play p;
-	FILE *in;
+	struct cast_source in;
 	int r;
 
 	(void) n;
 	if (take_options(opts, &p, &e) < 0)
 		return cli_fail(CLI_USAGE, &e);
-	in = open_source(global, operands[0], &e);
-	if (!in)
+	if (cast_source_open(global, operands[0], &in, &e) < 0)
 		return cli_fail(CLI_FAILED, &e);
-	r = play(&p, in, &e);
+	r = play(&p, &in, &e);
 	if (r < 0)
 		(void) err_wrap(&e, "%s", operands[0]);
 	/* Whatever the program left behind: attributes off, cursor on. */
 	if (p.as == PLAY_TERMINAL && isatty(STDOUT_FILENO))
 		(void) fputs("\x1b[0m\x1b[?25h", stdout);
-	(void) fclose(in);
+	cast_source_close(&in);
 	free(p.raw);
 	buf_fini(&p.out);
 	return r < 0 ? cli_fail(CLI_FAILED, &e) : 0;

@@ -52,6 +52,7 @@ static const struct opt attach_opts[] = {
 static const struct opt play_opts[] = {
 	P("speed", 's', OPT_STRING, speed, "X", "so many times as fast (1)"),
 	P("idle-limit", 'i', OPT_DURATION, idle_limit_ms, "TIME", "no longer silence than this (as it was)"),
+	P("follow", 'f', OPT_SWITCH, follow, NULL, "at the end go on with what is recorded from then on, as it comes, until the program has ended"),
 	P("raw", 0, OPT_SWITCH, raw, NULL, "the program's bytes at once, those too that were no text"),
 	P("v2", 0, OPT_SWITCH, v2, NULL, "print it as asciicast v2, for players that know no v3"),
 	{ 0 },

@@ -139,6 +139,10 @@ const seek = async (to) => {
 /* It waits for the window's size, and tells it. */
 const SCRIPT = "echo first-$((6*7)); read a; printf 'second\\n\\033[31mred\\033[0m <img src=x onerror=alert(1)>\\n'; stty size; exit 3";
 
+/* Goes on whenever the next file is there. */
+const GROWS = "say() { until [ -e /tmp/go$1 ]; do sleep 0.05; done; }; echo one-$((6*7)); say 1; echo two-$((6*7)); say 2; sleep 1; " +
+	"echo three-$((6*7)); say 3; exit 6";
+
 async function pagePart() {
 	const daemon = new Daemon(top, build);
 	try {
@@ -227,6 +231,41 @@ async function pagePart() {
 			if (!(await player(() => window.carrel.duration()) >= before))
 				throw new Error("with its silences it is shorter");
 		});
+		await test("a recording that grows is followed at its end, by who plays there", async () => {
+			const call = (path, body) => player(async ([to, what]) => {
+				const answer = await fetch(to, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(what) });
+				return answer.json();
+			}, [path, body]);
+			const growing = (await call("/v1/sandboxes", { command: ["sh", "-c", GROWS], cols: 60, rows: 20 })).id;
+			const go = (n) => call(`/v1/sandboxes/${growing}/exec`, { command: ["touch", `/tmp/go${n}`] });
+			const state = () => player(() => [window.carrel.live, window.carrel.following()].join());
+			const shows = async (word) => (await text()).includes(word);
+			await page.goto(`${origin}/#play=${growing}`);
+			await until("the end so far", async () => (await shows("one-42")) && (await state()) === "true,true");
+			equal(await page.textContent("#play"), "Pause", "the button at the end of what grows");
+			await go(1);
+			await until("what came", () => shows("two-42"));
+			equal(await page.getAttribute("#live", "aria-pressed"), "true", "the live button");
+			await page.screenshot({ path: join(out, "player-live.png") });
+			/* Paused, it grows and nothing is shown. */
+			await page.click("#play");
+			const before = await player(() => window.carrel.duration());
+			await go(2);
+			await until("more of it", () => player((d) => window.carrel.duration() > d, before));
+			equal(`${await state()} ${await shows("three-42")}`, "true,false false", "paused");
+			await seek(0);
+			equal(await shows("two-42"), false, "the end's text at the start");
+			await page.click("#live");
+			await until("now", async () => (await shows("three-42")) && (await state()) === "true,true");
+			await go(3);
+			await until("its end", async () => (await page.textContent("#play")) === "Play" && !(await page.isVisible("#live")));
+			const marks = (await page.locator("#marks button.past").allTextContents()).map((s) => s.replace(/^\S+ /, ""));
+			equal(marks.join(), "The program ended with exit code 6.", "the marks");
+			await page.click("#player-close");
+			await page.goto(`${origin}/#play=${id}`);
+			await page.waitForSelector("#player:not([hidden])");
+			await settled();
+		});
 		await test("a window as narrow as a telephone shows every control", async () => {
 			await page.setViewportSize({ width: 360, height: 640 });
 			for (const part of ["play", "seek", "time", "speed", "idle", "player-close", "player-screen"]) {
@@ -273,8 +312,11 @@ async function pagePart() {
 			await page.waitForSelector("#player:not([hidden])");
 			await settled();
 			await page.click("#player-close");
-			await page.locator(`#list li[data-state="ended"] .remove`).first().click();
-			await until("a list without it", async () => (await page.locator(`#list li[data-state="ended"]`).count()) === 0);
+			const ended = page.locator(`#list li[data-state="ended"]`);
+			for (let left = await ended.count(); left > 0; left--) {
+				await ended.locator(".remove").first().click();
+				await until("a list without it", async () => (await ended.count()) === left - 1);
+			}
 		});
 		await test("the page logs no error of its own", async () => {
 			equal(noise.filter((s) => !/WebSocket connection|status of (404|410)/.test(s)).join("\n"), "", "errors");

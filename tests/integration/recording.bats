@@ -46,6 +46,39 @@ play() { "$CARREL_BIN/carrel" --url "http://$ADDR" --key "$key" play "$@"; }
 	fails_with 'line 2' "$CARREL_BIN/carrel" play <(printf '{"version":3}\n[1,2]\n')
 }
 
+@test "play --follow: what was recorded, then what comes, up to the end; also of a file" {
+	daemon_start
+	box_of 'echo first; read x; echo second-$x; exit 4'
+	play --follow "$box" > "$WORK/followed" 3>&- &
+	follower=$!
+	eventually grep -q first "$WORK/followed"
+	api "$key" POST "/v1/sandboxes/$box/exec" '{"command":["true"]}'
+	expect 200
+	client talk "$ADDR" "$(terminal "$box")" "$key" 'now\n' EOF > /dev/null
+	wait $follower
+	play --idle-limit 1ms "$box" > "$WORK/whole"
+	cmp "$WORK/whole" "$WORK/followed"
+	grep -q second-now "$WORK/followed"
+	# From an offset on, and beyond the end.
+	api "$key" GET "/v1/sandboxes/$box/recording"
+	printf '%s\n' "$body" > "$WORK/cast"
+	api "$key" GET "/v1/sandboxes/$box/recording?from=10"
+	[ "$body" = "$(tail -c +11 "$WORK/cast")" ]
+	api "$key" GET "/v1/sandboxes/$box/recording?from=99999999"
+	[ "$code" = 200 ] && [ -z "$body" ]
+	api "$key" GET "/v1/sandboxes/$box/recording?from=x"
+	[ "$code" = 422 ] || [ "$code" = 400 ]
+	# A file that grows, with a line in two parts.
+	head -n 1 "$WORK/cast" > "$WORK/grows"
+	"$CARREL_BIN/carrel" play --follow "$WORK/grows" > "$WORK/grown" 3>&- &
+	follower=$!
+	printf '[0, "o", "one' >> "$WORK/grows"
+	printf '"]\n[1, "o", "two"]\n' >> "$WORK/grows"
+	eventually grep -q onetwo "$WORK/grown"
+	printf '[9, "x", "0"]\n' >> "$WORK/grows"
+	wait $follower
+}
+
 @test "a recording is its owner's, goes with the sandbox's row, and is not made where the tier does not say so" {
 	daemon_start
 	bob=$(key_add bob free)

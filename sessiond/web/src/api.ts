@@ -60,9 +60,9 @@ export const create = (cols: number, rows: number): Promise<Sandbox> => call("PO
 export const remove = (id: string): Promise<void> => call("DELETE", at(id));
 export const ticket = async (id: string): Promise<string> => (await call("POST", `${at(id)}/tickets`, {})).ticket;
 
-/* As it is written so far, in pieces. */
-export async function recording(id: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-	const response = await fetch(`${at(id)}/recording`, { credentials: "same-origin", signal });
+/* As it is written so far, without its first `from` bytes, in pieces. */
+export async function recording(id: string, from: number, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+	const response = await fetch(`${at(id)}/recording${from ? `?from=${from}` : ""}`, { credentials: "same-origin", signal });
 	if (!response.ok)
 		await read(response);
 	if (!response.body)

@@ -19,6 +19,7 @@ export class Controls {
 	constructor(done: () => void) {
 		$("player-close").onclick = done;
 		$("play").onclick = () => this.player?.toggle();
+		$("live").onclick = () => this.player?.follow();
 		$<HTMLInputElement>("seek").oninput = () => this.player?.seek($<HTMLInputElement>("seek").valueAsNumber);
 		$<HTMLInputElement>("idle").onchange = () => this.player?.cutSilences($<HTMLInputElement>("idle").checked);
 		$("speed").onchange = () => {
@@ -50,6 +51,8 @@ export class Controls {
 		seek.value = String(p.position());
 		seek.setAttribute("aria-valuetext", `${clockText(p.position())} of ${clockText(p.duration())}`);
 		$("time").textContent = p.loaded ? time : `${time} …`;
+		$("live").hidden = !p.live;
+		$("live").setAttribute("aria-pressed", String(p.following()));
 		$<HTMLSelectElement>("speed").value = String(p.head.speed);
 		$<HTMLInputElement>("idle").checked = p.short;
 		this.note(p);

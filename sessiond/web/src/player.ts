@@ -3,6 +3,9 @@
  *
  * `applied` events are on the screen; `pump` alone writes, until they are those of the position. A position before them
  * resets the terminal and writes on from the start. Nobody can type here, and what the terminal answers goes nowhere.
+ *
+ * A recording whose sandbox still runs is `live`: it is asked again and again for what has come. Who plays at its end is shown
+ * that at once, since the silence before it is over; for all others it only grows.
  */
 import { FitAddon } from "@xterm/addon-fit";
 import * as api from "./api";
@@ -13,9 +16,10 @@ import { copyFrom, findIn, makeTerminal } from "./xterm";
 const TICK_MS = 40;
 const SLICE_CHARS = 65_536;
 const PIECE_BYTES = 131_072;
+const FOLLOW_MS = 500;
 const FONT = { least: 7, most: 14 };
 
-const breathe = () => new Promise<void>((resolve) => setTimeout(resolve));
+const breathe = (ms = 0) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 export class Player {
 	private readonly made = makeTerminal({ disableStdin: true, cursorBlink: false, fontSize: FONT.most });
@@ -23,12 +27,15 @@ export class Player {
 	readonly cast = new Cast();
 	readonly head = new Playhead(() => performance.now());
 	short = true; // silences are cut
-	loaded = false;
+	loaded = false; // what had been written when it was opened
+	live = false; // more may come
 	applied = 0;
 	private readonly fit = new FitAddon();
 	private readonly abort = new AbortController();
 	private readonly observer: ResizeObserver;
 	private readonly timer: number;
+	private readonly decoder = new TextDecoder();
+	private bytes = 0; // that were read
 	private pumping = false;
 	private closed = false;
 	private wanted: number | null = null; // where a seek goes; the clock waits until it is there
@@ -70,6 +77,16 @@ export class Player {
 		return this.cast.duration(this.short);
 	}
 
+	/* Whether what comes is shown as it comes. */
+	following(): boolean {
+		return this.live && this.head.playing && this.wanted === null && this.head.atEnd();
+	}
+
+	follow(): void {
+		this.head.play();
+		this.seek(this.duration());
+	}
+
 	/* Whether the screen shows the position. */
 	settled(): boolean {
 		return !this.pumping && this.applied === this.cast.countAt(this.position(), this.short);
@@ -85,7 +102,7 @@ export class Player {
 		if (this.head.playing) {
 			this.head.pause();
 		} else {
-			if (this.loaded && this.position() >= this.duration())
+			if (this.loaded && !this.live && this.position() >= this.duration())
 				this.seek(0);
 			this.head.play();
 		}
@@ -102,40 +119,68 @@ export class Player {
 	}
 
 	private tick(): void {
-		if (this.loaded && this.head.playing && this.wanted === null && this.head.atEnd())
+		if (this.loaded && !this.live && this.head.playing && this.wanted === null && this.head.atEnd())
 			this.head.pause();
 		void this.pump();
 		this.changed();
 	}
 
 	private async read(): Promise<void> {
-		const decoder = new TextDecoder();
 		try {
-			const reader = (await api.recording(this.id, this.abort.signal)).getReader();
-			for (let piece; !(piece = await reader.read()).done;)
-				for (let i = 0; i < piece.value.length; i += PIECE_BYTES) {
-					this.take(decoder.decode(piece.value.subarray(i, i + PIECE_BYTES), { stream: true }));
-					await breathe();
-				}
-			this.take(decoder.decode());
+			await this.readAll();
+			this.take(this.decoder.decode());
 			this.cast.finish();
-			this.loaded = true;
 		} catch (problem) {
 			this.abort.abort();
 			if (this.closed)
 				return;
-			this.loaded = true; // what has come can be played
 			this.failed(problem);
 		}
+		this.live = false;
+		this.loaded = true; // what has come can be played
 		this.tick();
+	}
+
+	private async readAll(): Promise<void> {
+		for (let ended = await this.hasEnded(); ; ) {
+			const before = this.bytes;
+			await this.fetch();
+			/* What was written before it ended has been read, too. */
+			if (ended || this.closed)
+				return;
+			this.live = this.loaded = true;
+			this.tick();
+			if (this.bytes === before)
+				ended = await this.hasEnded();
+			if (!ended)
+				await breathe(FOLLOW_MS);
+		}
+	}
+
+	private async hasEnded(): Promise<boolean> {
+		return (await api.get(this.id)).state === "ended";
+	}
+
+	private async fetch(): Promise<void> {
+		const reader = (await api.recording(this.id, this.bytes, this.abort.signal)).getReader();
+		for (let piece; !(piece = await reader.read()).done;)
+			for (let i = 0; i < piece.value.length; i += PIECE_BYTES) {
+				const part = piece.value.subarray(i, i + PIECE_BYTES);
+				this.bytes += part.length;
+				this.take(this.decoder.decode(part, { stream: true }));
+				await breathe();
+			}
 	}
 
 	private take(text: string): void {
 		const began = this.cast.header !== null;
+		const following = this.following();
 		this.cast.push(text);
 		if (!began && this.cast.header && !this.closed)
 			this.resize(this.cast.header.cols, this.cast.header.rows);
 		this.head.setLimit(this.duration());
+		if (following)
+			this.head.seek(this.duration());
 	}
 
 	private async pump(): Promise<void> {
