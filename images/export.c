@@ -11,6 +11,7 @@
 #include "images/image.h"
 #include "images/index.h"
 #include "images/media.h"
+#include "images/reference.h"
 #include "images/store.h"
 
 enum { SMALL_JSON = 1 << 20 };
@@ -147,18 +148,41 @@ static const struct digest *config_of(const struct exporting *x, size_t i)
 	return &x->images[i].manifest.config.digest;
 }
 
-/* Images with the same configuration are one, with several tags. A name that is a digest is no tag. */
-static void write_tags(const struct exporting *x, size_t first, struct json_writer *w)
+/* Who reads a docker-archive wants REPOSITORY:TAG, and refuses all of it for one that is not. A name that is a digest is
+ * none: *out NULL. */
+static int tag_of(const char *name, char **out, struct err *e)
+{
+	struct reference r;
+
+	*out = NULL;
+	if (!name || strchr(name, '@'))
+		return 0;
+	if (reference_parse(name, "localhost", &r, e) < 0)
+		return err_hint(
+			e, "a docker-archive cannot have this name; give it a tag that it can");
+	const char *slash = strrchr(name, '/');
+
+	*out = xasprintf("%s%s", name, strchr(slash ? slash : name, ':') ? "" : ":latest");
+	return 0;
+}
+
+/* Images with the same configuration are one, with several tags. */
+static int write_tags(const struct exporting *x, size_t first, struct json_writer *w,
+		      struct err *e)
 {
 	jw_array(w, "RepoTags");
 	for (size_t i = first; i < x->n; i++) {
-		const char *name = x->entries[i]->name;
+		auto_free char *tag = NULL;
 
-		if (name && !strchr(name, '@') &&
-		    digest_equal(config_of(x, first), config_of(x, i)))
-			jw_str(w, NULL, name);
+		if (!digest_equal(config_of(x, first), config_of(x, i)))
+			continue;
+		if (tag_of(x->entries[i]->name, &tag, e) < 0)
+			return -1;
+		if (tag)
+			jw_str(w, NULL, tag);
 	}
 	jw_close(w);
+	return 0;
 }
 
 static bool seen(const struct exporting *x, size_t i)
@@ -185,7 +209,8 @@ static int write_manifest(const struct exporting *x, struct export_out *o, struc
 		jw_object(w, NULL);
 		docker_name(&m->config.digest, ".json", name, sizeof(name));
 		jw_str(w, "Config", name);
-		write_tags(x, i, w);
+		if (write_tags(x, i, w, e) < 0)
+			return -1;
 		jw_array(w, "Layers");
 		for (size_t l = 0; l < m->n_layers; l++) {
 			docker_name(&m->layers[l].digest, ".tar", name, sizeof(name));

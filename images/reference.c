@@ -7,6 +7,7 @@
 #include "base/str.h"
 
 static const char lower_digits[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+static const char scheme[] = "docker://";
 static const char word[] = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_";
 
 /* "[v6]" or a name; *end is what follows. */
@@ -173,7 +174,9 @@ int reference_parse(const char *text, const char *default_host, struct reference
 
 	if (strlen(text) > limit)
 		return err_set(e, ENAMETOOLONG, "a reference of more than %zu bytes", limit);
-	auto_free char *copy = xstrdup(text);
+	/* As skopeo and podman write it. */
+	auto_free char *copy =
+		xstrdup(text + (str_has_prefix(text, scheme) ? strlen(scheme) : 0));
 	if (parse(copy, default_host, &r, e) < 0)
 		return err_wrap(e, "%.200s", text);
 	*out = r;

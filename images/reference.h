@@ -1,5 +1,5 @@
 /*
- * How an image of a registry is called: [HOST/]REPOSITORY[:TAG][@DIGEST]. A pure function over memory.
+ * How an image of a registry is called: [docker://][HOST/]REPOSITORY[:TAG][@DIGEST]. A pure function over memory.
  *
  * The first component is a host if it has a "." or ":" or is "localhost", as everywhere. A name without a
  * host goes where the configuration says, or is refused: that a name is short does not say who may answer

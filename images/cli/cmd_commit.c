@@ -14,19 +14,20 @@
 
 static int parse_compression(const char *s, enum compression *out, struct err *e)
 {
-	static const enum compression known[] = { COMPRESSION_GZIP, COMPRESSION_ZSTD,
-						  COMPRESSION_NONE };
+	static const struct {
+		const char *name;
+		enum compression kind;
+	} rows[] = { { "gzip", COMPRESSION_GZIP },
+		     { "zstd", COMPRESSION_ZSTD },
+		     { "none", COMPRESSION_NONE } };
 
-	*out = COMPRESSION_GZIP;
-	for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
-		if (!s || strcmp(s, compression_name(known[i])) == 0) {
-			*out = known[i];
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (!s || strcmp(s, rows[i].name) == 0) {
+			*out = rows[i].kind;
 			return 0;
 		}
 	}
-	return err_set(e, EINVAL, "--compression %.40s: is none of %s, %s, %s", s,
-		       compression_name(known[0]), compression_name(known[1]),
-		       compression_name(known[2]));
+	return err_set(e, EINVAL, "--compression %.40s: is none of gzip, zstd, none", s);
 }
 
 static int parse_options(const struct opts_commit *o, struct commit_options *out, struct err *e)

@@ -123,7 +123,12 @@ same() {
 	unchanged '--upper rw/alias' img commit --upper rw/alias --base base y
 	unchanged 'not in the store' img commit --upper rw/upper --base nosuch y
 	unchanged '--base: missing' img commit --upper rw/upper y
-	unchanged 'none of gzip, zstd' img commit --upper rw/upper --base base --compression xz y
+	for c in gzip zstd none; do
+		img commit --upper rw/upper --base base --compression $c "c-$c" > /dev/null 2>&1
+		jq -r '.layers[1].mediaType' <<< "$(img inspect "c-$c")"
+	done > types
+	printf 'application/vnd.oci.image.layer.v1.tar%s\n' +gzip +zstd '' | diff - types
+	unchanged 'none of gzip, zstd, none' img commit --upper rw/upper --base base --compression xz y
 }
 
 @test "whiteouts and opaque marks in the form of attributes; ids of a container" {

@@ -47,6 +47,20 @@ PY
 	ok
 }
 
+@test "a docker-archive has tags that everybody takes" {
+	two_images
+	img tag r.example/one:1 plain
+	img tag r.example/one:1 r.example:5000/plain
+	img export -f docker plain r.example:5000/plain r.example/one:1 d.tar
+	[ "$(tar -xOf d.tar manifest.json | jq -c 'map(.RepoTags)')" = '[["plain:latest","r.example:5000/plain:latest","r.example/one:1"]]' ]
+	img tag r.example/one:1 Upper
+	fails_with "'Upper' is no repository" img export -f docker Upper u.tar
+	says 'a docker-archive cannot have this name'
+	[ -z "$(find . -maxdepth 1 -name 'u.tar*')" ]
+	img export Upper u.tar
+	if command -v skopeo > /dev/null; then skopeo inspect --raw docker-archive:d.tar:r.example:5000/plain:latest > /dev/null; fi
+}
+
 @test "- is standard output and input, but no terminal" {
 	two_images
 	img export r.example/one:1 o.tar

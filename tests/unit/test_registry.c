@@ -38,6 +38,8 @@ static void references(void **state)
 		{ "r.example/x:1@sha256:" HEX, NULL, "r.example/x@sha256:" HEX },
 		{ "[::1]:5000/x", NULL, "[::1]:5000/x:latest" },
 		{ "r.example/a-b_c.d__e--f/g:T.a-1", NULL, "r.example/a-b_c.d__e--f/g:T.a-1" },
+		{ "docker://r.example/x", NULL, "r.example/x:latest" },
+		{ "docker://docker://r.example/x", NULL, NULL },
 		{ "alpine", NULL, NULL },
 		{ "", "docker.io", NULL },
 		{ "r.example/", NULL, NULL },
