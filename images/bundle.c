@@ -102,11 +102,23 @@ static int add_parents(struct layers *l, const struct store *s, const struct ima
 	return 0;
 }
 
+static bool comes_again(const struct imageconfig *c, size_t i)
+{
+	for (size_t k = i + 1; k < c->n_diff_ids; k++) {
+		if (digest_equal(&c->diff_ids[k], &c->diff_ids[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Overlayfs takes no directory twice. What a layer has, and hides, counts where it stands uppermost: below that it changes
+ * nothing any more. */
 static int open_layers(const struct store *s, const struct image *im, struct layers *l,
 		       struct err *e)
 {
 	for (size_t i = 0; i < im->config.n_diff_ids; i++) {
-		if (add_layer(l, s, im->config.diff_ids[i].hex, e) < 0)
+		if (!comes_again(&im->config, i) &&
+		    add_layer(l, s, im->config.diff_ids[i].hex, e) < 0)
 			return -1;
 	}
 	if (add_parents(l, s, im, e) < 0)

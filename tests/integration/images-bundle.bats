@@ -123,6 +123,26 @@ config() { # JQ: must be true
 	for l in $(jq -r '.layers[]' b/rootfs.json); do [ -d "$l" ]; done
 }
 
+@test "an image that has a layer several times: each once where it counts, for overlayfs takes no directory twice" {
+	mk << 'PY'
+a = layer([f('x', 'a'), d('dir'), f('dir/of-a', 'a'), f('.wh.low', ''), d('op'), f('op/a', '')])
+b = layer([f('.wh.x', ''), f('dir', 'now a file'), d('op'), f('op/.wh..wh..opq', ''), f('op/b', ''), f('low', 'b')])
+none = layer([])
+oci('r', [(layer([f('low', 'low'), d('op'), f('op/low', '')]), 'gzip'), (none, 'gzip'), (a, 'gzip'), (b, 'gzip'), (none, 'gzip'), (a, 'gzip'), (none, 'gzip')], name='again')
+PY
+	both import r
+	run img bundle again b --seccomp seccomp.json
+	ok
+	jq -e '.layers | length == 5 and (unique | length) == 5' b/rootfs.json
+	mkdir m
+	run unshare -m sh -c "mount -t overlay -o lowerdir=$(jq -r '.layers | reverse | join(":")' b/rootfs.json) none m && cd m && find . -mindepth 1 ! -path ./dev ! -path ./proc ! -path ./run ! -path ./sys ! -path ./tmp ! -path ./workspace | sort | xargs && cat x"
+	ok
+	[ "$output" = $'./dir ./dir/of-a ./op ./op/a ./op/b ./x\na' ]
+	need umoci
+	umoci unpack --image r:again unpacked > /dev/null
+	[ "$(cd unpacked/rootfs && find . -mindepth 1 | sort | xargs)" = './dir ./dir/of-a ./op ./op/a ./op/b ./x' ]
+}
+
 @test "no profile, no bundle" {
 	fails_with 'seccomp profile' img bundle x b2 --seccomp nowhere.json
 	says '--seccomp'
