@@ -7,8 +7,9 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "images/manifest.h"
 
-enum { MAX_DIFF_IDS = 512, MAX_STRINGS = 4096 };
+enum { MAX_STRINGS = 4096 };
 
 static int decode_diff_id(const struct json *v, const struct json_at *at, void *out,
 			  struct err *e)
@@ -112,9 +113,9 @@ static int check(const struct document *d, struct err *e)
 	if (strcmp(d->rootfs.type, "layers") != 0)
 		return err_set(e, EINVAL, "rootfs.type: %.40s; it has to be 'layers'",
 			       d->rootfs.type);
-	if (d->rootfs.diff_ids.n == 0 || d->rootfs.diff_ids.n > MAX_DIFF_IDS)
+	if (d->rootfs.diff_ids.n == 0 || d->rootfs.diff_ids.n > MANIFEST_LAYERS)
 		return err_set(e, EINVAL, "rootfs.diff_ids: %zu of them; 1 to %d are supported",
-			       d->rootfs.diff_ids.n, MAX_DIFF_IDS);
+			       d->rootfs.diff_ids.n, MANIFEST_LAYERS);
 	for (size_t i = 0; d->exec.env && d->exec.env[i]; i++) {
 		if (imageconfig_check_env(d->exec.env[i], e) < 0)
 			return err_wrap(e, "config.Env[%zu]", i);

@@ -7,7 +7,7 @@
 #include "base/json.h"
 #include "images/media.h"
 
-enum { MAX_LAYERS = 512, MAX_MANIFESTS = 4096 };
+enum { MAX_MANIFESTS = 4096 };
 
 static int decode_digest(const struct json *v, const struct json_at *at, void *out,
 			 struct err *e)
@@ -149,9 +149,9 @@ static int check_manifest(const struct json *root, const struct document *d, str
 	if (media_kind(d->config.media_type) != MEDIA_CONFIG)
 		return err_set(e, EINVAL, "config.mediaType: %.100s is no image configuration",
 			       d->config.media_type);
-	if (d->layers.n == 0 || d->layers.n > MAX_LAYERS)
+	if (d->layers.n == 0 || d->layers.n > MANIFEST_LAYERS)
 		return err_set(e, EINVAL, "layers: %zu of them; 1 to %d are supported",
-			       d->layers.n, MAX_LAYERS);
+			       d->layers.n, MANIFEST_LAYERS);
 	for (size_t i = 0; i < d->layers.n; i++) {
 		const struct descriptor *l = (const struct descriptor *) d->layers.items + i;
 

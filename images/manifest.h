@@ -13,6 +13,9 @@ struct err;
 struct json;
 struct json_doc;
 
+/* Overlayfs takes 500, and two more may come on top: mount points, and parents that the layers do not describe. */
+enum { MANIFEST_LAYERS = 498 };
+
 /* Strings are borrowed from the document. */
 struct descriptor {
 	const char *media_type;

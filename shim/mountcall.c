@@ -17,6 +17,12 @@ int mountcall_propagation_slave(const char *path)
 	return (int) syscall(SYS_mount, NULL, path, NULL, MS_REC | MS_SLAVE, NULL);
 }
 
+int mountcall_mount(const char *source, const char *target, const char *type,
+		    unsigned long flags, const char *options)
+{
+	return (int) syscall(SYS_mount, source, target, type, flags, options);
+}
+
 int mountcall_open_tree(int dirfd, const char *path, unsigned flags)
 {
 	return (int) syscall(SYS_open_tree, dirfd, path, flags);

@@ -10,6 +10,8 @@
 struct mount_attr;
 
 int mountcall_propagation_slave(const char *path); /* recursive */
+int mountcall_mount(const char *source, const char *target, const char *type,
+		    unsigned long flags, const char *options);
 int mountcall_open_tree(int dirfd, const char *path, unsigned flags);
 int mountcall_setattr(int dirfd, const char *path, unsigned flags,
 		      const struct mount_attr *attr);

@@ -6,7 +6,8 @@
  * How the overlay learns of its layers depends on the kernel, newest first:
  *   by descriptor  "lowerdir+" with the detached clones (Linux 6.15)
  *   by path        the clones are attached at bundle/lower/N first and named "lowerdir=0:1:..."; needs
- *                  only idmapped layers (5.19). CARREL_TEST_NO_LAYER_FDS in the environment forces it.
+ *                  only idmapped layers (5.19); a list that is too long for the new calls goes through
+ *                  mount(2). CARREL_TEST_NO_LAYER_FDS in the environment forces it.
  *
  * Two of overlayfs's features are turned off, since they follow xattrs in the layers, which come from
  * images: redirect_dir and metacopy.
@@ -34,6 +35,8 @@
 #include "shim/idmap.h"
 #include "shim/mountcall.h"
 #include "shim/orders.h"
+
+enum { FSCONFIG_STRING_MAX = 255 };
 
 int rootfs_own_namespace(struct err *e)
 {
@@ -148,18 +151,40 @@ static int overlay_by_fd(const int *layers, size_t n, struct err *e)
 	return finish_overlay(fs_fd, e);
 }
 
-/* overlayfs resolves names in the working directory: short ones fit any number of layers and need no
- * quoting. */
-static int overlay_in_lower(size_t n, struct err *e)
+/* For a longer list than the new calls take as one string: mount(2) has a page for it. */
+static int overlay_by_mount(int lower, const char *list, struct err *e)
 {
-	auto_close int fs_fd = mountcall_fsopen("overlay", FSOPEN_CLOEXEC);
+	static const char place[] = "root";
+	auto_free char *options =
+		xasprintf("lowerdir=%s,metacopy=off,redirect_dir=nofollow", list);
+	int fd;
+
+	if (mkdirat(lower, place, 0700) < 0 && errno != EEXIST)
+		return err_sys(e, "bundle/lower/%s", place);
+	if (mountcall_mount("carrel", place, "overlay", MS_RDONLY | MS_NODEV | MS_NOSUID,
+			    options) < 0)
+		return err_sys(e, "overlay: mount with lowerdir=%.60s...", list);
+	fd = mountcall_open_tree(lower, place, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (fd < 0)
+		(void) err_sys(e, "overlay: clone");
+	(void) mountcall_detach(lower, place);
+	return fd;
+}
+
+/* overlayfs resolves names in the working directory: short ones need no quoting. */
+static int overlay_in_lower(int lower, size_t n, struct err *e)
+{
+	auto_close int fs_fd = -1;
 	auto_free char *list = xalloc(n * 4 + 1);
 	size_t len = 0;
 
-	if (fs_fd < 0)
-		return err_sys(e, "overlay");
 	for (size_t i = n; i-- > 0;)
 		len += (size_t) snprintf(list + len, 5, i ? "%zu:" : "%zu", i);
+	if (len > FSCONFIG_STRING_MAX)
+		return overlay_by_mount(lower, list, e);
+	fs_fd = mountcall_fsopen("overlay", FSOPEN_CLOEXEC);
+	if (fs_fd < 0)
+		return err_sys(e, "overlay");
 	if (mountcall_fsconfig(fs_fd, FSCONFIG_SET_STRING, "lowerdir", list, 0) < 0)
 		return err_sys(e, "overlay: lowerdir=%s", list);
 	return finish_overlay(fs_fd, e);
@@ -185,7 +210,7 @@ static int overlay_by_path(const int *layers, size_t n, int bundle_fd, struct er
 	}
 	if (fchdir(lower) < 0)
 		return err_sys(e, "enter bundle/lower");
-	fd = overlay_in_lower(n, e);
+	fd = overlay_in_lower(lower, n, e);
 	if (cwd < 0 || fchdir(cwd) < 0) {
 		fd_close(&fd);
 		return err_sys(e, "leave bundle/lower");

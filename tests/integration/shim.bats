@@ -165,6 +165,10 @@ check() { case_of shim_cases.py "$1"; }
 	check layers
 }
 
+@test 'shim: as many layers as an image of Docker may have, with and without layer descriptors' {
+	check many_layers
+}
+
 @test 'shim: layers without an id mapping' {
 	check without_idmap
 }

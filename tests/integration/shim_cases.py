@@ -960,6 +960,24 @@ def layers():
     eq(sorted(os.listdir(os.path.join(top, "etc"))), ["both", "gone"])
 
 
+def many_layers():
+    """As many as Docker makes, and more than fit into one string of the new mount calls."""
+    all_layers = [LAYER]
+    for i in range(126):
+        one = os.path.join(WORK, f"many{i}")
+        os.makedirs(one, exist_ok=True)
+        with open(os.path.join(one, f"of-{i}"), "w") as f:
+            f.write(str(i))
+        all_layers.append(one)
+    for env in ({}, {"CARREL_TEST_NO_LAYER_FDS": "1"}):
+        with sh("ls / | grep -c ^of-; cat /of-0 /of-125", layers=all_layers) as b:
+            c = started(b, env=env).attach()
+            eq(c.until_closed().code, 1000)
+            assert b"126\r\n0125" in c.output, c.output
+            b.wait()
+            nothing_left(b)
+
+
 def without_idmap():
     def no_user_namespace(cfg):
         cfg["linux"]["namespaces"] = [n for n in cfg["linux"]["namespaces"] if n["type"] != "user"]

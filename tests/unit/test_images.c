@@ -272,6 +272,31 @@ static void manifests(void **state)
 	}
 }
 
+/* One more than can be mounted is refused here, not when a sandbox is to start. */
+static void layer_counts(void **state)
+{
+	for (int n = MANIFEST_LAYERS; n <= MANIFEST_LAYERS + 1; n++) {
+		auto_buf struct buf text = BUF_LIMIT(1 << 20);
+		auto_manifest struct manifest m = { 0 };
+		struct err e = ERR_NONE;
+
+		assert_int_equal(buf_puts(&text,
+					  "{\"schemaVersion\":2,\"config\":" CONFIG_D
+					  ",\"layers\":[",
+					  &e),
+				 0);
+		for (int i = 0; i < n; i++)
+			assert_int_equal(buf_printf(&text, &e, "%s%s", i ? "," : "", LAYER_D),
+					 0);
+		assert_int_equal(buf_puts(&text, "]}", &e), 0);
+		assert_int_equal(manifest_parse(buf_str(&text), buf_len(&text),
+						MEDIA_OCI_MANIFEST, &m, &e),
+				 n > MANIFEST_LAYERS ? -1 : 0);
+		if (n > MANIFEST_LAYERS)
+			says(&e, "499 of them; 1 to 498 are supported");
+	}
+}
+
 static void indexes(void **state)
 {
 	static const char good[] =
@@ -392,7 +417,7 @@ int main(void)
 		cmocka_unit_test(xattrs),	cmocka_unit_test(names_of_archives),
 		cmocka_unit_test(compressions), cmocka_unit_test(manifests),
 		cmocka_unit_test(indexes),	cmocka_unit_test(configurations),
-		cmocka_unit_test(environments),
+		cmocka_unit_test(environments), cmocka_unit_test(layer_counts),
 	};
 
 	return cmocka_run_group_tests_name("images", tests, NULL, NULL);
