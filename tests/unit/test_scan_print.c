@@ -1,4 +1,4 @@
-/* Fingerprints: SHA-256 and HMAC by their standards' samples, the normalisation, the key's file. */
+/* Fingerprints: HMAC by its standard's sample, the normalisation, the key's file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,44 +18,6 @@
 #include "shim/scan/print.h"
 #include "shim/scan_key.h"
 #include "tests/unit/scratch.h"
-
-static void sha256_samples(void **state)
-{
-	static const struct {
-		const char *text, *hex;
-	} rows[] = {
-		{ "", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
-		{ "abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
-		{ "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
-		  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
-	};
-	uint8_t digest[32];
-	struct sha256 s;
-	char hex[65];
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		sha256_begin(&s);
-		for (const char *p = rows[i].text; *p; p++)
-			sha256_add(&s, p, 1);
-		sha256_end(&s, digest);
-		str_hex(digest, sizeof(digest), hex);
-		assert_string_equal(hex, rows[i].hex);
-	}
-	/* Every length of the last block: in one piece as byte by byte. */
-	for (size_t n = 0; n < 130; n++) {
-		uint8_t text[130], other[32];
-
-		memset(text, 'x', sizeof(text));
-		sha256_begin(&s);
-		sha256_add(&s, text, n);
-		sha256_end(&s, digest);
-		sha256_begin(&s);
-		for (size_t k = 0; k < n; k++)
-			sha256_add(&s, text + k, 1);
-		sha256_end(&s, other);
-		assert_memory_equal(digest, other, sizeof(other));
-	}
-}
 
 static const char *print_of(const void *key, size_t n_key, bool digits, const char *text,
 			    char out[PRINT_HEX + 1])
@@ -176,7 +138,6 @@ int main(void)
 {
 #define FILES(test) cmocka_unit_test_setup_teardown(test, scratch_setup, scratch_teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sha256_samples),
 		cmocka_unit_test(hmac_sample),
 		cmocka_unit_test(layout_does_not_count),
 		FILES(a_key_is_made_once),
