@@ -10,7 +10,14 @@ export interface Sandbox {
 	image: string;
 	created_at: string;
 	expires_at?: string;
-	exit?: { reason: string; code: number; signal: number };
+	exit?: {
+		reason: string;
+		code: number;
+		signal: number;
+		oom?: { kills: number; limit: number; own_limit: boolean };
+		usage: { cpu_ns: number; memory_peak: number };
+	};
+	live?: { lifetime_left_ms: number };
 	recording?: string;
 }
 
@@ -23,6 +30,12 @@ export class Problem extends Error {
 	constructor(readonly status: number, title: string, readonly detail: string) {
 		super(detail || title);
 	}
+}
+
+/* A session lasts for some hours only: whoever shows the page asks for a key again then. */
+let signedOut = () => {};
+export function onSignedOut(f: () => void): void {
+	signedOut = f;
 }
 
 /* The body of an answer; a refusal is thrown. */
@@ -46,6 +59,10 @@ async function call(method: string, path: string, body?: unknown): Promise<any> 
 		headers: body === undefined ? {} : { "Content-Type": "application/json" },
 		body: body === undefined ? undefined : JSON.stringify(body),
 	});
+	if (response.status === 401 && path !== "/v1/session") {
+		signedOut();
+		throw new Problem(401, "Your session is over: sign in again.", "");
+	}
 	return response.status === 204 ? null : read(response);
 }
 
@@ -58,6 +75,9 @@ export const list = async (): Promise<Sandbox[]> => (await call("GET", "/v1/sand
 export const get = (id: string): Promise<Sandbox> => call("GET", at(id));
 export const create = (cols: number, rows: number): Promise<Sandbox> => call("POST", "/v1/sandboxes", { cols, rows });
 export const remove = (id: string): Promise<void> => call("DELETE", at(id));
+/* Without a number: what its tier gives. */
+export const extend = (id: string, seconds?: number): Promise<{ lifetime_left_ms: number }> =>
+	call("POST", `${at(id)}/extend`, seconds === undefined ? {} : { seconds });
 export const ticket = async (id: string): Promise<string> => (await call("POST", `${at(id)}/tickets`, {})).ticket;
 
 /* As it is written so far, without its first `from` bytes, in pieces. */

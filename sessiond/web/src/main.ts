@@ -4,16 +4,23 @@
  * The address may carry `#key=…`, the first-use key: it is exchanged for a session cookie that scripts cannot read and
  * removed from the address at once. `#s=ID` names the open sandbox, `#play=ID` the recording, so that a reload comes back to it.
  */
+import "./rules";
 import "@xterm/xterm/css/xterm.css";
 import "./page.css";
 import * as api from "./api";
 import { Controls } from "./controls";
+import { Keys } from "./keys";
 import { Player } from "./player";
-import { type Status, TerminalView } from "./terminal";
+import { change, settings } from "./settings";
+import { type Listener, type Status, TerminalView } from "./terminal";
+import { Warning } from "./warning";
+import { textIn } from "./xterm";
 
 const $ = <T extends HTMLElement>(id: string): T => document.getElementById(id) as T;
 let view: TerminalView | Player | null = null;
 const controls = new Controls(() => void back());
+const warning = new Warning(complain);
+const keys = new Keys($("keys"));
 
 function show(section: "login" | "desk"): void {
 	$("login").hidden = section !== "login";
@@ -40,12 +47,56 @@ function status(s: Status): void {
 		$("rtt").textContent = `${s.rtt.toFixed(1)} ms`;
 	$("overlay").hidden = s.kind !== "ended";
 	$("overlay-play").hidden = true;
+	if (s.kind !== "open") {
+		$("pen").hidden = true;
+		warning.hide();
+	}
 	if (s.kind === "ended") {
 		$("overlay-text").textContent = s.text;
+		$("overlay-more").textContent = "";
 		$("rtt").textContent = "";
-		void refresh();
+		$("overlay-new").focus();
+		void refresh().catch(complain);
+		if (view)
+			void account(view.id);
 	}
 }
+
+const mib = (bytes: number) => `${(bytes / 1048576).toFixed(bytes < 10485760 ? 1 : 0)} MiB`;
+
+/* What it used, and whose memory limit was met: known a moment after its last byte. */
+async function account(id: string): Promise<void> {
+	for (let i = 0; i < 20 && view?.id === id; i++) {
+		const exit = await api.get(id).then((s) => s.exit, () => null);
+		if (exit === null || view?.id !== id)
+			return;
+		if (exit) {
+			const { oom, usage } = exit;
+			const killed = oom ? `${oom.kills === 1 ? "1 process was" : `${oom.kills} processes were`} killed for want of memory, ${
+				oom.own_limit ? `the limit is ${mib(oom.limit)}` : "of which the host had too little"}. ` : "";
+			$("overlay-more").textContent = `${killed}${(usage.cpu_ns / 1e9).toFixed(1)} s of processor time, at most ${mib(usage.memory_peak)} of memory.`;
+			return;
+		}
+		await new Promise((done) => setTimeout(done, 250));
+	}
+}
+
+function role(writer: boolean, alone: boolean): void {
+	const button = $("pen");
+	button.hidden = false;
+	button.textContent = !writer ? "Take over" : alone ? "Let others type" : "Type alone";
+	button.title = !writer ? "Another window types; type here instead" : alone ? "Other windows may type again" : "Other windows only watch";
+}
+
+const listener: Listener = {
+	status,
+	role,
+	warn: (kind, seconds) => view && warning.show(view.id, kind, seconds),
+	typed: () => warning.typed(),
+	title: (text) => { document.title = text ? `${text.slice(0, 100)} – Carrel` : "Carrel"; },
+	found: (text) => { $("found").textContent = $<HTMLInputElement>("find").value ? text : ""; },
+	keys: (text) => keys.apply(text),
+};
 
 /* Closes what is open and makes room for something else. */
 function stage(what: "terminal" | "player" | "empty"): void {
@@ -60,20 +111,31 @@ function stage(what: "terminal" | "player" | "empty"): void {
 	$("empty").hidden = what !== "empty";
 	$("status").textContent = "";
 	$("rtt").textContent = "";
+	$("pen").hidden = true;
+	$("found").textContent = "";
+	$("keys").hidden = what !== "terminal";
+	document.title = "Carrel";
+	keys.target = null;
+	warning.hide();
 }
 
 /* For tests and for the console of a curious person. */
 function opened(what: TerminalView | Player): void {
 	view = what;
 	Object.assign(window, { carrel: what });
-	void refresh();
+	void refresh().catch(complain);
 }
 
 function open(id: string): void {
 	stage("terminal");
 	history.replaceState(null, "", `#s=${id}`);
-	const terminal = new TerminalView(id, $("terminal"), status);
+	const terminal = new TerminalView(id, $("terminal"), listener);
 	terminal.xterm.focus();
+	keys.target = {
+		send: (text) => terminal.press(text),
+		applicationCursor: () => terminal.xterm.modes.applicationCursorKeysMode,
+		focus: () => terminal.xterm.focus(),
+	};
 	opened(terminal);
 }
 
@@ -113,10 +175,13 @@ function row(s: api.Sandbox): HTMLElement {
 	name.className = "name";
 	name.textContent = s.id.slice(0, 10);
 	name.title = `${s.id}\n${s.image}, tier ${s.tier}${s.policy ? `, policy ${s.policy}` : ""}, since ${s.created_at}`;
+	if (view?.id === s.id)
+		name.setAttribute("aria-current", "true");
 	name.onclick = () => (s.state === "ended" && s.recording ? play(s.id) : open(s.id));
 	const remove = document.createElement("button");
 	remove.className = "remove";
 	remove.textContent = "×";
+	remove.setAttribute("aria-label", `${s.state === "ended" ? "Forget" : "End"} ${s.id.slice(0, 10)}`);
 	remove.title = s.state === "ended" ? "Forget this sandbox and its recording" : "End this sandbox";
 	remove.onclick = async () => {
 		try {
@@ -221,17 +286,83 @@ $("copy").onclick = async () => {
 		complain("Nothing is selected.");
 	view?.xterm.focus();
 };
-$("find").onkeydown = (e) => {
+const find = $<HTMLInputElement>("find");
+const seek = (forward: boolean, growing = false) => {
+	$("found").textContent = "";
+	if (view instanceof TerminalView)
+		view.find(find.value, forward, growing);
+	else
+		view?.find(find.value, forward);
+};
+find.oninput = () => seek(true, true);
+find.onkeydown = (e) => {
 	if (e.key === "Enter")
-		view?.find($<HTMLInputElement>("find").value, !e.shiftKey);
-	if (e.key === "Escape")
+		seek(!e.shiftKey);
+	if (e.key === "Escape") {
+		find.value = "";
+		seek(true);
 		view?.xterm.focus();
+		e.preventDefault();
+	}
+};
+$("pen").onclick = () => {
+	if (view instanceof TerminalView)
+		view.hold($("pen").textContent !== "Let others type");
+	view?.xterm.focus();
+};
+$("save").onclick = () => {
+	if (!view)
+		return;
+	const link = document.createElement("a");
+	link.href = URL.createObjectURL(new Blob([textIn(view.xterm)], { type: "text/plain" }));
+	link.download = `carrel-${view.id.slice(0, 10)}.txt`;
+	link.click();
+	URL.revokeObjectURL(link.href);
 };
 $("logout").onclick = async () => {
-	await api.logout();
+	try {
+		await api.logout();
+	} catch (problem) {
+		complain(problem);
+		return;
+	}
 	leave();
 	show("login");
 };
+
+function choices(): void {
+	$<HTMLSelectElement>("theme").value = settings.theme;
+	$<HTMLInputElement>("font-size").value = String(settings.fontSize);
+	$<HTMLInputElement>("screen-reader").checked = settings.screenReader;
+	$<HTMLInputElement>("screen-keys").checked = settings.keys;
+}
+$("theme").onchange = () => change({ theme: $<HTMLSelectElement>("theme").value as typeof settings.theme });
+$("font-size").onchange = () => {
+	change({ fontSize: $<HTMLInputElement>("font-size").valueAsNumber });
+	choices();
+};
+$("screen-reader").onchange = () => change({ screenReader: $<HTMLInputElement>("screen-reader").checked });
+$("screen-keys").onchange = () => change({ keys: $<HTMLInputElement>("screen-keys").checked });
+choices();
+
+/* A telephone's keyboard covers the page: what is left of it is what is used. */
+window.visualViewport?.addEventListener("resize", () => {
+	document.documentElement.style.setProperty("--height", `${window.visualViewport?.height}px`);
+});
+/* The list behind it may be somebody else's; the open sandbox stays in the address. */
+api.onSignedOut(() => {
+	if ($("desk").hidden)
+		return;
+	view?.close();
+	view = null;
+	show("login");
+});
+document.addEventListener("visibilitychange", () => {
+	if (document.hidden || !(view instanceof TerminalView))
+		return;
+	view.beat();
+	view.reconnect();
+});
 window.addEventListener("online", () => view instanceof TerminalView && view.reconnect());
 /* A link that is pasted over the open page's address; our own changes of the address do not come by here. */
 window.addEventListener("hashchange", async () => {

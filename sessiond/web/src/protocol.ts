@@ -29,7 +29,8 @@ export type ServerMessage =
 	| { type: "replay-end"; offset: number }
 	| { type: "size"; cols: number; rows: number }
 	| { type: "exit"; exit: Exit }
-	| { type: "notice"; kind: string; secondsLeft: number }
+	| { type: "notice"; kind: string; secondsLeft: number; rule: string }
+	| { type: "role"; writer: boolean }
 	| { type: "pong"; data: Uint8Array }
 	| { type: "gap"; from: number; to: number }
 	| { type: "screen"; offset: number; cols: number; rows: number; data: Uint8Array };
@@ -65,12 +66,14 @@ export function parse(buffer: ArrayBuffer): ServerMessage | null {
 		return { type: "exit", exit: json(body) };
 	case 0x07: {
 		const notice = json(body);
-		return { type: "notice", kind: notice.kind, secondsLeft: notice.seconds_left };
+		return { type: "notice", kind: String(notice.kind), secondsLeft: Number(notice.seconds_left ?? 0), rule: String(notice.rule ?? "") };
 	}
 	case 0x08:
 		return { type: "pong", data: body };
 	case 0x09:
 		return { type: "gap", from: offset(view, 1), to: offset(view, 9) };
+	case 0x0b:
+		return { type: "role", writer: view.getUint8(1) === 1 };
 	case 0x0c:
 		return { type: "screen", offset: offset(view, 1), cols: view.getUint16(9), rows: view.getUint16(11), data: new Uint8Array(buffer, 13) };
 	default:
@@ -105,6 +108,17 @@ export function ping(stamp: number): Uint8Array<ArrayBuffer> {
 	m.setUint8(0, 0x13);
 	m.setFloat64(1, stamp);
 	return new Uint8Array(m.buffer);
+}
+
+/* Takes the pen: everyone else watches. Or gives it back. */
+export function pen(take: boolean): Uint8Array<ArrayBuffer> {
+	return new Uint8Array([0x15, take ? 1 : 0]);
+}
+
+/* What a terminal says when a program asks it (device attributes, cursor, modes, colours, settings): no key gives it but Shift-F3, whose code
+ * is that of a cursor's position. */
+export function isAnswer(text: string): boolean {
+	return /^\x1b(?:\[[?>=]?[\d;]*(?:[cntRu]|\$y)|[\]P_])/.test(text);
 }
 
 export function pongStamp(data: Uint8Array): number {

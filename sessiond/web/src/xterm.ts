@@ -1,9 +1,11 @@
 /*
- * The terminal as every view of the page has it: looks, widths of Unicode 11 (as the shim's own screen), search.
+ * The terminal as every view of the page has it: looks, widths of Unicode 11 (as the shim's own screen), search, links.
  */
 import { SearchAddon } from "@xterm/addon-search";
 import { Unicode11Addon } from "@xterm/addon-unicode11";
+import { WebLinksAddon } from "@xterm/addon-web-links";
 import { type ITerminalOptions, Terminal } from "@xterm/xterm";
+import { palette, settings } from "./settings";
 
 export function makeTerminal(more: ITerminalOptions): { xterm: Terminal; search: SearchAddon } {
 	const search = new SearchAddon();
@@ -11,23 +13,31 @@ export function makeTerminal(more: ITerminalOptions): { xterm: Terminal; search:
 		allowProposedApi: true,
 		cursorBlink: true,
 		fontFamily: 'ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace',
-		fontSize: 14,
+		fontSize: settings.fontSize,
 		lineHeight: 1.15, // at 1, the bottom pixels of a row are cut off, underscores among them
 		scrollback: 10_000,
-		theme: { background: "#10141a", foreground: "#d6dde6", cursor: "#7cc4ff", selectionBackground: "#2f4a66" },
+		screenReaderMode: settings.screenReader,
+		...palette(),
 		...more,
 	});
 	xterm.loadAddon(search);
+	/* Another page learns nothing of this one. */
+	xterm.loadAddon(new WebLinksAddon((_, address) => { window.open(address, "_blank", "noopener,noreferrer"); }));
 	xterm.loadAddon(new Unicode11Addon());
 	xterm.unicode.activeVersion = "11";
 	return { xterm, search };
 }
 
-export function findIn(search: SearchAddon, text: string, forward: boolean): void {
-	if (forward)
-		search.findNext(text);
+const marks = { matchOverviewRuler: "#d9a441", activeMatchColorOverviewRuler: "#ff8f5a", matchBackground: "#6b5518", activeMatchBackground: "#a3561f" };
+
+/* Nothing to look for takes the marks away. `growing`: more of the same word, which may be where the last one was. */
+export function findIn(search: SearchAddon, text: string, forward: boolean, growing = false): void {
+	if (!text)
+		search.clearDecorations();
+	else if (forward)
+		search.findNext(text, { incremental: growing, decorations: marks });
 	else
-		search.findPrevious(text);
+		search.findPrevious(text, { decorations: marks });
 }
 
 /* False: nothing is selected. */
@@ -37,4 +47,17 @@ export async function copyFrom(xterm: Terminal): Promise<boolean> {
 		return false;
 	await navigator.clipboard.writeText(text);
 	return true;
+}
+
+/* All that it holds, lines joined where they were wrapped. */
+export function textIn(xterm: Terminal): string {
+	const buffer = xterm.buffer.active, lines: string[] = [];
+	for (let i = 0; i < buffer.length; i++) {
+		const line = buffer.getLine(i);
+		if (line?.isWrapped && lines.length)
+			lines[lines.length - 1] += line.translateToString(true);
+		else
+			lines.push(line?.translateToString(true) ?? "");
+	}
+	return `${lines.join("\n").trimEnd()}\n`;
 }
