@@ -56,7 +56,7 @@ $(foreach t,$(shim_UNIT) $(shim_FUZZ),$(eval $(t)_LINK := shim base)$(eval $(t)_
 SCAN ?= $(shell $(PKG_CONFIG) --exists libhs libpcre2-8 2> /dev/null && echo 1)
 ifeq ($(SCAN),1)
 LIBS += scan
-scan_SRC := shim/scan/text.c shim/scan/rules.c shim/scan/cells.c shim/scan/stream.c shim/scan/stream_match.c
+scan_SRC := shim/scan/text.c shim/scan/rules.c shim/scan/clip.c shim/scan/cells.c shim/scan/lane.c shim/scan/stream.c shim/scan/stream_match.c
 scan_SRC += shim/scan/serve.c shim/scan/seal.c shim/scan/print.c
 PROGRAMS += carrel-scan
 carrel-scan_SRC := shim/scan/main.c

@@ -124,7 +124,8 @@ void cells_add(struct cells *c, const struct cell *cell, const uint8_t *text)
 	add_turn(c, cell->raw - c->end);
 	c->v[c->n] = *cell;
 	c->v[c->n++].text = c->end;
-	memcpy(c->text + (c->end - c->from), text, cell->n_text);
+	if (cell->n_text) /* else there may be no memory for text yet */
+		memcpy(c->text + (c->end - c->from), text, cell->n_text);
 	c->end += cell->n_text;
 }
 
@@ -188,7 +189,7 @@ uint32_t cells_count(const struct cells *c, uint64_t from, uint64_t to)
 
 static int put_raw(struct cells *c, uint64_t to, struct buf *out, struct err *e)
 {
-	size_t n = (size_t) (to - c->raw_from);
+	size_t n = to > c->raw_from ? (size_t) (to - c->raw_from) : 0;
 
 	if (n == 0)
 		return 0;
@@ -208,21 +209,49 @@ static int put_marked(const struct cell *cell, cells_notice_fn notice, void *arg
 	return cell->flags & CELL_DROPPED ? 0 : buf_append(out, "**", cell->width, e);
 }
 
-int cells_release(struct cells *c, uint64_t raw_to, cells_notice_fn notice, void *arg,
-		  struct buf *out, struct err *e)
+void cells_forget(struct cells *c)
 {
-	for (; c->first < c->n && c->v[c->first].raw < raw_to; c->first++) {
-		const struct cell *cell = &c->v[c->first];
+	c->from = c->end;
+	forget_turns(c);
+}
 
-		if (!(cell->flags & (CELL_MASKED | CELL_DROPPED)) || cell->n_raw == 0)
+/* Which has the first cell that has not gone out and begins before `to`; n: none has. */
+static size_t next_of(struct cells *const *all, size_t n, uint64_t to)
+{
+	size_t found = n;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct cells *c = all[i];
+
+		if (c->first == c->n || c->v[c->first].raw >= to)
 			continue;
-		if (put_raw(c, cell->raw, out, e) < 0 ||
-		    put_marked(cell, notice, arg, out, e) < 0)
-			return -1;
-		buf_consume(&c->raw, cell->n_raw);
-		c->raw_from = cell->raw + cell->n_raw;
+		if (found == n || c->v[c->first].raw <= all[found]->v[all[found]->first].raw)
+			found = i;
 	}
-	if (c->first == c->n)
-		c->first = c->n = 0;
-	return put_raw(c, raw_to, out, e);
+	return found;
+}
+
+int cells_release(struct cells *const *all, size_t n, uint64_t raw_to, cells_notice_fn notice,
+		  void *arg, struct buf *out, struct err *e)
+{
+	struct cells *bytes = all[0];
+	size_t i;
+
+	while ((i = next_of(all, n, raw_to)) < n) {
+		const struct cell *cell = &all[i]->v[all[i]->first++];
+		uint64_t end = cell->raw + cell->n_raw;
+
+		/* Its bytes may have gone with a cell of another one, or some of them before it was whole. */
+		if (!(cell->flags & (CELL_MASKED | CELL_DROPPED)) || end <= bytes->raw_from)
+			continue;
+		if (cell->raw >= bytes->raw_from && (put_raw(bytes, cell->raw, out, e) < 0 ||
+						     put_marked(cell, notice, arg, out, e) < 0))
+			return -1;
+		buf_consume(&bytes->raw, (size_t) (end - bytes->raw_from));
+		bytes->raw_from = end;
+	}
+	for (i = 0; i < n; i++)
+		if (all[i]->first == all[i]->n)
+			all[i]->first = all[i]->n = 0;
+	return put_raw(bytes, raw_to, out, e);
 }

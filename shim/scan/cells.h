@@ -66,9 +66,13 @@ uint64_t cells_offset(const struct cells *c, uint64_t at);
 /* Characters in [from, to), but for line feeds and tabs. */
 uint32_t cells_count(const struct cells *c, uint64_t from, uint64_t to);
 
+/* Forgets the text, so that what comes next has nothing before it. Cells that have not gone out stay. */
+void cells_forget(struct cells *c);
+
 typedef int (*cells_notice_fn)(void *arg, uint16_t rule, struct buf *out, struct err *e);
-/* Appends what stands before this offset, as it is marked. */
-int cells_release(struct cells *c, uint64_t raw_to, cells_notice_fn notice, void *arg,
-		  struct buf *out, struct err *e);
+/* Appends what stands before this offset, as it is marked in any of n; the bytes are the first one's. Where two have a byte the
+ * later one in the list has its way. */
+int cells_release(struct cells *const *all, size_t n, uint64_t raw_to, cells_notice_fn notice,
+		  void *arg, struct buf *out, struct err *e);
 
 #endif

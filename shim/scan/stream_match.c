@@ -7,42 +7,43 @@
 
 /* ---- events ---- */
 
-static void say(struct stream *s, size_t i)
+static void say(struct lane *l, size_t i)
 {
-	struct stream_rule *st = &s->state[i];
+	struct stream_rule *st = &l->state[i];
 	struct stream_event ev = { .rule = i,
-				   .action = s->rules->v[i].policy->action,
-				   .direction = s->direction,
+				   .action = l->stream->rules->v[i].policy->action,
+				   .direction = l->stream->direction,
 				   .offset = st->offset,
-				   .characters = cells_count(&s->cells, st->from,
-							     MIN(st->to, s->cells.end)),
+				   .characters = cells_count(&l->cells, st->from,
+							     MIN(st->to, l->cells.end)),
 				   .shown = st->shown };
 
 	if (st->told)
 		return;
-	if (s->key)
-		print_end(&st->print, s->key, ev.fingerprint);
-	s->fn(s->arg, &ev);
+	if (l->stream->key)
+		print_end(&st->print, l->stream->key, ev.fingerprint);
+	l->stream->fn(l->stream->arg, &ev);
 	st->told = true;
+	st->said = MAX(st->said, st->to);
 }
 
-void stream_say_all(struct stream *s)
+void stream_say_all(struct lane *l)
 {
-	for (size_t i = 0; i < s->rules->n; i++) {
-		if (s->state[i].found)
-			say(s, i);
-		s->state[i].found = false;
+	for (size_t i = 0; i < l->stream->rules->n; i++) {
+		if (l->state[i].found)
+			say(l, i);
+		l->state[i].found = false;
 	}
 }
 
-void stream_say_final(struct stream *s)
+void stream_say_final(struct lane *l)
 {
-	for (size_t i = 0; i < s->rules->n; i++) {
-		struct stream_rule *st = &s->state[i];
+	for (size_t i = 0; i < l->stream->rules->n; i++) {
+		struct stream_rule *st = &l->state[i];
 
 		if (!st->found || st->live < st->to)
 			continue;
-		say(s, i);
+		say(l, i);
 		st->found = false;
 	}
 }
@@ -54,9 +55,9 @@ static bool is_line_feed(const struct cells *c, const struct cell *cell)
 	return cell->n_text == 1 && *cells_text(c, cell->text) == '\n';
 }
 
-static void mask(struct stream *s, uint64_t from, uint64_t to)
+static void mask(struct lane *l, uint64_t from, uint64_t to)
 {
-	struct cells *c = &s->cells;
+	struct cells *c = &l->cells;
 
 	for (size_t k = cells_find(c, from); k < c->n && c->v[k].text < to; k++)
 		if (!(c->v[k].flags & CELL_GONE))
@@ -76,13 +77,13 @@ static void drop_one(struct stream_rule *st, struct cell *cell, size_t rule)
 }
 
 /* The match, and of output the rest of the line that its last character is in. */
-static void drop(struct stream *s, size_t i, uint64_t from, uint64_t to)
+static void drop(struct lane *l, size_t i, uint64_t from, uint64_t to)
 {
-	struct stream_rule *st = &s->state[i];
-	struct cells *c = &s->cells;
-	bool rest = s->direction == POLICY_OUT && *cells_text(c, to - 1) != '\n';
+	struct stream_rule *st = &l->state[i];
+	struct cells *c = &l->cells;
+	bool rest = l->stream->direction == POLICY_OUT && *cells_text(c, to - 1) != '\n';
 
-	st->noticed |= s->dropping;
+	st->noticed |= l->dropping;
 	for (size_t k = cells_find(c, from); k < c->n; k++) {
 		struct cell *cell = &c->v[k];
 
@@ -92,60 +93,77 @@ static void drop(struct stream *s, size_t i, uint64_t from, uint64_t to)
 	}
 	if (!rest)
 		return;
-	s->notice_due = !st->noticed;
-	st->noticed = s->dropping = true;
-	s->drop_rule = (uint16_t) i;
+	l->notice_due = !st->noticed;
+	st->noticed = l->dropping = true;
+	l->drop_rule = (uint16_t) i;
+}
+
+/* What is for the clipboard goes nowhere when any of it matches: half of a text would be taken for the whole. */
+static void drop_string(struct lane *l)
+{
+	struct cells *c = &l->cells;
+
+	for (size_t k = c->first; k < c->n; k++)
+		if (c->v[k].raw + c->v[k].n_raw > l->born)
+			c->v[k].flags |= CELL_DROPPED;
+	l->dropping = true;
 }
 
 /* ---- matches ---- */
 
-static void begin(struct stream *s, size_t i, uint64_t from)
+static void begin(struct lane *l, size_t i, uint64_t from)
 {
-	struct stream_rule *st = &s->state[i];
+	struct stream_rule *st = &l->state[i];
 
 	if (st->found)
-		say(s, i);
+		say(l, i);
 	st->found = true;
 	st->told = st->noticed = false;
 	st->from = st->to = from;
 	st->counted = MAX(st->counted, from);
 	st->shown = 0;
-	st->offset = cells_offset(&s->cells, from);
+	st->offset = cells_offset(&l->cells, from);
 	st->printed = from;
-	if (s->key)
-		print_begin(&st->print, s->key,
-			    s->rules->v[i].policy->check == POLICY_CHECK_LUHN);
+	if (l->stream->key)
+		print_begin(&st->print, l->stream->key,
+			    l->stream->rules->v[i].policy->check == POLICY_CHECK_LUHN);
 }
 
 /* As the match grows: its beginning may have been forgotten when it ends. */
-static void print_more(struct stream *s, struct stream_rule *st)
+static void print_more(struct lane *l, struct stream_rule *st)
 {
-	if (!s->key || st->printed >= st->to)
+	if (!l->stream->key || st->printed >= st->to)
 		return;
-	print_add(&st->print, cells_text(&s->cells, st->printed),
+	print_add(&st->print, cells_text(&l->cells, st->printed),
 		  (size_t) (st->to - st->printed));
 	st->printed = st->to;
 }
 
-static void matched(struct stream *s, size_t i, uint64_t from, uint64_t to)
+static void matched(struct lane *l, size_t i, uint64_t from, uint64_t to)
 {
-	enum policy_action action = s->rules->v[i].policy->action;
-	struct stream_rule *st = &s->state[i];
-	uint64_t shown = MIN(to, cells_unshown(&s->cells));
+	enum policy_action action = l->stream->rules->v[i].policy->action;
+	struct stream_rule *st = &l->state[i];
+	uint64_t shown = MIN(to, cells_unshown(&l->cells));
 
+	/* The end of the text says again what was said when it was taken for that. */
+	if (!st->found && to <= st->said)
+		return;
 	if (!st->found || from >= st->to)
-		begin(s, i, from);
+		begin(l, i, from);
 	st->to = MAX(st->to, to);
-	print_more(s, st);
-	if (action != POLICY_ALERT && st->counted < shown)
-		st->shown += cells_count(&s->cells, st->counted, shown);
+	print_more(l, st);
+	/* What was dropped has gone, too, but nowhere. */
+	if (action != POLICY_ALERT && st->counted < shown && !(l->whole && l->dropping))
+		st->shown += cells_count(&l->cells, st->counted, shown);
 	st->counted = MAX(st->counted, to);
-	if (action == POLICY_BLOCK)
-		drop(s, i, from, to);
+	if (l->whole && action != POLICY_ALERT)
+		drop_string(l);
+	else if (action == POLICY_BLOCK)
+		drop(l, i, from, to);
 	else if (action != POLICY_ALERT)
-		mask(s, from, to);
+		mask(l, from, to);
 	if (action == POLICY_KILL)
-		say(s, i);
+		say(l, i);
 }
 
 /* The noted ends of one rule, in their order. */
@@ -170,11 +188,11 @@ static bool noted(const struct ends *all, uint64_t to)
 }
 
 /* The longest of the matches at `from` that counts; 0: none. */
-static uint64_t longest(const struct stream *s, size_t i, const struct ends *all, size_t from,
+static uint64_t longest(const struct lane *l, size_t i, const struct ends *all, size_t from,
 			const size_t *ends, size_t n_ends)
 {
-	const struct rule *r = &s->rules->v[i];
-	const struct cells *c = &s->cells;
+	const struct rule *r = &l->stream->rules->v[i];
+	const struct cells *c = &l->cells;
 
 	if (!rules_keyword(r, c->text, from))
 		return 0;
@@ -185,9 +203,9 @@ static uint64_t longest(const struct stream *s, size_t i, const struct ends *all
 	return 0;
 }
 
-static uint64_t reach_back(const struct stream *s, uint64_t to, size_t width)
+static uint64_t reach_back(const struct lane *l, uint64_t to, size_t width)
 {
-	return MAX(to - MIN(to, (uint64_t) width), s->cells.from);
+	return MAX(to - MIN(to, (uint64_t) width), l->cells.from);
 }
 
 static size_t whole_character(const struct cells *c, size_t at, size_t n)
@@ -198,50 +216,50 @@ static size_t whole_character(const struct cells *c, size_t at, size_t n)
 }
 
 /* From the left to the right; where matches overlap, only what reaches further than those before is looked for. */
-static void take_rule(struct stream *s, size_t i, const struct ends *all)
+static void take_rule(struct lane *l, size_t i, const struct ends *all)
 {
-	const struct rule *r = &s->rules->v[i];
-	struct cells *c = &s->cells;
+	const struct rule *r = &l->stream->rules->v[i];
+	struct cells *c = &l->cells;
 	size_t n = (size_t) (c->end - c->from), next = 0, n_ends, found, ends[RULES_ENDS];
-	size_t at = (size_t) (reach_back(s, all->v[0], r->width) - c->from);
+	size_t at = (size_t) (reach_back(l, all->v[0], r->width) - c->from);
 
 	if (!rules_keyword_within(r, c->text, at, n))
 		return;
 	for (at = whole_character(c, at, n); at < n; at = whole_character(c, at, n)) {
 		uint64_t to;
 
-		if (rules_find(s->rules, i, c->text, n, at, false, &found, ends, &n_ends) !=
-			    RULES_MATCH ||
+		if (rules_find(l->stream->rules, i, c->text, n, at, false, &found, ends,
+			       &n_ends) != RULES_MATCH ||
 		    c->from + found >= all->v[all->n - 1])
 			return;
 		at = found + 1;
-		to = longest(s, i, all, found, ends, n_ends);
+		to = longest(l, i, all, found, ends, n_ends);
 		if (to == 0)
 			continue;
-		matched(s, i, c->from + found, to);
+		matched(l, i, c->from + found, to);
 		while (next < all->n && all->v[next] <= to)
 			next++;
 		if (next == all->n)
 			return;
-		at = MAX(at, (size_t) (reach_back(s, all->v[next], r->width) - c->from));
+		at = MAX(at, (size_t) (reach_back(l, all->v[next], r->width) - c->from));
 	}
 }
 
-void stream_take_ends(struct stream *s)
+void stream_take_ends(struct lane *l)
 {
 	auto_free uint64_t *room = NULL;
 
-	if (s->n_ends == 0)
+	if (l->n_ends == 0)
 		return;
-	room = xalloc(s->n_ends * sizeof(*room));
-	for (size_t i = 0; i < s->rules->n; i++) {
+	room = xalloc(l->n_ends * sizeof(*room));
+	for (size_t i = 0; i < l->stream->rules->n; i++) {
 		struct ends all = { .v = room };
 
-		for (size_t k = 0; k < s->n_ends; k++)
-			if (s->ends[k].rule == i && s->ends[k].to > s->cells.from)
-				all.v[all.n++] = s->ends[k].to;
+		for (size_t k = 0; k < l->n_ends; k++)
+			if (l->ends[k].rule == i && l->ends[k].to > l->cells.from)
+				all.v[all.n++] = l->ends[k].to;
 		if (all.n > 0)
-			take_rule(s, i, &all);
+			take_rule(l, i, &all);
 	}
-	s->n_ends = 0;
+	l->n_ends = 0;
 }

@@ -24,7 +24,9 @@ struct feed {
 
 void text_init(struct text *t, enum text_kind kind, unsigned cols)
 {
-	*t = (struct text){ .kind = kind, .cols = kind == TEXT_SHOWN ? cols : 0 };
+	*t = (struct text){ .kind = kind,
+			    .cols = kind == TEXT_SHOWN ? cols : 0,
+			    .clip.lines = kind == TEXT_TYPED };
 }
 
 void text_resize(struct text *t, unsigned cols)
@@ -313,9 +315,76 @@ static size_t plain_run(struct feed *f, const uint8_t *p, size_t n)
 			i = k;
 	t->begun = t->offset;
 	on_text(f, p, i);
+	for (size_t k = 0; k < i && !clip_idle(&t->clip); k++)
+		clip_take(&t->clip, p[k], t->offset + k, &f->calls->clip, f->arg);
 	t->offset += i;
 	return i;
 }
+
+/* ---- escape strings ---- */
+
+static bool in_string(const struct text *t)
+{
+	return t->vt.state >= VT_DCS_ENTRY;
+}
+
+/* What vt_feed has just read of a string; partial: a character of several bytes had begun before it. */
+static void string_byte(struct feed *f, uint8_t b, bool partial)
+{
+	const struct text *t = f->t;
+	size_t n = (size_t) (t->offset + 1 - t->begun);
+	uint32_t code = b;
+
+	if (b == DEL || b < 0x20 || t->vt.n_partial > 0)
+		return;
+	if (b >= 0x80) {
+		if (!partial)
+			return;
+		code = t->vt.partial[0] & (0xffU >> (n + 1));
+		for (size_t i = 1; i < n; i++)
+			code = code << 6 | (t->vt.partial[i] & 0x3f);
+		if (!vt_is_character(code, n))
+			return;
+	}
+	f->calls->string_glyph(f->arg, code, width_of(code), t->begun, n);
+}
+
+/* A C1 control ends a string, and may begin another one. */
+static bool is_c1(const struct text *t, uint8_t b, bool partial)
+{
+	return partial && t->vt.n_partial == 0 && t->vt.partial[0] == 0xc2 && b >= 0x80 &&
+	       b < 0xa0;
+}
+
+static void one_shown(struct feed *f, const uint8_t *p)
+{
+	struct text *t = f->t;
+	bool before = in_string(t), partial = t->vt.n_partial > 0, again;
+
+	vt_feed(&t->vt, p, 1, &vt_hooks, f);
+	again = before && in_string(t) && is_c1(t, *p, partial);
+	if (before && (!in_string(t) || again))
+		f->calls->string_end(f->arg);
+	else if (before)
+		string_byte(f, *p, partial);
+	if (in_string(t) && (!before || again))
+		f->calls->string_begin(f->arg);
+}
+
+static void one_other(struct feed *f, const uint8_t *p)
+{
+	struct text *t = f->t;
+
+	if (*p == DEL && t->kind == TEXT_TYPED && t->vt.state == VT_GROUND)
+		backspace(f);
+	else
+		vt_feed(&t->vt, p, 1, &vt_hooks, f);
+	/* But for a terminal nobody hides what is in a string, or promises that it ever ends. */
+	if (in_string(t))
+		t->vt.state = VT_GROUND;
+}
+
+/* ---- bytes ---- */
 
 static void one_byte(struct feed *f, const uint8_t *p)
 {
@@ -323,13 +392,11 @@ static void one_byte(struct feed *f, const uint8_t *p)
 
 	if (t->vt.n_partial == 0 || (*p & 0xc0) != 0x80)
 		t->begun = t->offset;
-	if (*p == DEL && t->kind == TEXT_TYPED && t->vt.state == VT_GROUND)
-		backspace(f);
+	if (t->kind == TEXT_SHOWN)
+		one_shown(f, p);
 	else
-		vt_feed(&t->vt, p, 1, &vt_hooks, f);
-	/* But for a terminal nobody hides what is in a string, or promises that it ever ends. */
-	if (t->kind != TEXT_SHOWN && t->vt.state >= VT_DCS_ENTRY)
-		t->vt.state = VT_GROUND;
+		one_other(f, p);
+	clip_take(&t->clip, *p, t->offset, &f->calls->clip, f->arg);
 	t->offset++;
 }
 
@@ -355,4 +422,5 @@ void text_settle(struct text *t, const struct text_calls *calls, void *arg)
 	struct feed f = { .t = t, .calls = calls, .arg = arg };
 
 	take_space(&f);
+	clip_settle(&t->clip, t->offset, &calls->clip, arg);
 }

@@ -4,7 +4,7 @@
  *
  * Escape sequences are left out; a line that a terminal broke at its right margin is one line; a backspace takes the
  * character before it back; whatever moves the cursor elsewhere counts as a line feed. What stands inside OSC, DCS and
- * other strings is no text. The rules in full are in docs/policies.md. Knows no rules and keeps no text.
+ * other strings of a terminal's output is a text of its own, and so is what is for the clipboard (clip.h). The rules in full are in docs/policies.md. Knows no rules and keeps no text.
  */
 #ifndef CARREL_SHIM_SCAN_TEXT_H
 #define CARREL_SHIM_SCAN_TEXT_H
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "shim/scan/clip.h"
 #include "shim/vt.h"
 
 enum text_kind {
@@ -28,6 +29,12 @@ struct text_calls {
 	void (*glyph)(void *arg, uint32_t code, unsigned width, uint64_t offset, size_t n_raw);
 	/* The last character is taken back. */
 	void (*erase)(void *arg);
+	/* What stands in an escape string of a terminal's output, a text of its own. */
+	void (*string_begin)(void *arg);
+	void (*string_glyph)(void *arg, uint32_t code, unsigned width, uint64_t offset,
+			     size_t n_raw);
+	void (*string_end)(void *arg);
+	struct clip_calls clip; /* of any kind of text */
 };
 
 struct text {
@@ -39,6 +46,7 @@ struct text {
 	uint64_t begun;	 /* where the character begins that is at work */
 	uint64_t space;	 /* where the space is that may only have made the line wrap */
 	bool has_space;
+	struct clip clip;
 	bool cr, cr_at_margin; /* a carriage return came last; it came in the last column */
 };
 

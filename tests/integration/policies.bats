@@ -136,8 +136,13 @@ scanner() {
 	! grep -q 'tok[0-9]' "$STATE/audit.jsonl"
 }
 
-@test "kill ends the sandbox with the reason policy and 4012; an alert only tells" {
+@test "titles and the clipboard; kill ends the sandbox with the reason policy and 4012; an alert only tells" {
 	policy_daemon
+	# A title has stars of the same width, the clipboard nothing; what is harmless stays.
+	shown 'printf "\033]2;a AKIAIOSFODNN7EXAMPLE\007\033]52;c;QUtJQUlPU0ZPRE5ON0VYQU1QTEU=\007\033]52;c;aGVsbG8=\007"; exit 3'
+	[[ $(jq -r .output <<< "$out") == *$'\e]2;a '"$STARS"$'\a\e]52;c;\a\e]52;c;aGVsbG8=\a'* ]]
+	[[ $(jq -r .output <<< "$out") != *QUtJ* ]]
+	eventually audited '"rule":"aws"' 2
 	shown 'echo project thunderbolt; echo kill-this-now; sleep 1000'
 	[ "$(jq -r .exit.reason <<< "$out")" = policy ]
 	[ "$(jq -r .close <<< "$out")" = 4012 ]

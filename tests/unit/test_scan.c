@@ -247,6 +247,96 @@ static void blocked_lines_end_with_a_notice(void **state)
 	rules_fini(&in);
 }
 
+/* AKIAIOSFODNN7EXAMPLE, tok123 and "see tok123 \xe7\xa7\x98" as Base64. */
+#define KEY64  "QUtJQUlPU0ZPRE5ON0VYQU1QTEU="
+#define TOK64  "dG9rMTIz"
+#define WIDE64 "c2VlIHRvazEyMyDnp5g="
+
+static void escape_strings_are_texts_too(void **state)
+{
+	static const struct sample samples[] = {
+		/* a title, both ends, also by C1; the same width stays */
+		{ "\033]0;see " KEY "\a$ ", "\033]0;see ********************\a$ ", "aws@8+20 ",
+		  80 },
+		{ "\033]2;" KEY "\033\\$ ", "\033]2;********************\033\\$ ", "aws@4+20 ",
+		  80 },
+		{ "\xc2\x9d"
+		  "2;" KEY "\xc2\x9c$ ",
+		  "\xc2\x9d"
+		  "2;********************\xc2\x9c$ ",
+		  "aws@4+20 ", 80 },
+		/* a link; the text of it is the main text, which goes on around strings */
+		{ "\033]8;;http://x/" KEY "\033\\AKIA\033]8;;\033\\IOSFODNN7EXAMPLE\r\n",
+		  "\033]8;;http://x/********************\033\\****\033]8;;\033\\****************\r\n",
+		  "aws@14+20 aws@36+20 ", 80 },
+		/* DCS, APC, PM, SOS */
+		{ "\033Pq" KEY "\033\\", "\033Pq" KEY "\033\\", "", 80 },
+		{ "\033P1$r " KEY " \033\\", "\033P1$r ******************** \033\\",
+		  "aws@6+20 ", 80 },
+		{ "\033_G;" KEY "\033\\", "\033_G;********************\033\\", "aws@4+20 ",
+		  80 },
+		{ "\033^" KEY "\033\\x", "\033^********************\033\\x", "aws@2+20 ", 80 },
+		{ "\033X" KEY "\033\\x", "\033X********************\033\\x", "aws@2+20 ", 80 },
+		/* what a terminal passes over in a string does not hide a secret in it */
+		{ "\033]0;AKIA\n\x01IOSFODNN7EXAMPLE\a", "\033]0;****\n\x01****************\a",
+		  "aws@4+20 ", 80 },
+		/* each is a text of its own: nothing goes on from one to the next, and what came before is no beginning */
+		{ "\033]0;AKIA\a\033]0;IOSFODNN7EXAMPLE\a",
+		  "\033]0;AKIA\a\033]0;IOSFODNN7EXAMPLE\a", "", 80 },
+		{ "\033]0;x\a\033^" KEY "\a\033\\",
+		  "\033]0;x\a\033^********************\a\033\\", "aws@8+20 ", 80 },
+		/* the clipboard: nothing of it, whatever else it holds, and the lenience of terminals */
+		{ "\033]52;c;" KEY64 "\a$ ", "\033]52;c;\a$ ", "aws@7+20 ", 80 },
+		{ "\033]52;;QUtJQUlPU0ZPR\n E5ON0VY.QU1QTEU\033\\$ ", "\033]52;;\033\\$ ",
+		  "aws@6+20 ", 80 },
+		{ "\033]52;c;" WIDE64 "\xc2\x9c$ ", "\033]52;c;\xc2\x9c$ ", "tok@13+6 ", 80 },
+		{ "\033]52;c;aGVsbG8=\a$ ", "\033]52;c;aGVsbG8=\a$ ", "", 80 },
+		{ "\033]52;c;?\a$ ", "\033]52;c;?\a$ ", "", 80 },
+		{ "\033]53;c;" KEY64 "\a$ ", "\033]53;c;" KEY64 "\a$ ", "", 80 },
+		/* nor does a terminal multiplexer's wrapping hide it */
+		{ "\033Ptmux;\033\033]52;c;" TOK64 "\a\033\\$ ",
+		  "\033Ptmux;\033\033]52;c;\a\033\\$ ", "tok@15+6 ", 80 },
+		/* block: the rest of the string */
+		{ "\033]0;a tok123 b\a$ c\r\n", "\033]0;a [blocked: tok]\a$ c\r\n", "tok@6+6 ",
+		  80 },
+		/* one that never ends */
+		{ "\033]0;" KEY, "\033]0;********************", "aws@4+20 ", 80 },
+		{ "\033]52;c;" KEY64, "\033]52;c;", "aws@7+20 ", 80 },
+		/* without a terminal a string is text, and the clipboard what it is */
+		{ "\033]0;" KEY "\a", "\033]0;********************\a", "aws@4+20 ", 0 },
+		{ "\033]52;c;" KEY64 "\a$ ", "\033]52;c;\a$ ", "aws@7+20 ", 0 },
+	};
+	static const struct sample typed[] = {
+		{ "\033]52;c;" TOK64 "\033\\ls\r", "\033]52;c;\033\\ls\r", "tok@7+6 ", 0 },
+		{ "\033]52;c;aGVsbG8\rtok123", "\033]52;c;aGVsbG8\r", "tok@15+6 ", 0 },
+	};
+	struct rules r = compile(POLICY(AWS "," RULE("tok", "tok[0-9]{3}", "out", "block")));
+	struct rules in = compile(POLICY(RULE("tok", "tok[0-9]{3}", "in", "block")));
+
+	for (size_t i = 0; i < ARRAY_SIZE(samples); i++)
+		check_sample(&r, POLICY_OUT, samples[i].cols > 0, &samples[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(typed); i++)
+		check_sample(&in, POLICY_IN, true, &typed[i]);
+	rules_fini(&r);
+	rules_fini(&in);
+}
+
+/* What a policy only watches goes on, and at once. */
+static void alerts_hold_no_clipboard_up(void **state)
+{
+	struct rules rules = compile(POLICY(RULE("aws", "AKIA[A-Z2-7]{16}", "out", "alert")));
+	struct run r = run_new(&rules, POLICY_OUT, 80);
+
+	run_open(&r, POLICY_OUT, 80, true);
+	run_feed(&r, "\033]52;c;QUtJQUlP", 15);
+	assert_int_equal(buf_len(&r.out), 15);
+	run_feed(&r, "U0ZPRE5ON0VYQU1QTEU=\a", 21);
+	assert_int_equal(buf_len(&r.out), 36);
+	assert_string_equal(r.events, "aws@7+20 ");
+	run_close(&r);
+	rules_fini(&rules);
+}
+
 static void keywords_and_checks_decide(void **state)
 {
 	static const struct sample samples[] = {
@@ -364,14 +454,47 @@ static void only_what_may_match_waits(void **state)
 	assert_string_equal(r.events, "aws@11+20! ");
 	run_close(&r);
 
-	/* The whole secret with nothing behind it is masked when its time is over. */
+	/* The whole secret with nothing behind it is masked when its time is over, and told of once. */
 	r = run_new(&rules, POLICY_OUT, 80);
 	run_open(&r, POLICY_OUT, 80, true);
 	run_feed(&r, KEY, strlen(KEY));
 	assert_int_equal(buf_len(&r.out), 0);
 	assert_int_equal(stream_expire(r.stream, &r.out, &e), 0);
 	assert_string_equal(buf_str(&r.out), "********************");
+	run_feed(&r, "\r\n", 2);
+	run_finish(&r);
 	assert_string_equal(r.events, "aws@0+20 ");
+	run_close(&r);
+	rules_fini(&rules);
+}
+
+/* What has been let go in the middle cannot be taken back; the rest is. */
+static void what_waited_too_long(void **state)
+{
+	struct rules rules =
+		compile(POLICY(AWS "," RULE("wide", "\xe7\xa7\x98[0-9]", "out", "mask")));
+	struct run r = run_new(&rules, POLICY_OUT, 80);
+	struct err e = ERR_NONE;
+
+	/* A clipboard. */
+	run_open(&r, POLICY_OUT, 80, true);
+	run_feed(&r, "\033]52;c;aGVsbG8gQUtJQ", 20);
+	assert_string_equal(buf_str(&r.out), "\033]52;c;");
+	assert_int_equal(stream_deadline(r.stream), POLICY_HOLD_MS);
+	assert_int_equal(stream_expire(r.stream, &r.out, &e), 0);
+	assert_string_equal(buf_str(&r.out), "\033]52;c;aGVsbG8gQUtJQ");
+	run_feed(&r, "UlPU0ZPRE5ON0VYQU1QTEU=\a$ ", 26);
+	assert_string_equal(buf_str(&r.out), "\033]52;c;aGVsbG8gQUtJQ\a$ ");
+	assert_string_equal(r.events, "aws@15+20! ");
+	run_close(&r);
+
+	/* Half of a character, which is part of a match with its other half. */
+	r = run_new(&rules, POLICY_OUT, 80);
+	run_open(&r, POLICY_OUT, 80, true);
+	run_feed(&r, "\xe7", 1);
+	assert_int_equal(stream_expire(r.stream, &r.out, &e), 0);
+	run_feed(&r, "\xa7\x98\x37.", 4);
+	assert_string_equal(buf_str(&r.out), "\xe7*.");
 	run_close(&r);
 	rules_fini(&rules);
 }
@@ -410,6 +533,24 @@ static const char *const pieces[] = {
 	"\033[C",
 	"\033[3D",
 	"\033]0;x\a",
+	"\033]0;",
+	"\033]8;;u",
+	"\033]52;c;",
+	"\033]52;c;",
+	"\a",
+	"\033\\",
+	"\xc2\x9c",
+	"\xc2\x9d",
+	"\033Pq",
+	"\033_",
+	"\x18",
+	KEY64,
+	"QUtJQUlPU0ZP",
+	"RE5ON0VYQU1QTEU=",
+	TOK64,
+	"c2VlIH",
+	"Rvaz",
+	"EyMyDnp5g=",
 	"\033",
 	"\t",
 	"\xe7\xa7\x98",
@@ -442,7 +583,7 @@ static const char everything[] = POLICY(AWS "," RULE("tok", "tok[0-9]{3}", "out"
 								    "{\"id\":\"hex\",\"pattern\":\"[0-9a-f]{8}\",\"direction\":\"out\","
 								    "\"action\":\"mask\",\"keywords\":[\"secret\",\"token\"]}");
 
-enum { ROUNDS = 1500 };
+enum { ROUNDS = 3000 };
 
 static int by_word(const void *a, const void *b)
 {
@@ -520,10 +661,13 @@ int main(void)
 		cmocka_unit_test(masked_text_keeps_its_place),
 		cmocka_unit_test(wide_characters_take_two_stars),
 		cmocka_unit_test(blocked_lines_end_with_a_notice),
+		cmocka_unit_test(escape_strings_are_texts_too),
+		cmocka_unit_test(alerts_hold_no_clipboard_up),
 		cmocka_unit_test(keywords_and_checks_decide),
 		cmocka_unit_test(a_kill_is_told_at_once),
 		cmocka_unit_test(a_secret_is_known_again),
 		cmocka_unit_test(only_what_may_match_waits),
+		cmocka_unit_test(what_waited_too_long),
 		cmocka_unit_test(any_cut_gives_the_same),
 	};
 
