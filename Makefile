@@ -179,6 +179,10 @@ check-quick:
 conformance: all
 	$(Q)[ -n "$(SUITE)" ] || { echo 'usage: make conformance SUITE=dir [FILES="exec kill"] [WHERE=cgroup2|systemd|rootless]' >&2; exit 2; }
 	$(Q)RUNTIME=$(O)/bin/carrel-runtime OUT=$(O)/conformance$(addprefix -,$(WHERE)) WHERE=$(or $(WHERE),host) tests/tools/conformance $(SUITE) $(FILES)
+## check-san      all tests of the programs with the sanitized ones, also the files that check leaves out there
+check-san:
+	$(Q)tests/tools/need config/packages/build config/packages/run config/packages/check
+	$(Q)SAN_ALL=1 tests/tools/check build image unit-san integration-san
 ## check-clients  podman, containerd and Docker, from Debian's packages, with this runtime
 check-clients:
 	$(Q)tests/tools/need config/packages/build config/packages/check config/packages/clients

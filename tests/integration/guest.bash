@@ -19,21 +19,18 @@ guest() {
 	ok
 }
 
-# config with any of jq's own options.
-edit() {
-	jq "$@" < "$BUNDLE/config.json" > "$BUNDLE/config.json.new" && mv "$BUNDLE/config.json.new" "$BUNDLE/config.json"
-}
+edit() { config "$@"; }
 
 mount_at() {
 	local dest=$1 type=$2 source=$3
 	shift 3
-	edit --arg d "$dest" --arg t "$type" --arg s "$source" \
+	config --arg d "$dest" --arg t "$type" --arg s "$source" \
 		'.mounts += [{destination: $d, options: $ARGS.positional}
 			+ (if $t != "" then {type: $t} else {} end) + (if $s != "" then {source: $s} else {} end)]' --args -- "$@"
 }
 
 userns() {
-	edit --argjson b "${1:-100000}" '.linux.namespaces += [{type: "user"}]
+	config --argjson b "${1:-100000}" '.linux.namespaces += [{type: "user"}]
 		| .linux.uidMappings = [{containerID: 0, hostID: $b, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
 	find "$ROOTFS" -type d -exec chown "${1:-100000}:${1:-100000}" {} +
 }
