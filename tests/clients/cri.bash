@@ -59,3 +59,97 @@ streams() {
 	[[ $url == http* ]] || { echo "no address: $url" && return 1; }
 	in_room /usr/bin/python3 /mnt/cri_exec.py "$url" "${@:2}"
 }
+
+# A signal is for a shell that has set its trap.
+ready() { wait_for '[ "$(inside test -e /tmp/ready | jq ".exit_code // 0")" = 0 ]'; }
+
+# ---- tests for every server ----
+
+a_containers_life() {
+	pod_start
+	container_make one . sh -c 'trap "exit 9" TERM; touch /tmp/ready; while :; do usleep 20000; done'
+	[ "$(state)" = created ]
+	container StartContainer
+	[ "$(state)" = running ]
+	[ "$(inside hostname | jq -r .stdout)" = pod ]
+	[[ "$(inside ip addr show eth0 | jq -r .stdout)" == *10.99.0.* ]]
+	ready
+	container StopContainer '.timeout = 10'
+	[ "$(state)" = exited ]
+	[ "$(container ContainerStatus | jq .status.exit_code)" = 9 ]
+	container RemoveContainer
+	container_start two . true
+	wait_for '[ "$(state)" = exited ]'
+	[ "$(container ContainerStatus | jq '.status.exit_code // 0, .status.reason' | tr -d '\n')" = '0"Completed"' ]
+}
+exec_sync() { # WORDS [fails]: how the server says that the time was over, and whether by an error of the call, as what cannot be executed
+	pod_start
+	container_start one . sleep 1000
+	run inside sh -c 'echo out; echo err >&2; exit 7'
+	[ "$(jq -c '[.stdout, .stderr, .exit_code]' <<< "$output")" = '["out\n","err\n",7]' ]
+	run inside nosuch
+	[ -z "${2:-}" ] || [ "$status" -ne 0 ]
+	says 'executable file not found in $PATH'
+	run container ExecSync '.timeout = 1 | .cmd = ["sleep", "100"]'
+	[ -z "${2:-}" ] || [ "$status" -ne 0 ]
+	says "$1"
+	wait_for '[ "$(inside sh -c "ps | grep -c \"[s]leep 100$\"" | jq -r .stdout | tr -d "\n")" = 0 ]'
+}
+exec_streams() { # in $CONTAINER
+	run --separate-stderr streams '.stderr = 1 | .cmd = ["sh", "-c", "read a; echo out $a; echo err >&2; exit 7"]' $'hello\n'
+	[ "$status" = 7 ]
+	[ "$output" = 'out hello' ]
+	# shellcheck disable=SC2154
+	[ "$stderr" = err ]
+	run streams '.tty = 1 | .cmd = ["sh"]' $'stty size; tty; exit 3\n' 101x37
+	[ "$status" = 3 ]
+	says '37 101' && says /dev/pts/
+	# Three quarters of a megabyte, whole.
+	run streams '.cmd = ["sh", "-c", "read a; seq 1 120000"]' $'\n'
+	[ "$status" = 0 ]
+	[ "${lines[119999]}" = 120000 ]
+}
+limits_and_statistics() {
+	pod_start
+	container_start one '.linux.resources = {cpu_period: 100000, cpu_quota: 50000, cpu_shares: 512, memory_limit_in_bytes: 67108864}' sleep 1000
+	local pid
+	pid=$(pid)
+	[ "$(limit "$pid" memory memory.limit_in_bytes memory.max)" = 67108864 ]
+	[[ "$(limit "$pid" cpu cpu.cfs_quota_us cpu.max)" =~ ^50000 ]]
+	container UpdateContainerResources '.linux = {cpu_quota: 25000, cpu_period: 100000, memory_limit_in_bytes: 33554432}'
+	[ "$(limit "$pid" memory memory.limit_in_bytes memory.max)" = 33554432 ]
+	[[ "$(limit "$pid" cpu cpu.cfs_quota_us cpu.max)" =~ ^25000 ]]
+	run container ContainerStats
+	ok
+	jq -e '.stats | .memory.working_set_bytes.value > 0 and .cpu.usage_core_nano_seconds.value > 0' <<< "$output"
+}
+out_of_memory() { # SECONDS before it takes any
+	pod_start
+	container_start one '.linux.resources = {memory_limit_in_bytes: 16777216}' sh -c "sleep $1; "'x=0123456789abcdef; while :; do x=$x$x; done'
+	wait_for '[ "$(state)" = exited ]'
+	wait_for '[ "$(container ContainerStatus | jq -r .status.reason)" = OOMKilled ]'
+	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
+}
+security() {
+	pod_start
+	in_room sh -c 'mkdir -p /mnt/vol && echo from-host > /mnt/vol/a'
+	container_start one '.linux.security_context += {run_as_user: {value: 1000}, no_new_privs: 1, readonly_rootfs: 1, capabilities: {drop_capabilities: ["ALL"]}} |
+		.mounts = [{container_path: "/v", host_path: "/mnt/vol", readonly: 1}]' sleep 1000
+	run inside sh -c 'id -u; cat /v/a; guest caps; touch /x; touch /v/b'
+	output=$(jq -r '.stdout + .stderr' <<< "$output")
+	says 1000 && says from-host && says 'bounding 0000000000000000' && says 'nnp 1'
+	says '/x: Read-only' && says '/v/b: Read-only'
+}
+stops() {
+	pod_start
+	container_start one . sh -c 'trap "" TERM; touch /tmp/ready; while :; do usleep 20000; done'
+	ready
+	container StopContainer '.timeout = 1'
+	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
+	container_start two . sleep 1000
+	pod_end
+	[ "$(cri ListPodSandbox)" = '{}' ]
+}
+nothing_is_left() {
+	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' || { cat "$ROOM_DIR/diff" && return 1; }
+}

@@ -118,53 +118,15 @@ states() { in_room sh -c "ls $STATES | grep -v ^@ || true"; }
 	[ "$status" -ne 0 ] && says nosuch
 }
 
-@test "a container: created, running, exited with its code; it shares the pod's namespaces" {
-	pod_start
-	container_make one . sh -c 'trap "exit 9" TERM; while :; do usleep 20000; done'
-	[ "$(state)" = created ]
-	container StartContainer
-	[ "$(state)" = running ]
-	[ "$(inside hostname | jq -r .stdout)" = pod ]
-	[[ "$(inside ip addr show eth0 | jq -r .stdout)" == *10.99.0.* ]]
-	# The signal is for a shell that has set its trap.
-	wait_for '[ "$(inside sh -c "grep -c \"^SigCgt:.*[4-7c-f]...\$\" /proc/1/status" | jq -r .stdout | tr -d "\n")" = 1 ]'
-	container StopContainer '.timeout = 10'
-	[ "$(state)" = exited ]
-	[ "$(container ContainerStatus | jq .status.exit_code)" = 9 ]
-	container RemoveContainer
-	container_start two . true
-	wait_for '[ "$(state)" = exited ]'
-	[ "$(container ContainerStatus | jq '.status.exit_code // 0, .status.reason' | tr -d '\n')" = '0"Completed"' ]
-}
+@test "a container: created, running, exited with its code; it shares the pod's namespaces" { a_containers_life; }
 
-@test "exec sync: output, exit code, a time limit" {
-	pod_start
-	container_start one . sleep 1000
-	run inside sh -c 'echo out; echo err >&2; exit 7'
-	[ "$(jq -c '[.stdout, .stderr, .exit_code]' <<< "$output")" = '["out\n","err\n",7]' ]
-	run inside nosuch
-	says 'executable file not found in $PATH'
-	# CRI-O's own words for it.
-	run container ExecSync '.timeout = 1 | .cmd = ["sleep", "100"]'
-	says 'timed out'
-	wait_for '[ "$(inside sh -c "ps | grep -c \"[s]leep 100$\"" | jq -r .stdout | tr -d "\n")" = 0 ]'
-}
+@test "exec sync: output, exit code, a time limit" { exec_sync 'timed out'; }
 
 @test "exec and attach over the streaming connection: outputs, exit code; a terminal and its size" {
 	in_room /usr/bin/python3 -c 'import websockets' 2> /dev/null || skip "needs python3-websockets"
 	pod_start
 	container_start one '.stdin = 1' sh -c 'while read -r x; do echo "got $x"; done'
-	run --separate-stderr streams '.stderr = 1 | .cmd = ["sh", "-c", "read a; echo out $a; echo err >&2; exit 7"]' $'hello\n'
-	[ "$status" = 7 ]
-	[ "$output" = 'out hello' ]
-	# shellcheck disable=SC2154
-	[ "$stderr" = err ]
-	run streams '.tty = 1 | .cmd = ["sh"]' $'stty size; tty; exit 3\n' 101x37
-	[ "$status" = 3 ]
-	says '37 101' && says /dev/pts/
-	run streams '.cmd = ["sh", "-c", "read a; seq 1 120000"]' $'\n'
-	[ "$status" = 0 ]
-	[ "${lines[119999]}" = 120000 ]
+	exec_streams
 	# Its end is the container's: the loop ends with its input.
 	url=$(container Attach '.stdin = 1 | .stdout = 1 | .stderr = 1' | jq -r .url)
 	in_room sh -c '/usr/bin/python3 /mnt/cri_exec.py "$1" "word
@@ -173,28 +135,9 @@ states() { in_room sh -c "ls $STATES | grep -v ^@ || true"; }
 	container StopContainer '.timeout = 0'
 }
 
-@test "limits, an update, statistics" {
-	pod_start
-	container_start one '.linux.resources = {cpu_period: 100000, cpu_quota: 50000, cpu_shares: 512, memory_limit_in_bytes: 67108864}' sleep 1000
-	local pid
-	pid=$(pid)
-	[ "$(limit "$pid" memory memory.limit_in_bytes memory.max)" = 67108864 ]
-	[[ "$(limit "$pid" cpu cpu.cfs_quota_us cpu.max)" =~ ^50000 ]]
-	container UpdateContainerResources '.linux = {cpu_quota: 25000, cpu_period: 100000, memory_limit_in_bytes: 33554432}'
-	[ "$(limit "$pid" memory memory.limit_in_bytes memory.max)" = 33554432 ]
-	[[ "$(limit "$pid" cpu cpu.cfs_quota_us cpu.max)" =~ ^25000 ]]
-	run container ContainerStats
-	ok
-	jq -e '.stats | .memory.working_set_bytes.value > 0 and .cpu.usage_core_nano_seconds.value > 0' <<< "$output"
-}
+@test "limits, an update, statistics" { limits_and_statistics; }
 
-@test "out of memory is the reason of the end" {
-	pod_start
-	container_start one '.linux.resources = {memory_limit_in_bytes: 16777216}' sh -c 'sleep 0.3; x=0123456789abcdef; while :; do x=$x$x; done'
-	wait_for '[ "$(state)" = exited ]'
-	wait_for '[ "$(container ContainerStatus | jq -r .status.reason)" = OOMKilled ]'
-	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
-}
+@test "out of memory is the reason of the end" { out_of_memory 0.3; }
 
 @test "what cannot be started is named" {
 	pod_start
@@ -204,16 +147,7 @@ states() { in_room sh -c "ls $STATES | grep -v ^@ || true"; }
 	[ "$status" -ne 0 ] && says '/etc/data: permission denied'
 }
 
-@test "security: user, capabilities, no_new_privs, a read-only root, mounts" {
-	pod_start
-	in_room sh -c 'mkdir -p /mnt/vol && echo from-host > /mnt/vol/a'
-	container_start one '.linux.security_context += {run_as_user: {value: 1000}, no_new_privs: 1, readonly_rootfs: 1, capabilities: {drop_capabilities: ["ALL"]}} |
-		.mounts = [{container_path: "/v", host_path: "/mnt/vol", readonly: 1}]' sleep 1000
-	run inside sh -c 'id -u; cat /v/a; guest caps; touch /x; touch /v/b'
-	output=$(jq -r '.stdout + .stderr' <<< "$output")
-	says 1000 && says from-host && says 'bounding 0000000000000000' && says 'nnp 1'
-	says '/x: Read-only' && says '/v/b: Read-only'
-}
+@test "security: user, capabilities, no_new_privs, a read-only root, mounts" { security; }
 
 @test "CRI-O starts again: pods and containers are there, and a container that ended meanwhile has ended" {
 	pod_start
@@ -234,17 +168,9 @@ states() { in_room sh -c "ls $STATES | grep -v ^@ || true"; }
 	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
 }
 
-@test "a pod is stopped while its container runs; kill of a container that ignores TERM" {
-	pod_start
-	container_start one . sh -c 'trap "" TERM; while :; do usleep 20000; done'
-	container StopContainer '.timeout = 1'
-	[ "$(container ContainerStatus | jq .status.exit_code)" = 137 ]
-	container_start two . sleep 1000
-	pod_end
-	[ "$(cri ListPodSandbox)" = '{}' ]
-}
+@test "a pod is stopped while its container runs; kill of a container that ignores TERM" { stops; }
 
 @test "nothing is left: mounts, states, control groups, processes" {
-	wait_for 'room_ledger > "$ROOM_DIR/after"; diff "$ROOM_DIR/before" "$ROOM_DIR/after" > "$ROOM_DIR/diff"' || { cat "$ROOM_DIR/diff" && return 1; }
+	nothing_is_left
 	[ -z "$(states)" ]
 }
