@@ -106,20 +106,23 @@ async function kubernetes(protocols) {
 
 const prompt = (shown) => until("a prompt", () => /[$#] *$/m.test(shown()), shown);
 
+/* Asked again when it has answered: the library tells a size when it comes to it. */
+async function ask({ stdin, shown }, line, wanted) {
+	let asked = 0;
+	await until("the answer", () => {
+		if (!asked || shown().includes(`answer-${asked}\r\n`))
+			stdin.write(`${line}; echo answer-$((${asked++} + 1))\n`);
+		return shown().includes(wanted);
+	}, shown);
+}
+
 async function useExec(k, protocol) {
 	equal(k.socket.protocol, protocol, "the protocol");
 	await prompt(k.shown);
-	k.stdin.write("echo sum=$((40+2)) grün; stty size\n");
-	await until("the answer", () => k.shown().includes("sum=42 grün\r\n21 91"), k.shown);
+	await ask(k, "echo sum=$((40+2)) grün; stty size", "sum=42 grün\r\n21 91");
 	Object.assign(k.stdout, { rows: 33, columns: 101 });
 	k.stdout.emit("resize");
-	/* Asked again when it has answered. */
-	let asked = 0;
-	await until("the new size", () => {
-		if (!asked || k.shown().includes(`answer-${asked}\r\n`))
-			k.stdin.write(`stty size; echo answer-$((${asked++} + 1))\n`);
-		return k.shown().includes("33 101");
-	}, k.shown);
+	await ask(k, "stty size", "33 101");
 	k.stdin.write("exit 3\n");
 	const status = await within(k.ended, "the status");
 	equal([status.status, status.reason, status.details.causes], ["Failure", "NonZeroExitCode", [{ reason: "ExitCode", message: "3" }]], "the status");
