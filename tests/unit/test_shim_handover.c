@@ -412,6 +412,7 @@ static void test_screens_sleep(void **state)
 	assert_non_null(screen->model);
 	/* What comes next is drawn where it belongs. */
 	print_all(&s, &ends, 1);
+	buf_fini(&shown.bytes);
 	take_screen(&s, &shown);
 	assert_non_null(strstr(buf_str(&shown.bytes), "again\r\n\033[24;1H"));
 	buf_fini(&shown.bytes);
