@@ -308,8 +308,8 @@ int opt_parse(const struct opt_program *prog, int argc, char **argv, void *globa
 		return r;
 	}
 
-	name = p.n_operands ? p.operands[0] : NULL;
-	p.i = argc - p.n_operands + 1;
+	name = p.n_operands ? p.operands[0] : prog->command;
+	p.i = MIN(argc, argc - p.n_operands + 1);
 	free(p.operands);
 	p.operands = NULL;
 	p.n_operands = 0;

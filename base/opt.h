@@ -66,6 +66,7 @@ struct opt_program {
 	const char *text;	    /* for the man page, see opt_render_man */
 	const struct opt *opts;	    /* before the command */
 	const struct opt_cmd *cmds; /* NULL: a program without commands, see opt_parse */
+	const char *command;	    /* which is meant where none is named; NULL: an error */
 	const char *operands;	    /* for a program without commands */
 	int section;		    /* of its man page: 1 or 8 */
 };

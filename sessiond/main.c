@@ -284,6 +284,7 @@ static const struct opt_program program = {
 	.text = program_text,
 	.opts = options,
 	.cmds = commands,
+	.command = "serve",
 	.section = 1,
 };
 
@@ -321,21 +322,6 @@ static int run_parsed(struct config *c, const struct opt_parsed *p)
 	return p->cmd->run(c, p->operands, p->n_operands, p->opts);
 }
 
-/* A command line of options alone serves. */
-static int parse(int argc, char **argv, struct config *c, struct opt_parsed *p, struct err *e)
-{
-	auto_free char **longer = NULL;
-	int r = opt_parse(&program, argc, argv, c, p, e);
-
-	if (r >= 0 || strncmp(e->msg, "no command given", 16) != 0)
-		return r;
-	longer = xalloc(((size_t) argc + 2) * sizeof(*longer));
-	memcpy(longer, argv, (size_t) argc * sizeof(*argv));
-	longer[argc] = (char[]){ "serve" };
-	config_fini(c);
-	return opt_parse(&program, argc + 1, longer, c, p, e);
-}
-
 int main(int argc, char **argv)
 {
 	struct config c = { 0 };
@@ -345,7 +331,7 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
 		return show(OPT_MAN, NULL);
-	r = parse(argc, argv, &c, &p, &e);
+	r = opt_parse(&program, argc, argv, &c, &p, &e);
 	if (r < 0) {
 		(void) fail(&e);
 		r = EXIT_USAGE;

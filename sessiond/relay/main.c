@@ -128,6 +128,7 @@ static const struct opt_program program = {
 	.text = program_text,
 	.opts = options,
 	.cmds = commands,
+	.command = "serve",
 	.section = 1,
 };
 
@@ -141,23 +142,6 @@ static int show(enum opt_result what, const struct opt_cmd *cmd)
 	return fputs(buf_str(&out), stdout) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-/* A command line of options alone serves. */
-static int parse(int argc, char **argv, struct relay_config *c, struct opt_parsed *p,
-		 struct err *e)
-{
-	auto_free char **longer = NULL;
-	int r = opt_parse(&program, argc, argv, c, p, e);
-
-	if (r >= 0 || strncmp(e->msg, "no command given", 16) != 0)
-		return r;
-	longer = xalloc(((size_t) argc + 2) * sizeof(*longer));
-	memcpy(longer, argv, (size_t) argc * sizeof(*argv));
-	longer[argc] = (char[]){ "serve" };
-	opt_list_fini(&c->listen);
-	*c = (struct relay_config){ 0 };
-	return opt_parse(&program, argc + 1, longer, c, p, e);
-}
-
 int main(int argc, char **argv)
 {
 	struct relay_config c = { 0 };
@@ -167,7 +151,7 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--man") == 0)
 		return show(OPT_MAN, NULL);
-	r = parse(argc, argv, &c, &p, &e);
+	r = opt_parse(&program, argc, argv, &c, &p, &e);
 	if (r < 0) {
 		(void) fail(&e);
 		r = EXIT_USAGE;

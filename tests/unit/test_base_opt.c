@@ -288,6 +288,36 @@ static void a_program_without_commands(void **state)
 	assert_int_equal(none.p.n_operands, 0);
 }
 
+static void a_command_that_need_not_be_named(void **state)
+{
+	struct opt_program program = prog;
+
+	program.command = "list";
+	for (int named = 0; named < 2; named++) {
+		auto_run struct run x =
+			run_with(&program,
+				 (const char *const[]){ "prog", "--debug",
+							named ? "list" : NULL, NULL });
+
+		if (x.r != OPT_RUN)
+			fail_msg("%s", x.e.msg);
+		assert_string_equal(x.p.cmd->name, "list");
+		assert_int_equal(x.p.n_operands, 0);
+		assert_non_null(x.p.opts);
+		assert_true(x.g.debug);
+	}
+	auto_run struct run other =
+		run_with(&program, (const char *const[]){ "prog", "nosuch", NULL });
+	auto_run struct run empty = run_with(&program, (const char *const[]){ NULL });
+	auto_run struct run help =
+		run_with(&program, (const char *const[]){ "prog", "--help", NULL });
+
+	assert_int_equal(other.r, -1);
+	assert_int_equal(empty.r, OPT_RUN);
+	assert_int_equal(help.r, OPT_HELP);
+	assert_null(help.p.cmd);
+}
+
 static void a_table_may_take_the_built_in_letters(void **state)
 {
 	static const struct opt own[] = {
@@ -359,6 +389,7 @@ int main(void)
 		cmocka_unit_test(slips_are_named),
 		cmocka_unit_test(help_and_version_are_asked_for),
 		cmocka_unit_test(a_program_without_commands),
+		cmocka_unit_test(a_command_that_need_not_be_named),
 		cmocka_unit_test(a_table_may_take_the_built_in_letters),
 		cmocka_unit_test(a_table_may_take_the_built_in_names),
 	};
