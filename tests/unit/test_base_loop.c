@@ -82,13 +82,14 @@ static void stop(void *arg)
 static void test_timer_order(void **state)
 {
 	struct bench *b = *state;
-	uint64_t start = clock_mono_ms();
+	uint64_t start = clock_mono_ms(), now = clock_mono_ns();
 
-	loop_timer_set(b->loop, &b->timers[0], 30, note_c, b);
-	loop_timer_set(b->loop, &b->timers[1], 10, note_a, b);
-	loop_timer_set(b->loop, &b->timers[2], 20, note_b, b);
-	loop_timer_set(b->loop, &b->timers[3], 15, note_c, b);
-	loop_timer_set(b->loop, &b->timers[4], 40, stop, b);
+	/* By one reading of the clock: a busy machine may take its time between two lines. */
+	loop_timer_set_ns(b->loop, &b->timers[0], now + 30000000, note_c, b);
+	loop_timer_set_ns(b->loop, &b->timers[1], now + 10000000, note_a, b);
+	loop_timer_set_ns(b->loop, &b->timers[2], now + 20000000, note_b, b);
+	loop_timer_set_ns(b->loop, &b->timers[3], now + 15000000, note_c, b);
+	loop_timer_set_ns(b->loop, &b->timers[4], now + 40000000, stop, b);
 	loop_timer_del(&b->timers[3]);
 	loop_timer_del(&b->timers[3]);
 	assert_ok(loop_run(b->loop, &e));
