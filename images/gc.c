@@ -212,8 +212,7 @@ int gc_run(struct store *s, bool dry_run, struct gc_result *out, struct err *e)
 	store_unlock(s);
 	store_work_end(&c.work);
 	free(c.keep.v);
-	if (r < 0)
-		return err_wrap(e, "image store %s", s->path);
-	*out = c.result;
-	return 0;
+	if (r == 0)
+		*out = c.result;
+	return r;
 }

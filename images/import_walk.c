@@ -97,6 +97,11 @@ static void list_choices(const struct manifest_index *ix, struct buf *out)
 	}
 }
 
+static bool is_called(const struct descriptor *d, const char *ref)
+{
+	return (d->name && strcmp(d->name, ref) == 0) || (d->ref && strcmp(d->ref, ref) == 0);
+}
+
 /* Of a layout's index.json only what it says itself counts: two that fit are two. In an index of platforms one may fit
  * better than the other. */
 static unsigned fits(const struct import *im, const struct descriptor *d, bool layout,
@@ -105,7 +110,7 @@ static unsigned fits(const struct import *im, const struct descriptor *d, bool l
 	const struct platform want = import_platform(im);
 	unsigned n;
 
-	if (ref && (!d->name || strcmp(d->name, ref) != 0))
+	if (ref && !is_called(d, ref))
 		return 0;
 	n = platform_fits(&want, d->os, d->arch, d->variant);
 	return layout ? MIN(n, 1U) : n;

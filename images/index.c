@@ -65,16 +65,25 @@ static void append(struct index *ix, const char *name, const char *media_type,
 					       .size = size };
 }
 
+static const char damaged[] =
+	"nothing is removed while it is so; put a copy of it back, or import the images again "
+	"into another store";
+
 int index_load(const struct store *s, struct index *out, struct err *e)
 {
 	auto_buf struct buf text = BUF_LIMIT(INDEX_LIMIT);
 	auto_manifest_index struct manifest_index m = { 0 };
 	struct index ix = { 0 };
 
-	if (fd_read_file(s->dir_fd, "index.json", INDEX_LIMIT, &text, e) < 0 ||
-	    manifest_index_parse((const char *) buf_bytes(&text), buf_len(&text), NULL, &m, e) <
-		    0)
-		return err_wrap(e, "image store %s: index.json", s->path);
+	if (fd_read_file(s->dir_fd, "index.json", INDEX_LIMIT, &text, e) < 0) {
+		(void) err_wrap(e, "image store %s", s->path);
+		return err_hint(e, "%s", damaged);
+	}
+	if (manifest_index_parse((const char *) buf_bytes(&text), buf_len(&text), NULL, &m, e) <
+	    0) {
+		(void) err_wrap(e, "image store %s: index.json", s->path);
+		return err_hint(e, "%s", damaged);
+	}
 	if (m.n_others > 0)
 		return err_set(e, EINVAL,
 			       "image store %s: index.json: %zu of its entries are no images",

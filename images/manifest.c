@@ -70,10 +70,8 @@ static int decode_descriptor(const struct json *v, const struct json_at *at, voi
 	d->os = raw.platform.os;
 	d->arch = raw.platform.arch;
 	d->variant = raw.platform.variant;
-	d->name = json_str_or(raw.annotations, "io.containerd.image.name", NULL);
-	if (!d->name)
-		d->name =
-			json_str_or(raw.annotations, "org.opencontainers.image.ref.name", NULL);
+	d->ref = json_str_or(raw.annotations, "org.opencontainers.image.ref.name", NULL);
+	d->name = json_str_or(raw.annotations, "io.containerd.image.name", d->ref);
 	return 0;
 }
 

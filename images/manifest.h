@@ -22,7 +22,9 @@ struct descriptor {
 	struct digest digest;
 	uint64_t size;
 	const char *os, *arch, *variant; /* of "platform"; NULL when absent */
-	const char *name; /* org.opencontainers.image.ref.name, or containerd's; may be NULL */
+	const char *name; /* containerd's, which is a whole one, or else ref; may be NULL */
+	const char *
+		ref; /* org.opencontainers.image.ref.name, by Docker only the tag; may be NULL */
 };
 
 struct manifest {

@@ -34,6 +34,28 @@ secret=dXNlcjpTRUNSRVQ= # user:SECRET
 	[ "$output" = 0 ]
 }
 
+@test "an upload that goes on elsewhere loses the password, and TLS is not left" {
+	img import --name local layout
+	mkdir nothing
+	echo '{"manifests": []}' > nothing/index.json
+	fake nothing '{"push": []}'
+	elsewhere=$FAKE other_log=$FAKE_LOG
+	fake nothing "{\"push\": [], \"basic\": \"user:SECRET\", \"upload\": \"http://$elsewhere\"}"
+	plain "$FAKE"
+	run push --creds user:SECRET local "$FAKE/p:1"
+	ok
+	[ "$(grep -c '^PUT .*digest=.* - ' "$other_log")" = 3 ]
+	run grep -c "$secret" "$other_log"
+	[ "$output" = 0 ]
+	grep -q "^PUT /v2/p/manifests/1 Basic_$secret " "$FAKE_LOG"
+	: > "$other_log"
+	certificates
+	fake nothing "{\"push\": [], \"cert\": \"$WORK/server.pem\", \"key\": \"$WORK/server.key\", \"upload\": \"http://$elsewhere\"}"
+	printf 'registries:\n  "%s": {ca: %s}\n' "$FAKE" "$WORK/ca.pem" > registries.yaml
+	fails_with 'from https to http, which is not followed' push local "$FAKE/p:1"
+	[ ! -s "$other_log" ]
+}
+
 @test "credentials of one registry are not for another, nor for a mirror" {
 	fake layout
 	mirror=$FAKE mirror_log=$FAKE_LOG

@@ -78,6 +78,25 @@ PY
 	[ "$(find "$STORE" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | xargs)" = 'blobs index.json index.lock layers lock mountpoints oci-layout tmp' ]
 }
 
+@test "a damaged index.json: every command says so, and nothing goes" {
+	mk <<< "oci('one', [layer([f('a', '')])], name='one')"
+	img import one
+	cp "$STORE/index.json" copy
+	for text in '' '{"schemaVersion":2,"manifests":[' '{"schemaVersion":2,"manifests":[{"mediaType":"x/y","digest":"sha256:'"$(printf %064d 0)"'","size":1}]}'; do
+		printf %s "$text" > "$STORE/index.json"
+		find "$STORE" | sort > before
+		for command in ls gc verify du 'import one' 'rm one' 'tag one two' 'inspect one'; do
+			fails_with "image store $STORE: index.json: " img $command
+			[[ $output != *'image store '*'image store '* ]] || { echo "$output" && return 1; }
+		done
+		find "$STORE" | sort | diff before -
+	done
+	rm "$STORE/index.json"
+	fails_with "image store $STORE: index.json: No such file or directory; nothing is removed while it is so" img gc
+	mv copy "$STORE/index.json"
+	[ "$(img verify | grep -c ': 0 broken')" = 1 ]
+}
+
 @test "a store of another version, and a directory that is none, are left alone" {
 	mk <<< "oci('one', [layer([f('a', '')])], name='one')"
 	img import one

@@ -77,6 +77,28 @@ PY
 	unchanged 'its content has the digest sha512:' img import l
 }
 
+@test "what docker save writes now, a layout with whole names beside tags: by its name, and by --ref either way" {
+	mk << 'PY'
+for tag, text in ('1.2', 'a'), ('1.3', 'b'):
+    oci('l', [layer([f(text, text)])])
+index = json.load(open('l/index.json'))
+for m, tag in zip(index['manifests'], ('1.2', '1.3')):
+    m['annotations'] = {'io.containerd.image.name': f'docker.io/library/foo:{tag}', 'org.opencontainers.image.ref.name': tag}
+write('l/index.json', index)
+write('l/manifest.json', [{'Config': 'x', 'RepoTags': ['foo:1.2'], 'Layers': []}])
+PY
+	tar -C l -cf l.tar .
+	unchanged 'it holds several images (docker.io/library/foo:1.2, docker.io/library/foo:1.3)' img import l.tar
+	for ref in 1.3 docker.io/library/foo:1.3; do
+		run img import --ref "$ref" l.tar
+		ok
+		[ "$output" = "$(jq -r '.manifests[1].digest' l/index.json)" ]
+	done
+	[ "$(img ls --format json | jq -c 'map(.name)')" = '["docker.io/library/foo:1.3"]' ]
+	img import --all l.tar
+	[ "$(img ls --format json | jq -c 'map(.name) | sort')" = '["docker.io/library/foo:1.2","docker.io/library/foo:1.3"]' ]
+}
+
 @test "a root filesystem's tar gets a configuration of its own" {
 	mk << 'PY'
 write('r.tar', layer([d('./'), d('./bin'), f('./bin/sh', 'x', mode=0o755)]))

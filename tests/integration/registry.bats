@@ -258,6 +258,36 @@ PY
 	fails_with 'it names no registry' push local
 }
 
+@test "push: what is refused for a moment, or cut, is sent again whole; what is refused is not" {
+	two_layers
+	img import --name local layout
+	mkdir nothing
+	echo '{"manifests": []}' > nothing/index.json
+	sizes=$(jq -r '[.config.size, .layers[].size] | sort | map(tostring) | join(" ")' "layout/blobs/sha256/$(digest_of layout | cut -c8-)")
+	for how in '[503, 429]' '[0, 0]' '[0, 503]'; do
+		for chunk in 0 100000; do
+			fake nothing "{\"push\": $how, \"retry_after\": \"0\"}"
+			plain "$FAKE"
+			run push --parallel 1 --chunk $chunk local "$FAKE/p:1"
+			ok
+			[ "$output" = "$(digest_of layout)" ]
+			# Each blob came to its end once, the manifest after all of them.
+			[ "$(grep -c '^PUT .*digest=' "$FAKE_LOG")" -ge 3 ]
+			[[ $(tail -1 "$FAKE_LOG") == 'PUT /v2/p/manifests/1 '* ]]
+			[ $chunk != 0 ] || [ "$(awk '/^PUT .*digest=/ {last[$2] = $5} END {for (p in last) print last[p]}' "$FAKE_LOG" | sort -n | xargs)" = "$sizes" ]
+		done
+	done
+	fake nothing '{"push": [503, 503, 503, 503]}'
+	plain "$FAKE"
+	fails_with 'the registry answers 503; tried 3 times' push --retries 2 --parallel 1 local "$FAKE/p:1"
+	fake nothing '{"push": [400]}'
+	plain "$FAKE"
+	fails_with 'the registry answers 400' push --parallel 1 local "$FAKE/p:1"
+	[ "$(grep -c '^PUT' "$FAKE_LOG")" = 1 ]
+	run grep -c manifests "$FAKE_LOG"
+	[ "$output" = 0 ]
+}
+
 @test "push: with TLS and a password" {
 	real tls auth
 	two_layers

@@ -20,10 +20,13 @@ The JSON object says how it behaves; without one it is honest:
   endless        blobs without length and end
   head, heads    headers of so many bytes, so many of them
   body, fill     the manifest is this text, followed by so many blanks
+  push           takes uploads: status of the first attempts to send a blob ([]: none fails); 0 ends the connection in the middle
+  upload         where uploads go on, instead of here
   type, digest   Content-Type and Docker-Content-Digest of manifests
   cert, key      TLS
 """
 import base64
+import hashlib
 import http.server
 import json
 import os
@@ -35,7 +38,7 @@ import time
 LAYOUT, LOG = sys.argv[1], open(sys.argv[2], 'a', buffering=1)
 HOW = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
 lock = threading.Lock()
-tokens, failures = {}, list(HOW.get('fail', []))
+tokens, failures, refusals = {}, list(HOW.get('fail', [])), list(HOW.get('push', []))
 
 
 def basic(pair):
@@ -167,6 +170,54 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 (self.manifest if parts[-2] == 'manifests' else self.blob)(parts[-1])
         except OSError:
             self.close_connection = True
+        self.log()
+
+
+    # ---- uploads ----
+
+    def do_HEAD(self):
+        self.sent = 0
+        if self.may():
+            path = f'{LAYOUT}/blobs/{self.path.split("/")[-1].replace(":", "/")}'
+            self.answer(200 if os.path.exists(path) else 404)
+        self.log()
+
+    def take(self):
+        """The body, or as much as came before the connection was ended."""
+        left = int(self.headers.get('Content-Length', 0))
+        with lock:
+            status = refusals.pop(0) if refusals and left else None
+        if status == 0:
+            self.rfile.read(left // 2)
+            self.close_connection = True
+            self.connection.shutdown(2)
+            return None
+        self.body = self.rfile.read(left)
+        self.sent = len(self.body)
+        if status:
+            self.answer(status, b'no')
+            return None
+        return self.body
+
+    def do_POST(self):
+        self.sent = 0
+        if self.may():
+            self.answer(202, Location=HOW.get('upload', '') + f'{self.path.split("?")[0]}session?state=1')
+        self.log()
+
+    def do_PATCH(self):
+        self.sent = 0
+        if self.may() and self.take() is not None:
+            self.answer(202, Location=self.path)
+        self.log()
+
+    def do_PUT(self):
+        self.sent = 0
+        if self.may() and self.take() is not None:
+            if '/manifests/' in self.path:
+                self.answer(201, Docker_Content_Digest='sha256:' + hashlib.sha256(self.body).hexdigest())
+            else:
+                self.answer(201)
         self.log()
 
 
