@@ -20,7 +20,7 @@ carrel-sessiond_SRC := sessiond/main.c
 carrel-sessiond_LINK := sessiond launch base
 carrel-sessiond_LIBS := $(sessiond_LIBS)
 
-sessiond_UNIT := test_sessiond_request test_sessiond_config test_sessiond_db
+sessiond_UNIT := test_sessiond_request test_sessiond_upgrade test_sessiond_config test_sessiond_db test_sessiond_tickets
 sessiond_FUZZ := fuzz_request fuzz_tiers
 launch_UNIT := test_launch test_launch_collect test_launch_call
 UNIT += $(sessiond_UNIT) $(launch_UNIT)

@@ -1,4 +1,4 @@
-/* What a request says: targets, routes, bodies of creations, the WebSocket handshake. */
+/* What a request says: targets, routes, bodies of creations. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,12 +16,10 @@
 #include "base/yaml.h"
 #include "sessiond/auth.h"
 #include "sessiond/create.h"
-#include "sessiond/launch.h"
 #include "sessiond/routes.h"
 #include "sessiond/static.h"
 #include "sessiond/target.h"
 #include "sessiond/tiers.h"
-#include "sessiond/upgrade.h"
 #include "tests/unit/free_tier.h"
 
 /* ---- request targets and routes ---- */
@@ -349,156 +347,6 @@ static void create_bad(void **state)
 	}
 }
 
-/* ---- the handshake ---- */
-
-#define KEY    "dGhlIHNhbXBsZSBub25jZQ=="
-#define TICKET "0123456789abcdefghijABCDEFGHIJ-_0123456789a"
-
-static enum upgrade_result shake(struct upgrade_headers h, const char *uri, struct upgrade *u)
-{
-	struct target t;
-	struct err e = ERR_NONE;
-
-	assert_int_equal(target_parse(uri, &t, &e), 0);
-	return upgrade_parse(&h, &t, u, &e);
-}
-
-static void handshake(void **state)
-{
-	const struct upgrade_headers good = { "websocket", "keep-alive, Upgrade", "13", KEY,
-					      "carrel.v1, carrel.ticket." TICKET };
-	struct upgrade_headers h;
-	struct upgrade u;
-
-	assert_int_equal(shake(good, "/t?since=5&cols=80&rows=24&role=viewer", &u), UPGRADE_OK);
-	assert_string_equal(u.accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-	assert_string_equal(u.ticket, TICKET);
-	assert_true(u.has_since && u.viewer && u.since == 5 && u.cols == 80 && u.rows == 24);
-	assert_int_equal(shake(good, "/t", &u), UPGRADE_OK);
-	assert_true(!u.has_since && !u.viewer && !u.cols);
-
-#define WITH(member, value, result)                                                            \
-	h = good;                                                                              \
-	h.member = value;                                                                      \
-	assert_int_equal(shake(h, "/t", &u), result)
-	WITH(upgrade, NULL, UPGRADE_NO_SOCKET);
-	WITH(upgrade, "h2c", UPGRADE_NO_SOCKET);
-	WITH(connection, "keep-alive", UPGRADE_NO_SOCKET);
-	WITH(connection, "upgraded", UPGRADE_NO_SOCKET);
-	WITH(version, "8", UPGRADE_BAD_VERSION);
-	WITH(version, NULL, UPGRADE_BAD_VERSION);
-	WITH(key, NULL, UPGRADE_BAD);
-	WITH(key, "dGhlIHNhbXBsZSBub25jZQ=", UPGRADE_BAD);
-	WITH(key, "dGhlIHNhbXBsZSBub25jZR==", UPGRADE_BAD);
-	WITH(key, "dGhlIHNhbXBsZSBub25jZ!==", UPGRADE_BAD);
-	WITH(protocols, "webtty", UPGRADE_BAD);
-	WITH(protocols, "webtty, carrel.ticket." TICKET, UPGRADE_BAD);
-	WITH(protocols, "carrel.v1, carrel.ticket.short", UPGRADE_BAD);
-	WITH(protocols, "carrel.v1, carrel.ticket." TICKET ", carrel.ticket." TICKET,
-	     UPGRADE_BAD);
-	WITH(protocols, "carrel.v1", UPGRADE_OK);
-#undef WITH
-}
-
-/* What is offered, asked for in the query, spoken, and answered. */
-static void handshake_protocols(void **state)
-{
-	static const struct {
-		const char *offers, *uri, *protocol, *answer;
-	} rows[] = {
-		{ "carrel.v1", "/t", "carrel.v1", "carrel.v1" },
-		{ "tty", "/t", "tty", "tty" },
-		{ "v5.channel.k8s.io, v4.channel.k8s.io, v3.channel.k8s.io, channel.k8s.io",
-		  "/t", "v5.channel.k8s.io", "v5.channel.k8s.io" },
-		{ "base64.channel.k8s.io,v4.channel.k8s.io", "/t", "v4.channel.k8s.io",
-		  "v4.channel.k8s.io" },
-		{ "terminado, carrel.ticket." TICKET, "/t", "terminado", "terminado" },
-		{ "webtty, carrel.v1, tty", "/t", "carrel.v1", "carrel.v1" },
-		{ "raw", "/t", "raw", "raw" },
-		{ NULL, "/t", "raw", "" },
-		{ "", "/t", "raw", "" },
-		{ "carrel.ticket." TICKET, "/t", "raw", "carrel.ticket." TICKET },
-		{ NULL, "/t?protocol=terminado", "terminado", "" },
-		{ "carrel.ticket." TICKET, "/t?protocol=tty", "tty", "carrel.ticket." TICKET },
-		{ "carrel.v1", "/t?protocol=tty", "carrel.v1", "carrel.v1" },
-	};
-	struct upgrade u;
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct upgrade_headers h = { "websocket", "Upgrade", "13", KEY,
-						   rows[i].offers };
-
-		assert_int_equal(shake(h, rows[i].uri, &u), UPGRADE_OK);
-		assert_string_equal(u.protocol, rows[i].protocol);
-		assert_string_equal(u.answer, rows[i].answer);
-	}
-}
-
-static void handshake_query(void **state)
-{
-	static const char *const bad[] = {
-		"/t?cols=80",	       "/t?cols=0&rows=1",
-		"/t?cols=1&rows=1001", "/t?since=-1",
-		"/t?since=1e3",	       "/t?since=99999999999999999999",
-		"/t?role=root",	       "/t?arg=-c",
-		"/t?since=",	       "/t?cols=65536&rows=24",
-		"/t?protocol=webtty",  "/t?protocol=",
-	};
-	const struct upgrade_headers good = { "websocket", "Upgrade", "13", KEY, "carrel.v1" };
-	struct upgrade u;
-
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		if (shake(good, bad[i], &u) != UPGRADE_BAD)
-			fail_msg("%s", bad[i]);
-	}
-}
-
-static void close_frames(void **state)
-{
-	const struct upgrade carrel = { .protocol = "carrel.v1" }, tty = { .protocol = "tty" },
-			     k8s = { .protocol = "v5.channel.k8s.io" };
-	static const char status[] =
-		"\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"idle\","
-		"\"reason\":\"InternalError\",\"code\":500}";
-	uint8_t f[UPGRADE_REFUSAL];
-
-	assert_int_equal(upgrade_refusal(&carrel, 4410, "deleted", f), 11);
-	assert_memory_equal(f,
-			    "\x88\x09\x11\x3a"
-			    "deleted",
-			    11);
-	assert_int_equal(upgrade_refusal(&tty, 4410, "deleted", f), 11);
-	assert_memory_equal(f, "\x88\x09\x03\xe8", 4);
-	assert_int_equal(upgrade_refusal(&tty, 4429, "", f), 4);
-	assert_memory_equal(f, "\x88\x02\x03\xf5", 4);
-	assert_int_equal(upgrade_refusal(&tty, 4400, "", f), 4);
-	assert_memory_equal(f, "\x88\x02\x03\xf0", 4);
-	assert_int_equal(upgrade_refusal(&k8s, 4008, "idle", f), 2 + sizeof(status) - 1 + 8);
-	assert_memory_equal(f + 2, status, sizeof(status) - 1);
-	assert_memory_equal(f + 2 + sizeof(status) - 1, "\x88\x06\x03\xe8idle", 8);
-	for (enum launch_reason r = LAUNCH_EXITED; r <= LAUNCH_ERROR; r++)
-		assert_true(upgrade_close_code(launch_reason_name(r)) >= 1000);
-	assert_int_equal(upgrade_close_code("idle"), 4008);
-	assert_int_equal(upgrade_close_code("lifetime"), 4009);
-	assert_int_equal(upgrade_close_code("oom"), 4010);
-	assert_int_equal(upgrade_close_code("deleted"), 4410);
-}
-
-static void orders(void **state)
-{
-	const struct upgrade u = {
-		.protocol = "tty", .has_since = true, .since = 9, .cols = 80, .rows = 24
-	};
-	auto_buf struct buf out = BUF_LIMIT(1024);
-	struct err e = ERR_NONE;
-
-	assert_int_equal(upgrade_order(&u, "a\"b", &out, &e), 0);
-	assert_string_equal(
-		buf_str(&out),
-		"{\"op\":\"attach\",\"framing\":\"ws\",\"protocol\":\"tty\",\"role\":\"writer\",\"since\":9,"
-		"\"cols\":80,\"rows\":24,\"client\":\"a\\\"b\"}");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,9 +355,7 @@ int main(void)
 		cmocka_unit_test(routes_open),	    cmocka_unit_test(routes_documented),
 		cmocka_unit_test(cookies),	    cmocka_unit_test(create_good),
 		cmocka_unit_test(create_workspace), cmocka_unit_test(create_policy),
-		cmocka_unit_test(create_bad),	    cmocka_unit_test(handshake),
-		cmocka_unit_test(handshake_query),  cmocka_unit_test(handshake_protocols),
-		cmocka_unit_test(close_frames),	    cmocka_unit_test(orders),
+		cmocka_unit_test(create_bad),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
