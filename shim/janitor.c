@@ -31,6 +31,7 @@
 #include "base/util.h"
 #include "shim/launch.h"
 #include "shim/orders.h"
+#include "shim/scan_group.h"
 #include "shim/sweep.h"
 #include "shim/workspace.h"
 
@@ -93,6 +94,22 @@ int janitor_await_ready(struct janitor *j, struct err *e)
 	return r < 0 ? -1 : 0;
 }
 
+/* The runtime has made the sandbox's group by now, the scanner has read its rules, which no limit is to make a wait of, and nothing
+ * of the sandbox has been read. */
+static int place_scanner(const struct janitor *j, struct err *e)
+{
+	auto_free char *group = NULL;
+
+	if (!j->spec->scanner)
+		return 0;
+	group = sweep_own_cgroup(j->orders, j->spec->dir_fd);
+	if (!group)
+		return 0;
+	return scan_group_place(j->spec->dir_fd, group, j->spec->scanner, e) < 0
+		       ? err_wrap(e, "the policy scanner")
+		       : 0;
+}
+
 static int start(struct janitor *j, struct err *e)
 {
 	struct talk_msg started = { .kind = TALK_STARTED };
@@ -113,6 +130,8 @@ static int start(struct janitor *j, struct err *e)
 	started.pid = l.init.pid;
 	started.process = 1;
 	r = janitor_await_ready(j, e);
+	if (r == 0)
+		r = place_scanner(j, e);
 	if (r == 0 && j->orders->terminal) {
 		j->terminal_fd = fd_dup(l.fds[0], e);
 		r = j->terminal_fd < 0 ? -1 : 0;

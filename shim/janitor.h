@@ -17,6 +17,7 @@ struct janitor_spec {
 	int talk_fd;
 	int ready_fd; /* closed after the one line */
 	struct child front;
+	pid_t scanner; /* to be placed beside the sandbox; 0: there is none, or it is there */
 	/* For an upgrade (shim/handover.h): what stays open, and what to become by default. */
 	int lock_fd, log_fd;
 	const char *program; /* absolute; NULL: unknown */

@@ -11,6 +11,7 @@
 #include "shim/janitor_inside.h"
 #include "shim/launch.h"
 #include "shim/orders.h"
+#include "shim/scan_group.h"
 #include "shim/sweep.h"
 
 enum {
@@ -33,6 +34,7 @@ static void decide_reason(struct janitor *j)
 	exit_cgroup_read(&j->cgroup, &j->info.usage);
 	exit_cgroup_oom(&j->cgroup, &j->info.oom);
 	exit_cgroup_close(&j->cgroup);
+	j->info.usage.cpu_ns += scan_group_cpu_ns(j->spec->dir_fd);
 	if (!j->asked)
 		j->info.reason = exit_reason(&j->status, j->info.usage.oom_kills);
 	j->info.code = j->status.signalled ? 0 : j->status.code;
@@ -123,6 +125,8 @@ void janitor_finish(struct janitor *j)
 	leave_nothing(j);
 	if (child_wait_for(&j->front, FRONT_FLUSH_MS, &st, &e) <= 0)
 		child_end(&j->front);
+	/* Until now it had what the clients still get. */
+	log_failed(scan_group_remove(j->spec->dir_fd, &e), &e);
 	log_failed(sweep_socket(j->spec->dir_fd, &e),
 		   &e); /* until now it answered what became of it */
 	if (j->orders->remove_dir)
@@ -136,6 +140,7 @@ void janitor_undo_start(struct janitor *j)
 	child_end(&j->front);
 	child_end(&j->init);
 	log_failed(sweep_runtime(j->orders, j->spec->dir_fd, &e), &e);
+	log_failed(scan_group_remove(j->spec->dir_fd, &e), &e);
 	log_failed(sweep_bundle(j->spec->dir_fd, &e), &e);
 	log_failed(sweep_socket(j->spec->dir_fd, &e), &e);
 	log_failed(sweep_slot(j->orders, &e), &e);

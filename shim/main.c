@@ -222,6 +222,7 @@ static int be_janitor(struct setup *s, struct child front)
 				     .talk_fd = s->talk[0],
 				     .ready_fd = take_fd(&s->ready_fd),
 				     .front = front,
+				     .scanner = s->scan.pid,
 				     .lock_fd = s->lock_fd,
 				     .log_fd = s->log_fd,
 				     .program = s->program };

@@ -14,7 +14,7 @@
 #include "shim/scan_key.h"
 
 /* fds: its socket, and, where there is one, the key. */
-static int spawn(const struct orders *o, const int fds[2], struct err *e)
+static int spawn(const struct orders *o, const int fds[2], pid_t *pid, struct err *e)
 {
 	const bool keyed = fds[1] >= 0;
 	char *argv[] = { (char *) "carrel-scan",
@@ -33,6 +33,7 @@ static int spawn(const struct orders *o, const int fds[2], struct err *e)
 	spec.parent_death_signal = SIGKILL;
 	if (child_spawn(&spec, &scanner, e) < 0)
 		return err_wrap(e, "%s", o->policy.program);
+	*pid = scanner.pid;
 	fd_close(&scanner.pidfd); /* its socket tells of its end */
 	return 0;
 }
@@ -53,7 +54,8 @@ int scan_start(const struct orders *o, int dir_fd, struct scan_ends *out, struct
 	theirs = pair[1];
 	s.log_fd = openat(dir_fd, "policy.jsonl",
 			  O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	r = s.log_fd < 0 ? err_sys(e, "policy.jsonl") : spawn(o, (int[]){ theirs, key }, e);
+	r = s.log_fd < 0 ? err_sys(e, "policy.jsonl")
+			 : spawn(o, (int[]){ theirs, key }, &s.pid, e);
 	if (r < 0) {
 		scan_ends_close(&s);
 		return -1;

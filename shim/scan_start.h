@@ -4,12 +4,15 @@
 #ifndef CARREL_SHIM_SCAN_START_H
 #define CARREL_SHIM_SCAN_START_H
 
+#include <sys/types.h>
+
 struct err;
 struct orders;
 
 /* For the front: its end of the scanner's socket, and policy.jsonl. */
 struct scan_ends {
 	int fd, log_fd;
+	pid_t pid; /* 0: there is none. For the janitor */
 };
 #define SCAN_ENDS_NONE ((struct scan_ends){ .fd = -1, .log_fd = -1 })
 

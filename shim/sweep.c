@@ -22,11 +22,12 @@
 #include "shim/launch.h"
 #include "shim/orders.h"
 #include "shim/rootfs.h"
+#include "shim/scan_group.h"
 #include "shim/workspace.h"
 
 /* linux.cgroupsPath, when it is this sandbox's own: its last name must hold the identifier, so that a
  * damaged bundle never makes us empty somebody else's cgroup. */
-static char *own_cgroup(const struct orders *o, int dir_fd)
+char *sweep_own_cgroup(const struct orders *o, int dir_fd)
 {
 	auto_json struct json_doc *doc = NULL;
 	struct err e = ERR_NONE;
@@ -47,7 +48,7 @@ static char *own_cgroup(const struct orders *o, int dir_fd)
 
 int sweep_cgroup(const struct orders *o, int dir_fd, struct err *e)
 {
-	auto_free char *path = own_cgroup(o, dir_fd);
+	auto_free char *path = sweep_own_cgroup(o, dir_fd);
 	struct cgmounts mounts = { 0 };
 	int r = 0;
 
@@ -139,8 +140,8 @@ static int write_exit(const struct orders *o, int dir_fd, struct err *e)
 
 static int sweep_all(const struct orders *o, const char *dir, int dir_fd, struct err *e)
 {
-	if (sweep_runtime(o, dir_fd, e) < 0 || sweep_bundle(dir_fd, e) < 0 ||
-	    sweep_socket(dir_fd, e) < 0 || sweep_slot(o, e) < 0)
+	if (sweep_runtime(o, dir_fd, e) < 0 || scan_group_remove(dir_fd, e) < 0 ||
+	    sweep_bundle(dir_fd, e) < 0 || sweep_socket(dir_fd, e) < 0 || sweep_slot(o, e) < 0)
 		return -1;
 	return o->remove_dir ? sweep_dir(dir, e) : write_exit(o, dir_fd, e);
 }

@@ -14,6 +14,8 @@ struct orders;
 int sweep_runtime(const struct orders *o, int dir_fd, struct err *e);
 /* Only the cgroup: kills what is in it, removes it in every hierarchy. */
 int sweep_cgroup(const struct orders *o, int dir_fd, struct err *e);
+/* linux.cgroupsPath of the bundle, when it is this sandbox's own: malloc'ed. NULL: it has none, or there is no bundle. */
+char *sweep_own_cgroup(const struct orders *o, int dir_fd);
 /* The root filesystem's mount, and DIR/bundle. */
 int sweep_bundle(int dir_fd, struct err *e);
 int sweep_socket(int dir_fd, struct err *e);

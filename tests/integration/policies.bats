@@ -54,6 +54,18 @@ scanner() {
 	return 1
 }
 
+# Where control groups of this name count time, whichever version they are.
+time_groups() { # NAME
+	find /sys/fs/cgroup -type d -path "*$CGROUP/$1" | while read -r d; do
+		[ ! -e "$d/cpu.max" ] && [ ! -e "$d/cpu.cfs_quota_us" ] && [ ! -e "$d/cpuacct.usage" ] || printf '%s\n' "$d"
+	done
+}
+used_ns() { # NAME
+	time_groups "$1" | while read -r d; do
+		cat "$d/cpuacct.usage" 2> /dev/null || awk '$1 == "usage_usec" { print $2 * 1000 }' "$d/cpu.stat" 2> /dev/null
+	done | head -n 1
+}
+
 @test "a secret in pieces, coloured, wrapped: no client sees it, nor the recording; without a policy they do" {
 	local print='printf "k AKIA"; printf "\033[31mIOSFO\033[0mDNN7EX"; printf "AMPLE\r\n%s\r\n" 1234567890AKIAIOSFOD; printf "NN7EXAMPLE.\r\n"'
 	policy_daemon
@@ -168,19 +180,33 @@ scanner() {
 	[ ! -s "/proc/$pid/environ" ]
 	grep -q '^Max open files  *1  *1 ' "/proc/$pid/limits"
 	grep -q '^Max file size  *0  *0 ' "/proc/$pid/limits"
+	# Its time is the sandbox's: beside it, with its limit.
+	[ -n "$(time_groups "$box.scanner")" ]
+	for d in $(time_groups "$box.scanner"); do
+		grep -qx "$pid" "$d/cgroup.procs"
+		for file in cpu.max cpu.cfs_quota_us cpu.cfs_period_us; do
+			[ ! -e "$d/$file" ] || [ "$(cat "$d/$file")" = "$(cat "${d%.scanner}/$file")" ]
+		done
+	done
+	! grep -qx "$pid" $(time_groups "$box" | sed 's|$|/cgroup.procs|') || return 1
+	scanner_ns=$(used_ns "$box.scanner") box_ns=$(used_ns "$box")
+	[ "$scanner_ns" -gt 0 ] && [ "$box_ns" -gt 0 ]
 	kill -KILL "$pid"
 	out=$(client talk "$ADDR" "$(terminal "$box")" "$key" 'go\n' EOF)
 	[[ $(jq -r .output <<< "$out") != *after* ]]
 	eventually ended
 	[ "$(field .exit.reason)" = error ]
 	[[ $(field .exit.error) == *'the policy scanner ended; without it nothing may be shown'* ]]
+	[ "$(field .exit.usage.cpu_ns)" -ge $((scanner_ns + box_ns)) ]
+	[ -z "$(time_groups "$box.scanner")" ]
 }
 
-@test "findings made while no daemon runs are taken over by the next one, each once" {
+@test "findings made while no daemon runs are taken over by the next one, each once; what a killed shim leaves" {
 	policy_daemon --lasting
 	create "$key" "$(jq -nc '{command: ["sh", "-c", "while read x; do echo $x IOSFODNN7EXAMPLE | tr -d \" \"; done"]}')"
 	client talk "$ADDR" "$(terminal "$box")" "$key" 'AKIA\n' "$STARS" > /dev/null
 	eventually audited '"rule":"aws"' 1
+	[ -n "$(time_groups "$box.scanner")" ]
 	wait_for '[ -s "$RUN/sandboxes/$box/policy.taken" ]' # written behind it
 	daemon_stop KILL
 	"$PYTHON" - "$RUN/sandboxes/$box/shim.sock" <<- 'EOF'
@@ -197,6 +223,15 @@ scanner() {
 	eventually audited '"rule":"aws"' 2
 	api "$key" DELETE "/v1/sandboxes/$box"
 	audited '"rule":"aws"' 2
+	[ -z "$(time_groups "$box.scanner")" ]
+	# Nor does a shim that is killed leave its scanner, or the scanner's group.
+	create "$key"
+	pid=$(scanner)
+	[ -n "$(time_groups "$box.scanner")" ]
+	kill -KILL "$(awk '{ print $4 }' "/proc/$pid/stat")"
+	eventually ended
+	gone "$pid"
+	[ -z "$(time_groups "$box.scanner")" ]
 }
 
 @test "carrel run: the policy that is asked for, and the tier's, which nothing else replaces; what it found is said at the end" {
