@@ -47,11 +47,10 @@ static const struct {
 /* clang-format on */
 
 /* Scripts and rules of style come from here only (web/src/rules.ts is why that does), and nothing may frame the page. */
-static const char policy[] =
-	"default-src 'none'; script-src 'self'; style-src 'self'; "
-	"img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-	"manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-	"frame-ancestors 'none'";
+static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; "
+			     "img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+			     "manifest-src 'self'; base-uri 'none'; form-action 'none'; "
+			     "frame-ancestors 'none'";
 
 static const char *type_of(const char *name)
 {

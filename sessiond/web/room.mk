@@ -1,7 +1,7 @@
 # The page: TypeScript and xterm.js, bundled into static files. node_modules is made below O, so that the checkout stays clean.
 WEB_SRC := $(addprefix sessiond/web/,index.html package.json package-lock.json tsconfig.json \
 	$(addprefix src/,main.ts api.ts cast.ts controls.ts keys.ts player.ts playhead.ts protocol.ts \
-	rules.ts settings.ts terminal.ts warning.ts xterm.ts page.css))
+	rules.ts settings.ts tabs.ts terminal.ts warning.ts xterm.ts page.css))
 EXTRA += $(O)/web/app.js
 
 $(O)/web-build/node_modules/.stamp: sessiond/web/package.json sessiond/web/package-lock.json

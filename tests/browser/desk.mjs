@@ -196,6 +196,32 @@ try {
 		await type("echo third-$((6*7))");
 		await sees("third-42");
 	});
+	await test("several terminals in one sandbox: opened, switched, ended, kept by a reload", async () => {
+		const id = await carrel(() => window.carrel.id), tabs = page.locator("#tabs button:not(.remove):not(#new-terminal)");
+		await page.click("#new-terminal");
+		await until("a second terminal", () => carrel(() => window.carrel.process !== 1));
+		await until("a prompt", async () => /[$#] *$/m.test(await textOf(page)));
+		await type("echo beside-$((6*7)); tty; stty size");
+		await sees("beside-42");
+		const wanted = await carrel(() => `${window.carrel.xterm.rows} ${window.carrel.xterm.cols}`);
+		await sees(wanted);
+		await page.reload();
+		await sees("beside-42");
+		equal(await carrel((i) => window.carrel.id === i && window.carrel.process !== 1, id), true, "the same one");
+		await until("its tab", async () => (await tabs.count()) === 2);
+		await page.screenshot({ path: join(shots, "desk-tabs.png") });
+		await type("exit 4");
+		await shown("overlay");
+		equal(await page.textContent("#overlay-text"), "The program ended with exit code 4.", "its end");
+		await page.click("#overlay-back");
+		await sees("third-42");
+		await until("one tab", async () => (await tabs.count()) === 1);
+		await page.click("#new-terminal");
+		await until("another", () => carrel(() => window.carrel.process > 2));
+		await page.locator("#tabs .remove").click();
+		await until("the first", () => carrel(() => window.carrel.process === 1));
+		await sees("third-42");
+	});
 	await test("a warning counts down, and its button gives more time", async () => {
 		const id = await carrel(() => window.carrel.id);
 		const left = () => carrel(async (i) => (await (await fetch(`/v1/sandboxes/${i}`)).json()).live.lifetime_left_ms, id);

@@ -78,6 +78,11 @@ export const remove = (id: string): Promise<void> => call("DELETE", at(id));
 /* Without a number: what its tier gives. */
 export const extend = (id: string, seconds?: number): Promise<{ lifetime_left_ms: number }> =>
 	call("POST", `${at(id)}/extend`, seconds === undefined ? {} : { seconds });
+export const terminals = async (id: string): Promise<{ process: number; state: string; terminal: boolean }[]> =>
+	(await call("GET", `${at(id)}/terminals`)).items;
+export const newTerminal = async (id: string, command: string[]): Promise<number> =>
+	(await call("POST", `${at(id)}/terminals`, { command })).process;
+export const endTerminal = (id: string, n: number): Promise<void> => call("DELETE", `${at(id)}/terminals/${n}`);
 export const ticket = async (id: string): Promise<string> => (await call("POST", `${at(id)}/tickets`, {})).ticket;
 
 /* As it is written so far, without its first `from` bytes, in pieces. */

@@ -2,7 +2,7 @@
  * The page: sign in, the list of one's sandboxes, one terminal or one recording at a time.
  *
  * The address may carry `#key=…`, the first-use key: it is exchanged for a session cookie that scripts cannot read and
- * removed from the address at once. `#s=ID` names the open sandbox, `#play=ID` the recording, so that a reload comes back to it.
+ * removed from the address at once. `#s=ID` (with `&p=N`: a further terminal of it) names the open sandbox, `#play=ID` the recording, so that a reload comes back to it.
  */
 import "./rules";
 import "@xterm/xterm/css/xterm.css";
@@ -12,6 +12,7 @@ import { Controls } from "./controls";
 import { Keys } from "./keys";
 import { Player } from "./player";
 import { change, settings } from "./settings";
+import { Tabs } from "./tabs";
 import { type Listener, type Status, TerminalView } from "./terminal";
 import { Warning } from "./warning";
 import { textIn } from "./xterm";
@@ -21,6 +22,7 @@ let view: TerminalView | Player | null = null;
 const controls = new Controls(() => void back());
 const warning = new Warning(complain);
 const keys = new Keys($("keys"));
+const tabs = new Tabs($("tabs"), open, complain);
 
 function show(section: "login" | "desk"): void {
 	$("login").hidden = section !== "login";
@@ -53,14 +55,20 @@ function status(s: Status): void {
 	}
 	if (s.kind === "ended") {
 		$("overlay-text").textContent = s.text;
+		$("overlay-back").hidden = first();
+		$("overlay-new").hidden = !first();
 		$("overlay-more").textContent = "";
 		$("rtt").textContent = "";
-		$("overlay-new").focus();
 		void refresh().catch(complain);
-		if (view)
+		if (view && first())
 			void account(view.id);
+		else
+			void tabs.refresh();
 	}
 }
+
+/* The first terminal's end is the sandbox's. */
+const first = () => !(view instanceof TerminalView) || view.process === 1;
 
 const mib = (bytes: number) => `${(bytes / 1048576).toFixed(bytes < 10485760 ? 1 : 0)} MiB`;
 
@@ -116,6 +124,8 @@ function stage(what: "terminal" | "player" | "empty"): void {
 	$("keys").hidden = what !== "terminal";
 	document.title = "Carrel";
 	keys.target = null;
+	if (what !== "terminal")
+		tabs.hide();
 	warning.hide();
 }
 
@@ -126,10 +136,11 @@ function opened(what: TerminalView | Player): void {
 	void refresh().catch(complain);
 }
 
-function open(id: string): void {
+function open(id: string, process = 1): void {
 	stage("terminal");
-	history.replaceState(null, "", `#s=${id}`);
-	const terminal = new TerminalView(id, $("terminal"), listener);
+	history.replaceState(null, "", process === 1 ? `#s=${id}` : `#s=${id}&p=${process}`);
+	tabs.show(id, process);
+	const terminal = new TerminalView(id, process, $("terminal"), listener);
 	terminal.xterm.focus();
 	keys.target = {
 		send: (text) => terminal.press(text),
@@ -241,7 +252,7 @@ function follow(items: api.Sandbox[]): void {
 	if (recorded)
 		play(recorded);
 	else if (wanted && items.some((s) => s.id === wanted))
-		open(wanted);
+		open(wanted, Math.max(1, Number.parseInt(fragment().get("p") ?? "1", 10) || 1));
 	else
 		leave();
 }
@@ -280,6 +291,7 @@ $("login-form").onsubmit = async (e) => {
 };
 $("new").onclick = create;
 $("overlay-new").onclick = create;
+$("overlay-back").onclick = () => view && open(view.id);
 $("overlay-play").onclick = () => view && play(view.id);
 $("copy").onclick = async () => {
 	if (view && !(await view.copy()))

@@ -1,5 +1,5 @@
 /*
- * One sandbox's terminal: xterm.js on one side, a carrel.v1 connection that comes back by itself on the other.
+ * One of a sandbox's terminals: xterm.js on one side, a carrel.v1 connection that comes back by itself on the other.
  *
  * `next` is the offset of the first byte not yet received; a reconnect asks for `since=next` and so loses
  * nothing and repeats nothing. Acknowledgements go out when xterm.js has consumed the bytes, not when they
@@ -64,7 +64,7 @@ export class TerminalView {
 	private readonly unwatch: () => void;
 	private readonly encoder = new TextEncoder();
 
-	constructor(readonly id: string, host: HTMLElement, private readonly listener: Listener) {
+	constructor(readonly id: string, readonly process: number, host: HTMLElement, private readonly listener: Listener) {
 		this.xterm.loadAddon(this.fit);
 		this.xterm.open(host);
 		this.refit();
@@ -154,7 +154,7 @@ export class TerminalView {
 		}
 		if (this.closed || this.socket)
 			return;
-		const query: Record<string, number> = { ...this.own };
+		const query: Record<string, number> = { ...this.own, process: this.process };
 		if (this.next !== null)
 			query.since = this.next;
 		const socket = new WebSocket(api.terminalUrl(this.id, query), [wire.SUBPROTOCOL, `carrel.ticket.${ticket}`]);
