@@ -12,7 +12,7 @@ shim_SRC := shim/orders.c shim/pace.c shim/rootfs.c shim/mountcall.c shim/launch
 # The model of a terminal's screen.
 shim_SRC += shim/vt.c shim/vt_glyphs.c shim/width.c shim/screen.c shim/screen_lines.c shim/screen_back.c shim/screen_clusters.c \
 	shim/screen_print.c shim/screen_csi.c shim/screen_mode.c shim/screen_sgr.c shim/screen_osc.c shim/screen_row.c \
-	shim/screen_render.c shim/screen_resize.c shim/screen_skip.c shim/session_screen.c
+	shim/screen_render.c shim/screen_resize.c shim/screen_reflow.c shim/screen_skip.c shim/session_screen.c
 shim_SRC += shim/idmap.c shim/workspace.c shim/scan_talk.c shim/scan_key.c shim/scan_group.c shim/scan_link.c shim/scan_start.c \
 	shim/session_scan.c
 # A running shim becomes another program.

@@ -117,16 +117,22 @@ bool back_next(const struct screen *s, size_t *at, struct record *r, const uint8
 	return true;
 }
 
-bool back_pop(struct screen *s, struct record *r, uint8_t *text)
+size_t back_newest(const struct screen *s, size_t n)
 {
-	struct scrollback *b = &s->scrollback;
+	const struct scrollback *b = &s->scrollback;
+	size_t at = b->used;
+	struct record r;
 
-	if (b->used == 0)
-		return false;
-	copy_out(b, b->head + b->used - sizeof(*r), r, sizeof(*r));
-	copy_out(b, b->head + b->used - sizeof(*r) - r->n, text, r->n);
-	b->used -= length(r);
-	return true;
+	for (; n > 0 && at > 0; n--) {
+		copy_out(b, b->head + at - sizeof(r), &r, sizeof(r));
+		at -= length(&r);
+	}
+	return at;
+}
+
+void back_cut(struct screen *s, size_t at)
+{
+	s->scrollback.used = at;
 }
 
 void back_clear(struct screen *s)

@@ -43,7 +43,7 @@ static void renumber(struct walk *w, struct cell *c)
 		c->ch = (c->ch & ~CELL_CODE) | w->number[c->ch & CELL_CODE];
 }
 
-static void collect_clusters(struct screen *s)
+void clusters_collect(struct screen *s)
 {
 	struct walk w = { .s = s };
 	size_t n = 0;
@@ -66,12 +66,14 @@ static struct cluster *new_cluster(struct screen *s)
 
 	if (s->n_clusters == SCREEN_MAX_CLUSTERS) {
 		/* All cells are looked at: not again and again for a few numbers. */
+		if (s->keep_words)
+			return NULL;
 		if (s->collect_wait > 0) {
 			s->collect_wait--;
 			return NULL;
 		}
 		s->collect_wait = SCREEN_MAX_CLUSTERS;
-		collect_clusters(s);
+		clusters_collect(s);
 		if (s->n_clusters == SCREEN_MAX_CLUSTERS)
 			return NULL;
 	}
@@ -154,7 +156,7 @@ uint8_t link_number(struct screen *s, const char *link)
 {
 	uint8_t number = place_link(s, link);
 
-	if (number > 0)
+	if (number > 0 || s->keep_words)
 		return number;
 	collect_links(s);
 	return place_link(s, link);

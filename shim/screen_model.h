@@ -151,6 +151,7 @@ struct screen {
 	uint8_t level;
 	uint8_t join; /* the width of the character before, 0: a combining one stands alone */
 	bool in_text; /* the last thing was a character */
+	bool keep_words; /* numbers of clusters and links are not given again */
 	struct vt vt;
 
 	size_t cell_bytes;
@@ -192,6 +193,8 @@ int tabs_previous(const struct screen *s, int x);
 
 /* screen_clusters.c */
 void cluster_add(struct screen *s, struct cell *c, uint32_t code);
+/* Forgets those that no cell holds. */
+void clusters_collect(struct screen *s);
 uint8_t link_number(struct screen *s, const char *link);
 
 /* screen_back.c */
@@ -201,9 +204,29 @@ void back_push(struct screen *s, const struct record *r, const void *text);
 /* The oldest record from `at` (0 at first); false when there is none. text takes what two pieces hold. */
 bool back_next(const struct screen *s, size_t *at, struct record *r, const uint8_t *piece[2],
 	       size_t n[2]);
-/* Takes the newest one away; text has room for UINT16_MAX bytes. */
-bool back_pop(struct screen *s, struct record *r, uint8_t *text);
+/* Where the newest n records begin, or all where there are fewer. */
+size_t back_newest(const struct screen *s, size_t n);
+/* Forgets those from there on. */
+void back_cut(struct screen *s, size_t at);
 void back_clear(struct screen *s);
+
+/* screen_resize.c, screen_reflow.c: a screen and what has scrolled away above it, as one list, while the size changes. */
+struct more {
+	struct line *v;
+	int from, to; /* of them */
+};
+struct page {
+	struct line *v;
+	int n, cap;
+	int base;	   /* the first row of the screen; below 0: it stands among lost ones */
+	int lost;	   /* lines above v[0] that scrolled away and are kept no more */
+	int saved_y;	   /* of the saved cursor */
+	struct more *more; /* what comes behind each line; while it is reflowed */
+};
+/* Room for n more, blank. */
+void page_room(struct page *p, int n);
+/* The main screen's long lines; the cursor's row moves along. s->cols are still the old ones. */
+void page_reflow(struct screen *s, struct page *p, int cols, int rows);
 
 /* screen.c */
 void screen_text_ends(struct screen *s);

@@ -160,6 +160,8 @@ static void put_screens(struct out *o, const struct screen *s)
 	put_rows(o, s, &s->main, any, end);
 	put_grid(o, s, &s->main);
 	if (s->at == &s->alt) {
+		/* Its rows go up or stay by it when the size changes. */
+		out_printf(o, "\033[%d;%dH", s->main.y + 1, MIN(s->main.x, s->cols - 1) + 1);
 		out_text(o, "\033[?47h\033[H");
 		put_rows(o, s, &s->alt, false, LINE_SHORT);
 		put_grid(o, s, &s->alt);
@@ -244,6 +246,13 @@ static void put_joinable(struct out *o, const struct screen *s, struct cell c)
 		out_put(o, text, vt_utf8(unmapped(s, c.ch & CELL_CODE), text));
 }
 
+/* Printed with the pen that is there still: another character may have come before the cursor when the size changed. */
+static bool is_penned(const struct screen *s, const struct cell *c)
+{
+	return c->fg == s->pen.fg && c->bg == s->pen.bg &&
+	       (!(c->bg & BG_EXTENDED) || (c->ul == s->pen.ul && cell_link(c) == s->pen.link));
+}
+
 /* The cursor with what may hang on the character before it. */
 static void put_cursor(struct out *o, const struct screen *s)
 {
@@ -251,7 +260,8 @@ static void put_cursor(struct out *o, const struct screen *s)
 	int x = s->at->x - (s->join ? s->join : 1);
 	struct cell c = line_get(l, MAX(x, 0));
 
-	if (x >= 0 && s->join && cell_width(&c) == s->join && c.ch & CELL_CONTENT) {
+	if (x >= 0 && s->join && cell_width(&c) == s->join && c.ch & CELL_CONTENT &&
+	    is_penned(s, &c)) {
 		put_charsets(o, s);
 		put_place(o, s, x);
 		put_joinable(o, s, c);

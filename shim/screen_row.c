@@ -202,7 +202,9 @@ void out_cell(struct out *o, const struct screen *s, const struct cell *c)
 /* An empty cell of which nothing shows but its background. */
 static bool is_erased(const struct cell *c)
 {
-	return !(c->ch & CELL_CONTENT) && cell_link(c) == 0 && !c->fg && !(c->bg & ~COLOUR_ANY);
+	return !(c->ch & CELL_CONTENT) && cell_link(c) == 0 &&
+	       !(c->fg & (FG_INVERSE | FG_UNDERLINE | FG_STRIKE)) &&
+	       !(c->bg & (BG_PROTECTED | BG_OVERLINE));
 }
 
 /* How many cells from x on were erased in the same colour. */
@@ -213,7 +215,7 @@ static int erased_run(const struct line *l, int x, int end)
 
 	for (; x + n < end; n++) {
 		c = line_get(l, x + n);
-		if (!is_erased(&c) || c.bg != first.bg)
+		if (!is_erased(&c) || (c.bg ^ first.bg) & COLOUR_ANY)
 			break;
 	}
 	return n;
@@ -265,17 +267,16 @@ static void clear_rest(struct out *o, const struct screen *s)
 }
 
 /* A wide character that found one column free left it empty in its own colours and went on below: it will do so again. */
-static bool leave_column(struct out *o, const struct screen *s, const struct line *l,
-			 const struct line *next, int x)
+static bool leaves_column(const struct screen *s, const struct line *l, const struct line *next)
 {
-	struct cell last = line_get(l, s->cols - 1), first = line_get(next ? next : l, 0);
+	struct cell last = line_get(l, s->cols - 1), first;
 
-	if (!next || !line_joins(LINE_FULL_BUT_ONE, next) || !is_erased(&last) ||
-	    first.fg != last.fg || first.bg != last.bg)
+	if (!next || !line_joins(LINE_FULL_BUT_ONE, next) || last.ch & CELL_CONTENT ||
+	    cell_width(&last) != 1)
 		return false;
-	if (x < s->cols - 1)
-		out_printf(o, "\033[%dC", s->cols - 1 - x);
-	return true;
+	first = line_get(next, 0);
+	return first.fg == last.fg && first.bg == last.bg && first.ul == last.ul &&
+	       cell_link(&first) == cell_link(&last);
 }
 
 /* One cell, or the two of a wide character; how many. Half of one, which only the edge of a screen that does not wrap can make,
@@ -349,7 +350,9 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 {
 	const struct cell blank = CELL_BLANK, first = line_get(l, 0);
 	bool short_line = memcmp(&l->rest, &blank, sizeof(blank)) == 0;
-	int end = short_line ? MIN((int) l->n, s->cols) : s->cols, x = 0;
+	bool leaves = leaves_column(s, l, next);
+	int cols = leaves ? s->cols - 1 : s->cols;
+	int end = short_line ? MIN((int) l->n, cols) : cols, x = 0;
 
 	if (l->wrapped && (!(first.ch & CELL_CONTENT) || cell_width(&first) == 0))
 		wrap_into(o, s);
@@ -362,7 +365,7 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 			continue;
 		n = erased_run(l, x, end);
 		if (n > 0) {
-			put_erased(o, s, n, c.bg, x + n == end);
+			put_erased(o, s, n, c.bg & COLOUR_ANY, x + n == end);
 			if (x + n == end)
 				break;
 			x += n;
@@ -372,9 +375,11 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 		if (l->wrapped && x <= 2)
 			clear_rest(o, s);
 	}
-	if (x >= s->cols)
-		return LINE_FULL;
-	return leave_column(o, s, l, next, x) ? LINE_FULL_BUT_ONE : LINE_SHORT;
+	if (leaves && x < cols)
+		out_printf(o, "\033[%dC", cols - x);
+	if (leaves)
+		return LINE_FULL_BUT_ONE;
+	return x >= cols ? LINE_FULL : LINE_SHORT;
 }
 
 void back_push_line(struct screen *s, const struct line *l, const struct line *next)

@@ -22,6 +22,12 @@ record() { # NAME SIZE STEPS... -- COMMAND...
 	[[ $output == '150 programs from seed 1: the same' ]]
 }
 
+@test "screen: the same with changes of size, which break long lines anew" {
+	run -0 judge sizes 499 150
+	echo "$output"
+	[[ $output == '150 programs from seed 499: the same' ]]
+}
+
 @test "screen: vim, less, top and tmux with resizes, cut anywhere, show the same" {
 	local program dir=$BATS_TEST_TMPDIR
 	for program in vim less top tmux node; do

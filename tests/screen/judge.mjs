@@ -4,6 +4,7 @@
  * what has scrolled away.
  *
  *   judge.mjs PROBE fuzz SEED COUNT     programs of a fuzzer
+ *   judge.mjs PROBE sizes SEED COUNT    the same with changes of size
  *   judge.mjs PROBE recording CUTS FILE...   recordings (record.py) of real programs, cut at random places
  */
 import { spawn } from "node:child_process";
@@ -97,7 +98,34 @@ function terminal(cols, rows) {
 	});
 	return t;
 }
-const write = (t, bytes) => new Promise((done) => t.write(bytes, done));
+/* On the alternate screen xterm.js keeps what fewer columns cut off, to show it again at more, and lines that scroll away after it had
+ * fewer rows while it was not shown: of that no snapshot can tell. */
+function resize(t, cols, rows) {
+	const { alt } = t._core._bufferService.buffers;
+	t.resize(cols, rows);
+	if (alt.lines.length === 0)
+		alt.lines.maxLength = rows;
+	for (let y = 0; y < alt.lines.length; y++)
+		alt.lines.get(y).resize(cols, t.buffer.active.getNullCell());
+}
+/* How many bytes at the end are a character that has begun. */
+function unfinished(bytes) {
+	for (let n = 1; n <= Math.min(3, bytes.length); n++) {
+		const c = bytes[bytes.length - n];
+		if (c >= 0xc0)
+			return n < (c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2) ? n : 0;
+		if (c < 0x80)
+			return 0;
+	}
+	return 0;
+}
+/* Whole characters: of one that is cut behind a byte 0x80 (U+2015, U+200D) xterm.js loses what comes first. */
+function write(t, bytes) {
+	const all = Buffer.concat([t.held ?? Buffer.alloc(0), Buffer.from(bytes)]);
+	const whole = all.length - unfinished(all);
+	t.held = all.subarray(whole);
+	return new Promise((done) => t.write(all.subarray(0, whole), done));
+}
 
 /* A colour without what is left in the bits that its kind does not use. */
 function colour(v) {
@@ -109,7 +137,8 @@ function attributes(core, a, line, x) {
 	const extended = a.bg & 0x10000000 ? a.extended : null;
 	/* The style counts when the attribute is set; a restored cursor can bring one back without the other. */
 	const underline = (a.fg >>> 28) & 1 ? (extended ? (extended._ext >>> 26) & 7 : 1) : 0;
-	const link = extended?.urlId ? core._oscLinkService.getLinkData(extended.urlId)?.uri : "";
+	/* xterm.js forgets the address of a link when the line that it began in goes, wherever else it stands. */
+	const link = extended?.urlId ? (core._oscLinkService.getLinkData(extended.urlId)?.uri ?? "forgotten") : "";
 	let text = `${colour(a.fg)}/${colour(a.bg)}/${((a.fg >>> 26) & ~4).toString(2)}/${((a.bg >>> 26) & ~4).toString(2)}`;
 	if (underline)
 		text += `/${underline}/${extended ? colour(extended._ext) : "-"}`;
@@ -118,7 +147,8 @@ function attributes(core, a, line, x) {
 	return text;
 }
 
-function cells(core, cell, line, cols) {
+function cells(t, cell, line, cols) {
+	const core = t._core;
 	const out = [];
 	for (let x = 0; x < cols; x++) {
 		line.loadCell(x, cell);
@@ -133,7 +163,14 @@ function cells(core, cell, line, cols) {
 			[chars, width] = [chars.codePointAt(0) < 0x1100 ? chars : " ", 1]; /* at the edge without wrapping, half of a character */
 		if (/^[\u0300-\u036f\u200d]+$/.test(chars))
 			[chars, width] = [" ", 1]; /* combining characters joined to nothing */
-		out.push(`${chars}|${width}|${attributes(core, cell)}`);
+		/* When it breaks a line anew, xterm.js mixes up which combining characters belong to which cell. */
+		if (t.resized && line.isCombined(x) && chars !== " ")
+			chars = "+";
+		let look = attributes(core, cell);
+		/* Of an empty cell the background shows, and lines. */
+		if (line.getString(x) === "" && !(cell.fg & 0x94000000) && !(cell.bg & 0x60000000) && !/http:|forgotten/.test(look))
+			look = `-/${colour(cell.bg)}/0/0`;
+		out.push(`${chars}|${width}|${look}`);
 	}
 	return out;
 }
@@ -151,7 +188,7 @@ function buffer(t, b, history) {
 		/* Below a line that does not reach its end this shows nowhere. */
 		const above = y > 0 ? b.lines.get(y - 1) : null;
 		const full = above && (above.hasContent(cols - 1) || above.getWidth(cols - 1) === 0);
-		out.lines.push({ wrapped: full ? line.isWrapped : "any", cells: cells(core, cell, line, cols) });
+		out.lines.push({ wrapped: full ? line.isWrapped : "any", cells: cells(t, cell, line, cols) });
 	}
 	return out;
 }
@@ -174,7 +211,7 @@ function state_of(t, history) {
 			encoding: core.coreMouseService.activeEncoding },
 		charset: [core._charsetService.glevel, ...[0, 1, 2, 3].map((g) => !!core._charsetService._charsets[g]), !!core._charsetService.charset],
 		cursor: [active.x, active.y],
-		saved: [Math.max(active.savedY - active.ybase, 0), Math.min(active.savedX, t.cols - 1)],
+		saved: [Math.min(Math.max(active.savedY - active.ybase, 0), t.rows - 1), Math.min(active.savedX, t.cols - 1)],
 	};
 	if (alt)
 		out.altScreen = buffer(t, buffers.alt, 0);
@@ -187,6 +224,8 @@ function state_of(t, history) {
 
 /* Where two states differ, in words; "" when they do not. */
 function difference(a, b, path = "") {
+	if (typeof a === "string" && typeof b === "string" && a.endsWith("/forgotten"))
+		[a, b] = [a.replace(/\/forgotten$/, ""), b.replace(/\/(forgotten|http:.*)$/, "")];
 	if (typeof a !== "object" || a === null || typeof b !== "object" || b === null)
 		return a === b || a === "any" || b === "any" ? "" : `${path}: ${JSON.stringify(a)} and ${JSON.stringify(b)}`;
 	if (Array.isArray(a) && a.length !== b.length)
@@ -277,6 +316,7 @@ function program() {
 
 async function check(model, cols, rows, bytes, cut, history, resizes = []) {
 	const a = terminal(cols, rows);
+	a.resized = resizes.length > 0;
 	let at = 0, size = [cols, rows];
 	model.send("N", cols, rows);
 	const letter = pick("FB");
@@ -287,12 +327,13 @@ async function check(model, cols, rows, bytes, cut, history, resizes = []) {
 		at = step.at;
 		if (step.cols) {
 			model.send("R", step.cols, step.rows);
-			a.resize(step.cols, step.rows);
+			resize(a, step.cols, step.rows);
 			size = [step.cols, step.rows];
 		}
 	}
 	const snap = await model.snapshot();
 	const b = terminal(...size);
+	b.resized = a.resized;
 	/* What it was in the middle of must not matter. */
 	await write(b, pick(["", "\x1b]2;unfinished", "\x1b[3", "\x1bPq", "\x1b[?1049h\x1b[5;5r\x1b[?6h\x1b[4h\x0e\x1b(0\x1b[41mjunk"]));
 	b.titleNow = "";
@@ -315,8 +356,8 @@ async function check(model, cols, rows, bytes, cut, history, resizes = []) {
 		await write(b, bytes.subarray(at, step.at));
 		at = step.at;
 		if (step.cols) {
-			a.resize(step.cols, step.rows);
-			b.resize(step.cols, step.rows);
+			resize(a, step.cols, step.rows);
+			resize(b, step.cols, step.rows);
 		}
 	}
 	d = check("after the rest, ");
@@ -325,7 +366,13 @@ async function check(model, cols, rows, bytes, cut, history, resizes = []) {
 	return d;
 }
 
-async function fuzz(model, seed, n) {
+/* At random places, the first one first. */
+function some_resizes(n) {
+	const at = Array.from({ length: 1 + rand(4) }, () => rand(n + 1)).sort((a, b) => a - b);
+	return at.map((at) => ({ at, cols: pick([80, 40, 20, 10, 3, 132, 2 + rand(60)]), rows: pick([24, 10, 5, 2, 1 + rand(30)]) }));
+}
+
+async function fuzz(model, seed, n, sizes) {
 	for (let i = 0; i < n; i++) {
 		state = (seed + i) >>> 0;
 		for (let k = 0; k < 5; k++)
@@ -333,11 +380,12 @@ async function fuzz(model, seed, n) {
 		const cols = pick([80, 40, 20, 10, 3, 132]), rows = pick([24, 10, 5, 2]);
 		const bytes = program();
 		const cut = some(0.3) ? bytes.length : rand(bytes.length + 1);
-		const bad = await check(model, cols, rows, bytes, cut, 4000);
+		const resizes = sizes ? some_resizes(cut) : [];
+		const bad = await check(model, cols, rows, bytes, cut, 4000, resizes);
 		if (bad) {
-			console.log(`seed ${seed + i}: ${cols}x${rows}, ${bytes.length} bytes cut at ${cut}: ${bad.d}`);
-			for (let k = 1; k <= bytes.length; k++) {
-				const first = await check(model, cols, rows, bytes.subarray(0, k), k, 4000);
+			console.log(`seed ${seed + i}: ${cols}x${rows}, ${bytes.length} bytes cut at ${cut}, ${JSON.stringify(resizes)}: ${bad.d}`);
+			for (let k = 1; k <= bytes.length && !process.env.SCREEN_QUICK; k++) {
+				const first = await check(model, cols, rows, bytes.subarray(0, k), k, 4000, resizes.filter((r) => r.at <= k));
 				if (first) {
 					console.log(`first after ${JSON.stringify(bytes.subarray(Math.max(0, k - 150), k).toString())}: ${first.d}`);
 					break;
@@ -373,7 +421,7 @@ async function recording(model, file, cuts) {
 		throw new Error(`${file}: only ${at} bytes`);
 	for (let i = 0; i < cuts; i++) {
 		const cut = i === 0 ? at : rand(at + 1);
-		const bad = await check(model, r.cols, r.rows, bytes, cut, resizes.length ? 0 : 4000, resizes);
+		const bad = await check(model, r.cols, r.rows, bytes, cut, 4000, resizes);
 		if (bad) {
 			console.log(`${file}: ${at} bytes cut at ${cut}: ${bad.d}`);
 			return 1;
@@ -386,8 +434,8 @@ async function recording(model, file, cuts) {
 const [probe, what, ...rest] = process.argv.slice(2);
 const model = new Model(probe);
 let failed = 0;
-if (what === "fuzz")
-	failed = await fuzz(model, Number(rest[0]), Number(rest[1]));
+if (what === "fuzz" || what === "sizes")
+	failed = await fuzz(model, Number(rest[0]), Number(rest[1]), what === "sizes");
 else if (what === "recording")
 	for (const file of rest.slice(1))
 		failed += await recording(model, file, Number(rest[0]));
