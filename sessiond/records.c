@@ -312,6 +312,16 @@ int record_each_live(struct db *db, void (*fn)(void *arg, const char *id), void 
 	return r;
 }
 
+int records_have_policy(struct db *db, struct err *e)
+{
+	auto_rows struct db_rows rows = { 0 };
+
+	return db_query(
+		db, &rows, e,
+		"SELECT 1 FROM sandboxes WHERE policy IS NOT NULL AND state <> 'ended' LIMIT 1",
+		"");
+}
+
 int records_prune(struct db *db, uint64_t before_ms, uint64_t now_ms, struct err *e)
 {
 	if (db_exec(db, e, "DELETE FROM sandboxes WHERE ended_ms IS NOT NULL AND ended_ms < ?",

@@ -84,6 +84,8 @@ int record_list(struct db *db, const char *user, const char *after, size_t limit
 /* Every id that is not ended, for recovery. The callback may not use the database. */
 int record_each_live(struct db *db, void (*fn)(void *arg, const char *id), void *arg,
 		     struct err *e);
+/* Whether one that has not ended is under a policy: 1, 0, -1. */
+int records_have_policy(struct db *db, struct err *e);
 /* Forgets what ended before `before_ms`, and creations that no hour counts any more. */
 int records_prune(struct db *db, uint64_t before_ms, uint64_t now_ms, struct err *e);
 

@@ -32,6 +32,7 @@
 #include "sessiond/listen.h"
 #include "sessiond/policies.h"
 #include "sessiond/recordings.h"
+#include "sessiond/records.h"
 #include "sessiond/renew.h"
 #include "sessiond/routes.h"
 #include "sessiond/sandboxes.h"
@@ -183,6 +184,16 @@ static int listen_all(struct serve *s, struct err *e)
 	return r;
 }
 
+/* Also for sandboxes that were started when there were policies. */
+static int open_audit(struct server *server, struct err *e)
+{
+	int old = records_have_policy(server->db, e);
+
+	if (old < 0)
+		return -1;
+	return server->policies || old ? audit_open(server, &server->audit, e) : 0;
+}
+
 static int build(struct serve *s, struct err *e)
 {
 	struct server *server = &s->server;
@@ -200,7 +211,7 @@ static int build(struct serve *s, struct err *e)
 			 "program");
 	if (serve_open_db(c, &server->db, e) < 0 || open_launch(server, e) < 0)
 		return -1;
-	if (server->policies && audit_open(server, &server->audit, e) < 0)
+	if (open_audit(server, e) < 0)
 		return -1;
 	server->tickets = tickets_new();
 	server->sandboxes = sandboxes_new(server);

@@ -219,11 +219,17 @@ used_ns() { # NAME
 	EOF
 	eventually grep -c . "$RUN/sandboxes/$box/policy.jsonl"
 	wait_for '[ "$(grep -c aws "$RUN/sandboxes/$box/policy.jsonl")" = 2 ]'
-	policy_daemon --lasting
+	# Also by one that has no policies any more.
+	shipped=$TOP/config/tiers.yaml own=$TIERS
+	TIERS=$shipped
+	daemon_start --lasting
 	eventually audited '"rule":"aws"' 2
 	api "$key" DELETE "/v1/sandboxes/$box"
 	audited '"rule":"aws"' 2
 	[ -z "$(time_groups "$box.scanner")" ]
+	daemon_stop
+	TIERS=$own
+	policy_daemon --lasting
 	# Nor does a shim that is killed leave its scanner, or the scanner's group.
 	create "$key"
 	pid=$(scanner)
