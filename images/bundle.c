@@ -55,7 +55,7 @@ static int add_layer(struct layers *l, const struct store *s, const char *hex, s
 
 	if (fd < 0) {
 		(void) err_wrap(e, "%s", s->path);
-		return err_hint(e, "remove the image and import it again");
+		return err_hint(e, "carrel-image verify --repair unpacks it again");
 	}
 	if (format == LAYER_EROFS) {
 		const int image = take_fd(&fd);

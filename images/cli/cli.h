@@ -58,6 +58,12 @@ int cli_share(void *global, const char **operands, int n, void *opts);
 int cli_bundle(void *global, const char **operands, int n, void *opts);
 int cli_volume(void *global, const char **operands, int n, void *opts);
 
+/* For people: "97.7 KiB", "1.0 MiB", "2.3 GiB". */
+struct cli_size {
+	char s[16];
+};
+struct cli_size cli_size(uint64_t bytes);
+
 /* Their options' blocks; the tables in commands.c fill them. 0 and NULL: not given. */
 struct opts_limits {
 	bool skip_devices;

@@ -12,11 +12,6 @@
 
 enum { OUTPUT_MAX = 16 << 20 };
 
-static double mib(uint64_t bytes)
-{
-	return (double) bytes / (1 << 20);
-}
-
 static int du_table(const struct usage *u, struct buf *out, struct err *e)
 {
 	int width = (int) strlen("NAME");
@@ -31,13 +26,14 @@ static int du_table(const struct usage *u, struct buf *out, struct err *e)
 	for (size_t i = 0; i < u->n; i++) {
 		const struct usage_image *im = &u->v[i];
 
-		if (buf_printf(out, e, "%-*s  %.12s  %8.1f MiB  %8.1f MiB  %8.1f MiB\n", width,
+		if (buf_printf(out, e, "%-*s  %.12s  %12s  %12s  %12s\n", width,
 			       im->name ? im->name : "-", im->digest.hex,
-			       mib(im->own + im->shared), mib(im->shared), mib(im->own)) < 0)
+			       cli_size(im->own + im->shared).s, cli_size(im->shared).s,
+			       cli_size(im->own).s) < 0)
 			return -1;
 	}
-	return buf_printf(out, e, "\nstore: %.1f MiB, of which gc would free %.1f MiB\n",
-			  mib(u->total), mib(u->unused));
+	return buf_printf(out, e, "\nstore: %s, of which gc would free %s\n",
+			  cli_size(u->total).s, cli_size(u->unused).s);
 }
 
 static int du_json(const struct usage *u, struct buf *out, struct err *e)
@@ -115,9 +111,9 @@ static int print_summary(const struct verify_result *r, bool json, struct buf *o
 	if (!json)
 		return buf_printf(
 			out, e,
-			"%llu blobs (%.1f MiB), %llu layers%s, %llu images: %llu broken, %llu of "
+			"%llu blobs (%s), %llu layers%s, %llu images: %llu broken, %llu of "
 			"them repaired\n",
-			(unsigned long long) r->blobs, mib(r->bytes),
+			(unsigned long long) r->blobs, cli_size(r->bytes).s,
 			(unsigned long long) r->layers,
 			r->layers_skipped ? " (only the owner can check them)" : "",
 			(unsigned long long) r->images, (unsigned long long) r->broken,

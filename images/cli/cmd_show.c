@@ -96,9 +96,8 @@ static int ls_table(const struct store *s, const struct index *ix, bool *damaged
 			created = "damaged";
 		else if (im.config.created)
 			created = im.config.created;
-		if (buf_printf(out, e, "%-*s  %.12s  %6.1f MiB  ", width,
-			       im.name ? im.name : "-", im.digest.hex,
-			       (double) im.size / (1 << 20)) < 0 ||
+		if (buf_printf(out, e, "%-*s  %.12s  %10s  ", width, im.name ? im.name : "-",
+			       im.digest.hex, cli_size(im.size).s) < 0 ||
 		    put_plain(out, created, 19, e) < 0 || buf_puts(out, "\n", e) < 0)
 			return -1;
 	}
@@ -274,13 +273,13 @@ static int history_table(const struct step *v, size_t n, struct buf *out, struct
 	if (buf_printf(out, e, "%-20s  %12s  %s\n", "CREATED", "SIZE", "STEP") < 0)
 		return -1;
 	for (size_t i = n; i-- > 0;) {
-		char size[32] = "-";
+		struct cli_size size = { "-" };
 
 		if (v[i].layer)
-			snprintf(size, sizeof(size), "%.1f MiB",
-				 (double) v[i].layer->size / (1 << 20));
+			size = cli_size(v[i].layer->size);
 		if (put_plain(out, v[i].created, 20, e) < 0 ||
-		    buf_printf(out, e, "%*s  %12s  ", pad_to(v[i].created, 20), "", size) < 0 ||
+		    buf_printf(out, e, "%*s  %12s  ", pad_to(v[i].created, 20), "", size.s) <
+			    0 ||
 		    put_plain(out, v[i].by, 120, e) < 0 ||
 		    (*v[i].by && *v[i].comment && buf_puts(out, ": ", e) < 0) ||
 		    put_plain(out, v[i].comment, 60, e) < 0 || buf_puts(out, "\n", e) < 0)

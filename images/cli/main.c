@@ -37,6 +37,19 @@ int cli_format(const char *format, bool *json, struct err *e)
 	return err_set(e, EINVAL, "--format %.40s: is none of table, json", format);
 }
 
+struct cli_size cli_size(uint64_t bytes)
+{
+	static const char *const units[] = { "KiB", "MiB", "GiB" };
+	struct cli_size out;
+	double n = (double) bytes / 1024;
+	size_t i = 0;
+
+	for (; n >= 1024 && i + 1 < ARRAY_SIZE(units); i++)
+		n /= 1024;
+	snprintf(out.s, sizeof(out.s), "%.1f %s", n, units[i]);
+	return out;
+}
+
 static int open_log(const struct cli *c, struct err *e)
 {
 	enum log_format format = LOG_TEXT;
