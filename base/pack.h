@@ -52,6 +52,7 @@ struct unpack {
 	int *fds; /* taken ones are -1 afterwards. NULL: only looked at, every descriptor is given as -1 */
 	size_t n_fds, at_fd;
 	struct err why;
+	uint32_t format; /* the reader's note of which one it reads */
 };
 
 void unpack_tag(struct unpack *u, const char tag[4]);

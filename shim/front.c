@@ -81,7 +81,7 @@ static int serve_new(const struct front_spec *spec, struct table *t, struct tabl
 	struct talk_msg m = { .kind = TALK_READY };
 	int fds[TALK_FDS], r;
 
-	if (scan_link_await(spec->scan_fd, e) < 0) {
+	if (scan_link_await(spec->scan_fd, &start->scan_format, e) < 0) {
 		say_failed(spec->talk_fd, e);
 		return -1;
 	}
@@ -102,10 +102,14 @@ static int serve_new(const struct front_spec *spec, struct table *t, struct tabl
 }
 
 /* fds NULL: only looks. */
-static int restore(const struct state *state, int *fds, struct table *t,
+static int restore(const struct state *state, uint32_t format, int *fds, struct table *t,
 		   const struct table_spec *start, struct err *e)
 {
-	struct unpack u = { .p = state->p, .n = state->n, .fds = fds, .n_fds = state->n_fds };
+	struct unpack u = { .p = state->p,
+			    .n = state->n,
+			    .fds = fds,
+			    .n_fds = state->n_fds,
+			    .format = format };
 
 	(void) table_restore(t, start, &u);
 	return unpack_end(&u, e) < 0 ? err_wrap(e, "the front's state") : 0;
@@ -115,13 +119,15 @@ static int serve_on(const struct front_spec *spec, const struct state *state, st
 		    const struct table_spec *start, struct err *e)
 {
 	const struct talk_msg ready = { .kind = TALK_READY };
-	int r = restore(state, spec->resume->front_fds, t, start, e);
+	int r = restore(state, spec->resume->format, spec->resume->front_fds, t, start, e);
 
 	handover_unmap(state->p, state->n);
 	if (r == 0)
 		r = talk_send(spec->talk_fd, &ready, NULL, 0, e);
 	if (r == 0)
 		r = table_go_on(t, e);
+	if (r == 0 && spec->scan_fd >= 0)
+		scan_renew_begin(&t->scan, spec->scan_fd);
 	if (r == 0)
 		r = run(t, e);
 	if (r != GONE)
@@ -199,7 +205,7 @@ int front_check(const struct front_spec *spec, struct err *e)
 	if (r == 0) {
 		state.n_fds = spec->resume->n_front_fds;
 		start = start_of(spec, loop);
-		r = restore(&state, NULL, t, &start, e);
+		r = restore(&state, spec->resume->format, NULL, t, &start, e);
 	}
 	return r; /* the process ends by it: nothing is taken apart */
 }

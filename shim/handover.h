@@ -29,7 +29,13 @@
  * Trust: the front's state is the front's word. The janitor does not look into it; it is parsed by a confined process only, with
  * bounds. Descriptors in it go to the new front alone. The janitor's own state is as trusted as its memory was.
  *
+ * Under a policy the new janitor starts the scanner anew, too, before the halves part; it takes over while the front is at work
+ * already (shim/scan_renew.h).
+ *
  * Formats: HANDOVER_FORMAT is written. A change of any X_save makes it one more; a program says which formats it reads.
+ * What is read of an older one stands at its place (unpack's `format`), and a state that it wrote is kept for the unit test.
+ *   1  the first
+ *   2  what the scanner can hand over
  */
 #ifndef CARREL_SHIM_HANDOVER_H
 #define CARREL_SHIM_HANDOVER_H
@@ -44,7 +50,7 @@ struct orders;
 struct table;
 
 enum {
-	HANDOVER_FORMAT = 1,
+	HANDOVER_FORMAT = 2,
 	HANDOVER_OLDEST = 1,	 /* that is read */
 	HANDOVER_FDS_MAX = 4096, /* of a front; it holds 1,024 at most */
 };
@@ -65,7 +71,8 @@ struct handover {
 	size_t n_fds;
 	int *front_fds;
 	size_t n_front_fds;
-	size_t body; /* where the janitor's words begin */
+	uint32_t format; /* that they were written in */
+	size_t body;	 /* where the janitor's words begin */
 };
 #define HANDOVER_NONE ((struct handover){ .own_fd = -1, .front_fd = -1 })
 

@@ -120,13 +120,11 @@ static int *unpack_numbers(struct unpack *u, size_t *n, size_t max)
 
 static void read_head(struct unpack *u, struct handover *h)
 {
-	uint32_t format;
-
 	unpack_tag(u, magic);
-	format = unpack_u32(u);
-	if (format < HANDOVER_OLDEST || format > HANDOVER_FORMAT)
-		(void) unpack_refuse(u, "format %u, where this program reads %d to %d", format,
-				     HANDOVER_OLDEST, HANDOVER_FORMAT);
+	h->format = unpack_u32(u);
+	if (h->format < HANDOVER_OLDEST || h->format > HANDOVER_FORMAT)
+		(void) unpack_refuse(u, "format %u, where this program reads %d to %d",
+				     h->format, HANDOVER_OLDEST, HANDOVER_FORMAT);
 	h->front_fd = (int) unpack_u32_to(u, INT32_MAX, "a descriptor");
 	h->fds = unpack_numbers(u, &h->n_fds, OWN_FDS_MAX);
 	h->front_fds = unpack_numbers(u, &h->n_front_fds, HANDOVER_FDS_MAX);

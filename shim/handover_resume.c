@@ -23,6 +23,9 @@
 #include "shim/handover.h"
 #include "shim/janitor_inside.h"
 #include "shim/orders.h"
+#include "shim/scan_group.h"
+#include "shim/scan_start.h"
+#include "shim/sweep.h"
 
 enum { PROGRAM_BYTES = 4096 };
 
@@ -32,6 +35,7 @@ struct resume {
 	struct janitor_spec spec;
 	struct janitor janitor;
 	struct rlimit files;
+	struct scan_ends scan; /* another scanner, to take over */
 	char program[PROGRAM_BYTES];
 };
 
@@ -47,7 +51,9 @@ static int read_orders(struct resume *r, const char *dir, struct err *e)
 /* The janitor's own words. Without `take` its descriptors are left where they are. */
 static int read_own(struct resume *r, bool take, struct err *e)
 {
-	struct unpack u = { .fds = take ? r->h.fds : NULL, .n_fds = r->h.n_fds };
+	struct unpack u = { .fds = take ? r->h.fds : NULL,
+			    .n_fds = r->h.n_fds,
+			    .format = r->h.format };
 	const uint8_t *p = handover_map(r->h.own_fd, &u.n, e);
 	size_t n = u.n;
 	int result;
@@ -93,7 +99,7 @@ static int be_front(const struct resume *r, int talk_fd)
 					 .lock_fd = r->spec.lock_fd,
 					 .log_fd = r->spec.log_fd,
 					 .recording_fd = FD_NONE,
-					 .scan_fd = FD_NONE,
+					 .scan_fd = r->scan.fd,
 					 .scan_log_fd = FD_NONE,
 					 .resume = &r->h };
 	struct err e = ERR_NONE;
@@ -121,12 +127,36 @@ static int split(struct resume *r, int *talk_fd, struct err *e)
 	return n < 0 ? -1 : 1;
 }
 
+/* Its time is the sandbox's, as the old one's was. */
+static int place_scanner(const struct resume *r, struct err *e)
+{
+	auto_free char *group = NULL;
+
+	if (!r->scan.pid)
+		return 0;
+	group = sweep_own_cgroup(&r->orders, r->spec.dir_fd);
+	return group ? scan_group_place(r->spec.dir_fd, group, r->scan.pid, e) : 0;
+}
+
+/* The old one can go on as well. */
+static void start_scanner(struct resume *r)
+{
+	struct err e = ERR_NONE;
+
+	r->scan = SCAN_ENDS_NONE;
+	if (scan_start_anew(&r->orders, &r->scan, &e) == 0 && place_scanner(r, &e) == 0)
+		return;
+	log_warn("policy: the scanner of before goes on: %s", e.msg);
+	scan_ends_close(&r->scan);
+}
+
 /* The limit on descriptors was raised for the moment in which one process held those of both halves. */
 static void settle(struct resume *r)
 {
 	struct rlimit now;
 
 	handover_fini(&r->h);
+	scan_ends_close(&r->scan);
 	if (getrlimit(RLIMIT_NOFILE, &now) == 0) {
 		now.rlim_cur = MIN(r->files.rlim_cur, now.rlim_max);
 		(void) setrlimit(RLIMIT_NOFILE, &now);
@@ -143,6 +173,7 @@ int handover_resume(const char *dir, int own_fd, bool debug)
 	log_open(r->spec.log_fd, LOG_TEXT, debug ? LOG_LV_DEBUG : LOG_LV_INFO);
 	if (n == 0) {
 		child_end(&r->janitor.front);
+		start_scanner(r);
 		n = split(r, &talk_fd, &e);
 	}
 	if (n < 0) {

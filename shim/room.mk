@@ -15,7 +15,8 @@ shim_SRC += shim/vt.c shim/vt_glyphs.c shim/width.c shim/screen.c shim/screen_li
 	shim/screen_render.c shim/screen_resize.c shim/screen_reflow.c shim/screen_skip.c shim/session_screen.c
 shim_SRC += shim/idmap.c shim/workspace.c shim/scan_talk.c shim/scan_key.c shim/scan_group.c shim/scan_link.c shim/scan_start.c \
 	shim/session_scan.c
-# A running shim becomes another program.
+# A running shim becomes another program, and so does its scanner.
+shim_SRC += shim/scan_renew.c
 shim_SRC += shim/client_save.c shim/screen_save.c shim/vt_save.c shim/session_save.c shim/table_save.c shim/handover_file.c shim/handover_front.c shim/handover_janitor.c \
 	shim/handover_program.c shim/handover_resume.c shim/handover_state.c
 
@@ -57,14 +58,14 @@ SCAN ?= $(shell $(PKG_CONFIG) --exists libhs libpcre2-8 2> /dev/null && echo 1)
 ifeq ($(SCAN),1)
 LIBS += scan
 scan_SRC := shim/scan/text.c shim/scan/rules.c shim/scan/clip.c shim/scan/cells.c shim/scan/lane.c shim/scan/stream.c shim/scan/stream_match.c
-scan_SRC += shim/scan/serve.c shim/scan/seal.c shim/scan/print.c
+scan_SRC += shim/scan/stream_save.c shim/scan/serve.c shim/scan/seal.c shim/scan/print.c
 PROGRAMS += carrel-scan
 carrel-scan_SRC := shim/scan/main.c
 carrel-scan_LINK := scan shim base
 carrel-scan_PKGS := libhs libpcre2-8 libseccomp
 # Of libcrypto only SHA-256: the shared one has thousands of relocations.
 carrel-scan_LIBS := -lyajl -lyaml -l:libcrypto.a
-scan_UNIT := test_scan test_scan_print
+scan_UNIT := test_scan test_scan_print test_scan_save
 UNIT += $(scan_UNIT)
 FUZZ += fuzz_scan
 $(foreach t,$(scan_UNIT) fuzz_scan,$(eval $(t)_LINK := scan shim base)$(eval $(t)_PKGS := libhs libpcre2-8)$(eval $(t)_LIBS := -lyajl -lyaml -lcrypto))

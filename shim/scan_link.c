@@ -23,7 +23,6 @@
 
 enum {
 	READY_SECONDS = 15,
-	QUEUE_LIMIT = 64 << 20, /* of every process three streams' SCAN_FLIGHT, and heads */
 	MESSAGES_PER_TURN = 64,
 	LAST_LINE = 64,
 };
@@ -84,13 +83,14 @@ static void note_end(struct scan_log *log)
 
 /* ---- the end ---- */
 
-static void fail(struct scan_link *l, const char *why)
+void scan_link_fail(struct scan_link *l, const char *why)
 {
 	struct table *t = l->table;
 
 	if (l->broken)
 		return;
 	l->broken = true;
+	scan_renew_stop(l);
 	loop_io_del(&l->io);
 	for (struct session *s = t->sessions; s; s = s->next)
 		session_scan_lost(s);
@@ -125,18 +125,22 @@ static void take(struct scan_link *l, const struct scan_head *h, const uint8_t *
 	case SCAN_PASS:
 		if (s &&
 		    !session_scan_passed(s, (enum scan_stream) h->stream, body, h->n, h->taken))
-			fail(l, "the policy scanner passed more than it was given");
+			scan_link_fail(l, "the policy scanner passed more than it was given");
 		break;
 	case SCAN_ENDED:
 		if (s)
 			session_scan_ended(s, (enum scan_stream) h->stream);
 		break;
+	case SCAN_STATE:
+		if (!scan_renew_state(l, h, body))
+			scan_link_fail(l, "the policy scanner said what it must not");
+		break;
 	case SCAN_FAILED:
 		log_error("scanner: %.*s", (int) h->n, (const char *) body);
-		fail(l, "the policy scanner failed");
+		scan_link_fail(l, "the policy scanner failed");
 		break;
 	default:
-		fail(l, "the policy scanner said what it must not");
+		scan_link_fail(l, "the policy scanner said what it must not");
 	}
 }
 
@@ -157,40 +161,27 @@ static void read_messages(struct scan_link *l)
 		}
 		if (r < 0)
 			log_error("%s", e.msg);
-		fail(l, "the policy scanner ended; without it nothing may be shown");
+		scan_link_fail(l, "the policy scanner ended; without it nothing may be shown");
 	}
 }
 
 /* ---- messages out ---- */
 
-static void watch(struct scan_link *l)
+void scan_link_watch(struct scan_link *l)
 {
 	uint32_t events = EPOLLIN | (buf_len(&l->queue) > 0 ? EPOLLOUT : 0);
 	struct err e = ERR_NONE;
 
 	if (!l->broken && loop_io_set(&l->io, events, &e) < 0) {
 		log_error("%s", e.msg);
-		fail(l, "the policy scanner cannot be waited for");
+		scan_link_fail(l, "the policy scanner cannot be waited for");
 	}
 }
 
 static void write_queue(struct scan_link *l)
 {
-	while (!l->broken && buf_len(&l->queue) > 0) {
-		uint32_t n;
-		ssize_t r;
-
-		memcpy(&n, buf_bytes(&l->queue), sizeof(n));
-		r = send(l->fd, buf_bytes(&l->queue) + sizeof(n), n, MSG_NOSIGNAL);
-		if (r < 0 && (errno == EAGAIN || errno == EINTR))
-			return;
-		if (r < 0) {
-			fail(l, "the policy scanner ended; without it nothing may be shown");
-			return;
-		}
-		buf_consume(&l->queue, sizeof(n) + n);
-	}
-	buf_fini(&l->queue);
+	if (!l->broken && scan_flush(l->fd, &l->queue) < 0)
+		scan_link_fail(l, "the policy scanner ended; without it nothing may be shown");
 }
 
 static void ready(void *arg, uint32_t events)
@@ -201,18 +192,7 @@ static void ready(void *arg, uint32_t events)
 		write_queue(l);
 	if (events & ~(uint32_t) EPOLLOUT)
 		read_messages(l);
-	watch(l);
-}
-
-static int queue(struct scan_link *l, const struct scan_head *head, const void *body,
-		 struct err *e)
-{
-	uint32_t n = (uint32_t) sizeof(*head) + head->n;
-
-	if (buf_append(&l->queue, &n, sizeof(n), e) < 0 ||
-	    buf_append(&l->queue, head, sizeof(*head), e) < 0)
-		return -1;
-	return buf_append(&l->queue, body, head->n, e);
+	scan_link_watch(l);
 }
 
 void scan_link_say(struct scan_link *l, const struct scan_head *head, const void *body)
@@ -221,25 +201,31 @@ void scan_link_say(struct scan_link *l, const struct scan_head *head, const void
 
 	if (!l->on || l->broken)
 		return;
+	if (scan_renew_holds(&l->renew)) {
+		if (scan_queue(&l->renew.held, head, body, &e) < 0)
+			scan_link_fail(l, "the policy scanner is too far behind");
+		return;
+	}
 	if (buf_len(&l->queue) == 0) {
 		if (scan_send(l->fd, head, body, &e) == 0)
 			return;
 		if (e.code != EAGAIN) {
-			fail(l, "the policy scanner ended; without it nothing may be shown");
+			scan_link_fail(
+				l, "the policy scanner ended; without it nothing may be shown");
 			return;
 		}
 	}
-	if (queue(l, head, body, &e) < 0) {
+	if (scan_queue(&l->queue, head, body, &e) < 0) {
 		log_error("%s", e.msg);
-		fail(l, "the policy scanner is too far behind");
+		scan_link_fail(l, "the policy scanner is too far behind");
 		return;
 	}
-	watch(l);
+	scan_link_watch(l);
 }
 
 /* ---- life ---- */
 
-int scan_link_await(int fd, struct err *e)
+int scan_link_await(int fd, uint32_t *format, struct err *e)
 {
 	const struct timeval patience = { .tv_sec = READY_SECONDS }, none = { 0 };
 	auto_free void *room = xalloc(SCAN_ROOM);
@@ -264,17 +250,21 @@ int scan_link_await(int fd, struct err *e)
 	if (h.kind == SCAN_FAILED)
 		return err_set(e, EIO, "the policy scanner: %.*s", (int) h.n,
 			       (const char *) body);
+	*format = h.taken;
 	return h.kind == SCAN_READY
 		       ? 0
 		       : err_set(e, EPROTO, "the policy scanner did not say that it is ready");
 }
 
-int scan_link_init(struct scan_link *l, struct table *t, int fd, int log_fd, struct err *e)
+int scan_link_init(struct scan_link *l, struct table *t, int fd, uint32_t format, int log_fd,
+		   struct err *e)
 {
 	*l = (struct scan_link){ .on = fd > 0,
 				 .fd = fd,
+				 .format = format,
 				 .table = t,
-				 .queue = BUF_LIMIT(QUEUE_LIMIT),
+				 .renew = SCAN_RENEW_NONE,
+				 .queue = BUF_LIMIT(SCAN_QUEUE),
 				 .log = { .fd = log_fd > 0 ? log_fd : FD_NONE } };
 	/* Whoever makes a table without it would show what no scanner has seen. */
 	if (!l->on && t->orders->policy.program)
@@ -292,6 +282,7 @@ void scan_link_fini(struct scan_link *l)
 {
 	if (!l->on)
 		return;
+	scan_renew_stop(l);
 	loop_io_del(&l->io);
 	fd_close(&l->fd);
 	note_end(&l->log);
@@ -313,6 +304,7 @@ void scan_link_save(const struct scan_link *l, struct pack *p)
 	pack_fd(p, l->log.fd);
 	pack_u64(p, l->log.size);
 	pack_u64(p, l->log.dropped);
+	pack_u32(p, l->format);
 }
 
 /* Whole messages, each behind its length. */
@@ -339,7 +331,8 @@ void scan_link_restore(struct scan_link *l, struct table *t, bool on, struct unp
 	unpack_tag(u, "scan");
 	*l = (struct scan_link){ .fd = FD_NONE,
 				 .table = t,
-				 .queue = BUF_LIMIT(QUEUE_LIMIT),
+				 .renew = SCAN_RENEW_NONE,
+				 .queue = BUF_LIMIT(SCAN_QUEUE),
 				 .log = { .fd = FD_NONE } };
 	if (unpack_bool(u) != on)
 		(void) unpack_refuse(u, "a policy that is not the orders'");
@@ -353,12 +346,17 @@ void scan_link_restore(struct scan_link *l, struct table *t, bool on, struct unp
 	l->log.fd = unpack_fd(u);
 	l->log.size = unpack_u64(u);
 	l->log.dropped = unpack_u64(u);
+	/* Those of format 1 hand nothing over. */
+	l->format = u->format >= 2 ? unpack_u32(u) : 0;
+}
+
+int scan_link_hear(struct scan_link *l, struct err *e)
+{
+	return loop_io_add(l->table->loop, &l->io, l->fd,
+			   EPOLLIN | (buf_len(&l->queue) > 0 ? EPOLLOUT : 0), ready, l, e);
 }
 
 int scan_link_go_on(struct scan_link *l, struct err *e)
 {
-	if (!l->on)
-		return 0;
-	return loop_io_add(l->table->loop, &l->io, l->fd,
-			   EPOLLIN | (buf_len(&l->queue) > 0 ? EPOLLOUT : 0), ready, l, e);
+	return l->on ? scan_link_hear(l, e) : 0;
 }

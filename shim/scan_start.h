@@ -19,6 +19,8 @@ struct scan_ends {
 /* Nothing when the orders name no policy. The scanner dies with this thread, or when the front's end is closed; as every stranger
  * it is reaped by the janitor. */
 int scan_start(const struct orders *o, int dir_fd, struct scan_ends *out, struct err *e);
+/* The same for an upgrade: the program may be another one by now, and has to be root's alone; policy.jsonl is open already. */
+int scan_start_anew(const struct orders *o, struct scan_ends *out, struct err *e);
 void scan_ends_close(struct scan_ends *s);
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/policy.h"
 
@@ -79,4 +80,32 @@ int scan_recv(int fd, void *room, struct scan_head *head, const uint8_t **body, 
 	if ((size_t) r > SCAN_ROOM)
 		return err_set(e, EPROTO, "a scanner's message of %zd bytes", r);
 	return scan_decode(room, (size_t) r, head, body, e) < 0 ? -1 : 1;
+}
+
+int scan_queue(struct buf *queue, const struct scan_head *head, const void *body, struct err *e)
+{
+	uint32_t n = (uint32_t) sizeof(*head) + head->n;
+
+	if (buf_append(queue, &n, sizeof(n), e) < 0 ||
+	    buf_append(queue, head, sizeof(*head), e) < 0)
+		return -1;
+	return buf_append(queue, body, head->n, e);
+}
+
+int scan_flush(int fd, struct buf *queue)
+{
+	while (buf_len(queue) > 0) {
+		uint32_t n;
+		ssize_t r;
+
+		memcpy(&n, buf_bytes(queue), sizeof(n));
+		r = send(fd, buf_bytes(queue) + sizeof(n), n, MSG_NOSIGNAL);
+		if (r < 0 && (errno == EAGAIN || errno == EINTR))
+			return 0;
+		if (r < 0)
+			return -1;
+		buf_consume(queue, sizeof(n) + n);
+	}
+	buf_fini(queue);
+	return 0;
 }

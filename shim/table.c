@@ -318,7 +318,8 @@ int table_init(struct table *t, const struct table_spec *spec, struct err *e)
 			     .orders = o,
 			     .talk_fd = spec->talk_fd,
 			     .pinged_ms = clock_mono_ms() };
-	if (scan_link_init(&t->scan, t, spec->scan_fd, spec->scan_log_fd, e) < 0 ||
+	if (scan_link_init(&t->scan, t, spec->scan_fd, spec->scan_format, spec->scan_log_fd,
+			   e) < 0 ||
 	    session_new(&first, &t->sessions, e) < 0 ||
 	    start_recording(t, spec->recording_fd, e) < 0 || table_hear(t, e) < 0 ||
 	    control_init(&t->control, t, spec->listen_fd, e) < 0)

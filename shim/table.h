@@ -68,6 +68,7 @@ struct table_spec {
 	int talk_fd, listen_fd;
 	int recording_fd;	  /* 0 or -1: process 1 is not recorded */
 	int scan_fd, scan_log_fd; /* 0 or -1: under no policy; they become the table's */
+	uint32_t scan_format;	  /* of the state that the scanner can give */
 	int32_t pid;
 	int fds[2];
 };

@@ -24,6 +24,8 @@ int table_may_hand_over(const struct table *t, const char **code, struct err *e)
 		return err_set(e, EBUSY, "a process is starting; try again");
 	if (t->freeze != FREEZE_NONE)
 		return err_set(e, EBUSY, "it is being paused or resumed; try again");
+	if (t->scan.renew.state != RENEW_NONE)
+		return err_set(e, EBUSY, "its policy scanner is being renewed; try again");
 	if (t->scan.broken) {
 		*code = "gone";
 		return err_set(e, ESRCH, "the policy scanner of sandbox %s has ended",

@@ -29,7 +29,7 @@ check() { case_of shim_upgrade_cases.py "$1"; }
 	check paused_and_clocks
 }
 
-@test 'shim upgrade: under a policy the scanner goes on: no byte is lost, no secret shown' {
+@test 'shim upgrade: under a policy the scanner is another one, too, in a flood; no byte is lost, no secret shown; one that fails is left' {
 	check policy
 }
 

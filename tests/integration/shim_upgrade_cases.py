@@ -414,28 +414,91 @@ def paused_and_clocks():
         nothing_left(b)
 
 
+def scanner(shim):
+    """The pid of the shim's scanner; None while there is none, or two."""
+    found = []
+    for p in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{p}/cmdline", "rb") as f:
+                if f.read().startswith(b"carrel-scan\0") and shim_cases.stat(int(p))[1] == str(shim) and shim_cases.stat(int(p))[0] != "Z":
+                    found.append(int(p))
+        except OSError:
+            pass
+    return found[0] if len(found) == 1 else None
+
+
+def groups_of(pid):
+    with open(f"/proc/{pid}/cgroup") as f:
+        return f.read()
+
+
 def policy():
-    """The scanner goes on, with what it holds: no byte is lost, no secret is shown."""
+    """The scanner is another program, too, with what the old one held (test_scan_save.c cuts it anywhere): no byte is lost, no secret shown."""
     a, other = program("a"), program("b", 1)
     sc.SHIM = a
-    scan, rules = os.path.join(os.path.dirname(ORIGINAL), "carrel-scan"), os.path.join(WORK, "rules")
-    with open(os.path.join(WORK, "policies.yaml"), "w") as f:
-        f.write("version: 1\npolicies:\n  test:\n    - { id: aws, pattern: 'AKIA[A-Z2-7]{16}', direction: out, action: mask }\n")
+    scan, rules = os.path.join(PROGRAMS, "carrel-scan"), os.path.join(WORK, "rules")
+    shutil.copy(os.path.join(os.path.dirname(ORIGINAL), "carrel-scan"), scan)
+    os.chmod(scan, 0o755)
+    rule = "{ id: aws, pattern: 'AKIA[A-Z2-7]{16}', direction: out, action: mask }"
+
+    def write(what):
+        with open(os.path.join(WORK, "policies.yaml"), "w") as f:
+            f.write(f"version: 1\npolicies:\n  test:\n    - {what}\n")
+        subprocess.run([scan, "--compile", f.name, "--into", rules], check=True)
+
     os.mkdir(rules)
-    subprocess.run([scan, "--compile", f.name, "--into", rules], check=True)
-    with sh("stty -echo; echo READY; read x; i=0; while [ $((i=i+1)) -le 20 ]; do seq 1 500; echo AKIAIOSFODNN7EXAMPLE; done; read x; exit 4",
+    write(rule)
+    rounds = 3 if SAN else 6
+    with sh("stty -echo; echo READY; read x; while [ ! -e /tmp/stop ]; do seq 1 500; echo AKIAIOSFODNN7EXAMPLE; done; "
+            "echo END; read x; exit 4", history_bytes=64 << 20,
             policy={"program": scan, "rules": os.path.join(rules, "test")}) as b:
         started(b)
         c = b.attach()
         c.hello()
         c.until("READY\r\n")
+        reader = Reader(c, None)
+
+        def renew(said="the scanner is another one now", same=False):
+            before, n = scanner(b.proc.pid), b.log().count(said)
+            groups = groups_of(before)
+            eventually(lambda: b.ask("upgrade", program=a if b.ask("info")["build"] == build_of(other) else other)["ok"])
+            eventually(lambda: b.log().count(said) > n)
+            eventually(lambda: scanner(b.proc.pid) is not None and (scanner(b.proc.pid) == before) == same)
+            eq(groups_of(scanner(b.proc.pid)), groups)
+
         b.ask("input", extra=b"go\n")
-        for i in range(4):
-            upgrade(b, program=a if i % 2 else other)
+        for _ in range(rounds):
+            at = b.ask("info")["next"]
+            renew()
+            eventually(lambda at=at: b.ask("info")["next"] > at + 5000)
+        # One that does not come up, and one that others could change: the one of before goes on.
+        shutil.copy("/bin/false", scan + ".new")
+        os.rename(scan + ".new", scan)
+        renew("the scanner of before goes on: the new one: it ended before it was ready", same=True)
+        os.chmod(scan, 0o775)
+        renew("the scanner of before goes on: " + scan + ": others than root may write it", same=True)
+        shutil.copy(os.path.join(os.path.dirname(ORIGINAL), "carrel-scan"), scan + ".new")
+        os.chmod(scan + ".new", 0o755)
+        os.rename(scan + ".new", scan)
+        # Other rules have other matches: the old one's state is refused when all of it has come, and what was held meanwhile is the old one's.
+        write("{ id: other, pattern: 'x{9}', direction: out, action: alert }")
+        renew("the scanner of before goes on: the new one: the policy's rules have changed since", same=True)
+        at = b.ask("info")["next"]
+        eventually(lambda: b.ask("info")["next"] > at + 5000)
+        write(rule)
+        renew()
+        eq(waited(b, exec_(b, "touch", "/tmp/stop"))["code"], 0)
+        eventually(lambda: c.output.endswith(b"END\r\n"))
+        renew()
         b.ask("input", extra=b"go\n")
-        eq(c.until_closed().code, 1000)
-        numbers = "".join(f"{n}\r\n" for n in range(1, 501))
-        eq(bytes(c.output).decode(), "READY\r\n" + (numbers + "*" * 20 + "\r\n") * 20)
+        reader.join(60)
+        assert not reader.is_alive() and not reader.failure, (reader.failure, b.log())
+        eq(reader.code, 1000)
+        piece = "".join(f"{n}\r\n" for n in range(1, 501)) + "*" * 20 + "\r\n"
+        text = bytes(reader.got).decode()
+        n = text.count("*" * 20)
+        assert n > rounds
+        eq(text, "READY\r\n" + piece * n + "END\r\n")
         eq(b.exit_json()["code"], 4)
         b.wait()
 

@@ -18,6 +18,7 @@
 #include "base/pack.h"
 #include "base/sock.h"
 #include "base/util.h"
+#include "shim/handover.h"
 #include "shim/orders.h"
 #include "shim/table.h"
 
@@ -44,7 +45,9 @@ struct scene {
 static inline int scene_restore(struct scene *s, const void *p, size_t n, int *fds,
 				size_t n_fds, struct err *e)
 {
-	struct unpack u = { .p = p, .n = n, .fds = fds, .n_fds = n_fds };
+	struct unpack u = {
+		.p = p, .n = n, .fds = fds, .n_fds = n_fds, .format = HANDOVER_FORMAT
+	};
 	struct table_spec spec = { .orders = &scene_orders };
 
 	*s = (struct scene){ .talk = { -1, -1 } };

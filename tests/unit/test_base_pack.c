@@ -60,11 +60,11 @@ static void test_comes_back(void **state)
 	assert_ok(pack_end(&p, &e));
 	assert_int_equal(buf_len(&p.fds), sizeof(fds));
 	memcpy(fds, buf_bytes(&p.fds), sizeof(fds));
-	u = (struct unpack){ buf_bytes(&p.out), buf_len(&p.out), fds, 1, 0, ERR_NONE };
+	u = (struct unpack){ buf_bytes(&p.out), buf_len(&p.out), fds, 1, 0, ERR_NONE, 0 };
 	check(&u);
 	assert_int_equal(fds[0], -1); /* taken */
 	/* Only looked at. */
-	u = (struct unpack){ buf_bytes(&p.out), buf_len(&p.out), NULL, 1, 0, ERR_NONE };
+	u = (struct unpack){ buf_bytes(&p.out), buf_len(&p.out), NULL, 1, 0, ERR_NONE, 0 };
 	check(&u);
 	pack_fini(&p);
 }
@@ -90,7 +90,7 @@ static void test_flushes(void **state)
 	p.arg = &all;
 	fill(&p);
 	assert_ok(pack_end(&p, &e));
-	check(&(struct unpack){ buf_bytes(&all), buf_len(&all), fds, 1, 0, ERR_NONE });
+	check(&(struct unpack){ buf_bytes(&all), buf_len(&all), fds, 1, 0, ERR_NONE, 0 });
 	p.flush = refuse;
 	fill(&p);
 	assert_err(pack_end(&p, &e), EPIPE);
@@ -105,7 +105,7 @@ static void test_cut(void **state)
 	fill(&p);
 	for (size_t n = 0; n < buf_len(&p.out); n++) {
 		auto_free uint8_t *copy = xalloc(MAX(n, (size_t) 1));
-		struct unpack u = { copy, n, NULL, 1, 0, ERR_NONE };
+		struct unpack u = { copy, n, NULL, 1, 0, ERR_NONE, 0 };
 		auto_buf struct buf b = BUF_LIMIT(16);
 		char text[7];
 		size_t k;
@@ -143,7 +143,7 @@ static void test_refuses(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct unpack u = {
-			(const uint8_t *) rows[i].bytes, rows[i].n, NULL, 0, 0, ERR_NONE
+			(const uint8_t *) rows[i].bytes, rows[i].n, NULL, 0, 0, ERR_NONE, 0
 		};
 		struct err why = ERR_NONE;
 		char text[7];

@@ -1,6 +1,7 @@
 /* A front's state on its way to another program: all of it comes back, and what is no state is refused. */
 #include "tests/unit/scratch.h"
 
+#include "tests/unit/handover_format1.h"
 #include "tests/unit/handover_scene.h"
 
 #include "base/clock.h"
@@ -142,6 +143,37 @@ static void test_all_comes_back(void **state)
 	scene_close(&t);
 	scene_close(&s);
 	ends_close(&ends);
+}
+
+/* Of format 1: all of it, and its scanner hands nothing over. */
+static void test_format_1_is_read(void **state)
+{
+	struct orders orders = scene_orders;
+	struct unpack u = {
+		.p = format1, .n = sizeof(format1), .n_fds = FORMAT1_FDS, .format = 1
+	};
+	struct table_spec spec = { .orders = &orders };
+	struct scene s = { .talk = { -1, -1 } };
+	struct pack p = PACK(SCENE_BYTES);
+
+	orders.policy.program = "/scan";
+	assert_ok(loop_new(&s.loop, &e));
+	spec.loop = s.loop;
+	(void) table_restore(&s.table, &spec, &u);
+	assert_ok(unpack_end(&u, &e));
+	assert_true(s.table.scan.on);
+	assert_int_equal(s.table.scan.format, 0);
+	assert_int_equal(table_first(&s.table)->n_clients, 4);
+	assert_true(table_first(&s.table)->scan.flight[SCAN_OUT] > 0);
+	/* Written today it has the scanner's format more; read as if it were of the other format it is refused. */
+	table_save(&s.table, &p);
+	assert_ok(pack_end(&p, &e));
+	assert_int_equal(buf_len(&p.out), sizeof(format1) + sizeof(uint32_t));
+	pack_fini(&p);
+	s.table.scan.broken = true; /* there is none to be told of the end */
+	scene_close(&s);
+	assert_err(scene_restore(&s, format1, sizeof(format1), NULL, FORMAT1_FDS, &e), EPROTO);
+	scene_close(&s);
 }
 
 static size_t drain(int fd, struct buf *into)
@@ -475,6 +507,7 @@ static void test_files_travel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_all_comes_back),
+					    cmocka_unit_test(test_format_1_is_read),
 					    cmocka_unit_test(test_frames_go_on),
 					    cmocka_unit_test(test_cut_states_are_refused),
 					    cmocka_unit_test(test_screens_go_on),
