@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "sessiond/api.h"
 #include "sessiond/auth.h"
@@ -36,21 +37,36 @@ struct attach {
 	struct upgrade wanted;
 	char id[65];
 	char label[USER_MAX + 1];
-	uint16_t ended_code; /* 0: it lives */
-	char ended_reason[16];
+	bool ended;
+	char reason[16]; /* and the two below: of its end */
+	int code, signal;
 };
 
-/* The socket's buffer is empty but for 101: one send takes the whole frame or the client is gone. */
-static void finish(struct attach *a, uint16_t code, const char *reason)
+/* The socket's buffer is empty but for 101: one send takes all frames or the client is gone. */
+static void last_words(struct attach *a, const uint8_t *frame, size_t n)
 {
-	uint8_t frame[UPGRADE_REFUSAL];
-	size_t n = upgrade_refusal(&a->wanted, code, reason, frame);
-
 	(void) send(a->up.fd, frame, n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	/* Its FIN tells the client that nothing follows, even if it never answers the frame. */
 	(void) shutdown(a->up.fd, SHUT_WR);
 	http_upgrade_close(&a->up);
 	free(a);
+}
+
+static void finish(struct attach *a, uint16_t code, const char *reason)
+{
+	uint8_t frame[UPGRADE_REFUSAL];
+
+	last_words(a, frame, upgrade_refusal(&a->wanted, code, reason, frame));
+}
+
+static void finish_ended(struct attach *a)
+{
+	const struct upgrade_end end = { .reason = a->reason,
+					 .code = a->code,
+					 .signal = a->signal };
+	uint8_t frame[UPGRADE_REFUSAL];
+
+	last_words(a, frame, upgrade_ended(&a->wanted, &end, frame));
 }
 
 static void on_answer(void *arg, const struct json *answer, const struct err *err)
@@ -87,8 +103,8 @@ static void on_upgraded(void *arg, const struct upgraded *up)
 	struct err e = ERR_NONE;
 
 	a->up = *up;
-	if (a->ended_code) {
-		finish(a, a->ended_code, a->ended_reason);
+	if (a->ended) {
+		finish_ended(a);
 		return;
 	}
 	if (upgrade_order(&a->wanted, a->label, &order, &e) < 0 ||
@@ -157,6 +173,19 @@ static bool parse(struct request *rq, struct upgrade *out)
 	return false;
 }
 
+static void note_end(struct attach *a, const struct record *r)
+{
+	auto_json struct json_doc *doc = NULL;
+	struct err e = ERR_NONE;
+
+	a->ended = true;
+	(void) snprintf(a->reason, sizeof(a->reason), "%s", r->reason);
+	if (!r->exit || json_parse(r->exit, strlen(r->exit), NULL, &doc, &e) < 0)
+		return;
+	a->code = (int) json_int_or(json_root(doc), "code", 0);
+	a->signal = (int) json_int_or(json_root(doc), "signal", 0);
+}
+
 void api_terminal(struct request *rq)
 {
 	auto_record struct record r = { 0 };
@@ -174,10 +203,8 @@ void api_terminal(struct request *rq)
 	a->wanted = wanted;
 	memcpy(a->id, r.id, sizeof(a->id));
 	(void) snprintf(a->label, sizeof(a->label), "%s", rq->who.user);
-	if (r.state == RECORD_ENDED) {
-		a->ended_code = upgrade_close_code(r.reason);
-		(void) snprintf(a->ended_reason, sizeof(a->ended_reason), "%s", r.reason);
-	}
+	if (r.state == RECORD_ENDED)
+		note_end(a, &r);
 	rq->reply.status = 101;
 	rq->reply.upgrade = on_upgraded;
 	rq->reply.upgrade_arg = a;

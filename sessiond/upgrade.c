@@ -227,27 +227,89 @@ static uint16_t plain_code(uint16_t code)
 	return code >= 4000 ? 1000 : code;
 }
 
+static size_t close_frame(const struct upgrade *u, uint16_t code, const char *reason,
+			  uint8_t *out)
+{
+	char body[128];
+	int k;
+
+	if (strcmp(u->protocol, "carrel.v1") != 0)
+		code = plain_code(code);
+	body[0] = (char) (code >> 8);
+	body[1] = (char) code;
+	k = snprintf(body + 2, 101, "%s", reason);
+	return server_frame(8, body, 2 + (size_t) MIN(k, 100), out);
+}
+
+static bool kubernetes(const struct upgrade *u)
+{
+	return strstr(u->protocol, ".channel.k8s.io");
+}
+
 size_t upgrade_refusal(const struct upgrade *u, uint16_t code, const char *reason,
 		       uint8_t out[UPGRADE_REFUSAL])
 {
-	bool k8s = strstr(u->protocol, ".channel.k8s.io");
 	char body[256];
 	size_t n = 0;
 	int k;
 
-	if (k8s) {
+	if (kubernetes(u)) {
 		k = snprintf(body, sizeof(body),
 			     "\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"%.100s\","
 			     "\"reason\":\"InternalError\",\"code\":500}",
 			     reason);
 		n = server_frame(2, body, (size_t) k, out);
 	}
-	if (strcmp(u->protocol, "carrel.v1") != 0)
-		code = plain_code(code);
-	body[0] = (char) (code >> 8);
-	body[1] = (char) code;
-	k = snprintf(body + 2, 101, "%s", reason);
-	return n + server_frame(8, body, 2 + (size_t) MIN(k, 100), out + n);
+	return n + close_frame(u, code, reason, out + n);
+}
+
+/* metav1.Status, as the shim writes it (shim/dialect_k8s.c). */
+static int exit_status(const struct upgrade_end *end, char *out, size_t n)
+{
+	bool oom = strcmp(end->reason, "oom") == 0;
+	int code = end->signal ? 128 + end->signal : end->code;
+
+	if (upgrade_close_code(end->reason) != 1000 && !oom)
+		return snprintf(
+			out, n,
+			"\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"the sandbox was "
+			"ended: %.30s\",\"reason\":\"InternalError\",\"code\":500}",
+			end->reason);
+	if (code == 0)
+		return snprintf(out, n, "\3{\"metadata\":{},\"status\":\"Success\"}");
+	return snprintf(
+		out, n,
+		"\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated with "
+		"exit code %d%s\",\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":"
+		"[{\"reason\":\"ExitCode\",\"message\":\"%d\"}]}}",
+		code, oom ? ": out of memory" : "", code);
+}
+
+size_t upgrade_ended(const struct upgrade *u, const struct upgrade_end *end,
+		     uint8_t out[UPGRADE_REFUSAL])
+{
+	uint16_t code = upgrade_close_code(end->reason);
+	char body[300], why[64];
+	size_t n;
+	int k;
+
+	if (strcmp(u->protocol, "carrel.v1") == 0) {
+		k = snprintf(body, sizeof(body),
+			     "\6{\"reason\":\"%.30s\",\"code\":%d,\"signal\":%d}", end->reason,
+			     end->code, end->signal);
+		n = server_frame(2, body, (size_t) k, out);
+		return n + close_frame(u, code, end->reason, out + n);
+	}
+	if (kubernetes(u)) {
+		k = exit_status(end, body, sizeof(body));
+		n = server_frame(2, body, (size_t) k, out);
+		return n + close_frame(u, code, end->reason, out + n);
+	}
+	if (code != 1000)
+		return close_frame(u, code, end->reason, out);
+	(void) snprintf(why, sizeof(why), "%.30s, %s %d", end->reason,
+			end->signal ? "signal" : "code", end->signal ? end->signal : end->code);
+	return close_frame(u, code, why, out);
 }
 
 uint16_t upgrade_close_code(const char *reason)

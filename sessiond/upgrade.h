@@ -50,6 +50,14 @@ enum { UPGRADE_REFUSAL = 512 };
 size_t upgrade_refusal(const struct upgrade *u, uint16_t code, const char *reason,
 		       uint8_t out[UPGRADE_REFUSAL]);
 
+/* The same for a sandbox that has ended: its exit comes before the close, as the shim would have told it. */
+struct upgrade_end {
+	const char *reason; /* "exited", ... */
+	int code, signal;
+};
+size_t upgrade_ended(const struct upgrade *u, const struct upgrade_end *end,
+		     uint8_t out[UPGRADE_REFUSAL]);
+
 /* The close code for a sandbox that ended for this reason (docs/protocol.md). */
 uint16_t upgrade_close_code(const char *reason);
 

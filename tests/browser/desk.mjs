@@ -312,6 +312,25 @@ try {
 		equal(/killed for want of memory, the limit is 64 MiB/.test(await page.textContent("#overlay-more")), true, await page.textContent("#overlay-more"));
 		await page.screenshot({ path: join(shots, "desk-oom.png") });
 	});
+	await test("a window that comes back after the end is told of it", async () => {
+		const before = await carrel(() => window.carrel.id);
+		await page.click("#new");
+		await until("another sandbox", () => carrel((id) => window.carrel.id !== id, before));
+		await until("a prompt", async () => /[$#] *$/m.test(await textOf(page)));
+		const id = await carrel(() => window.carrel.id);
+		/* It hears nothing of the end. */
+		await type("sleep 1; exit 5");
+		await carrel(() => {
+			const { carrel } = window, { socket } = carrel;
+			socket.onmessage = socket.onclose = null;
+			socket.close();
+			window.again = () => carrel.lost(1006);
+		});
+		await until("the end", () => carrel(async (i) => (await (await fetch(`/v1/sandboxes/${i}`)).json()).state === "ended", id));
+		await carrel(() => window.again());
+		await shown("overlay");
+		equal(await page.textContent("#overlay-text"), "The program ended with exit code 5.", "the overlay");
+	});
 	await test("a session that is over asks for a key", async () => {
 		await context.clearCookies();
 		await page.click("#new");

@@ -111,7 +111,7 @@ teardown() { sessiond_teardown; }
 	[ "$(field .exit.reason)" = exited ]
 	[ "$(field .exit.code)" = 7 ]
 	out=$(client shake "$ADDR" "$(terminal "$box")" "Authorization:Bearer $key")
-	[ "$(jq -r .close <<< "$out")" = 1000 ]
+	[ "$(jq -c '[.exit.reason,.exit.code,.exit.signal,.close]' <<< "$out")" = '["exited",7,0,1000]' ]
 
 	create "$key"
 	api "$key" DELETE "/v1/sandboxes/$box"

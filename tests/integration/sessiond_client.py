@@ -187,17 +187,21 @@ def bearer(key):
 
 def shake(addr, path, *fields):
     ws = Socket(addr, path, [tuple(f.split(":", 1)) for f in fields])
+    ended = None
     if ws.status == 101:
         ws.s.settimeout(20)
         try:
             first = ws.recv()
             kind = first[0] if first else None
+            if kind == 6:  # who comes after the end: the exit, then the close
+                ended = json.loads(first[1:])
+                ws.recv()
         except socket.timeout:
             kind = None
     else:
         kind = None
     body = ws.data.decode("utf-8", "replace") if ws.status != 101 else ""
-    print(json.dumps({"status": ws.status, "headers": ws.headers, "close": ws.close_code, "first": kind, "body": body}))
+    print(json.dumps({"status": ws.status, "headers": ws.headers, "close": ws.close_code, "first": kind, "exit": ended, "body": body}))
 
 
 def talk(addr, path, key, text, until):

@@ -118,6 +118,75 @@ static void handshake_query(void **state)
 	}
 }
 
+/* Who comes after the end is told what those were told who were there. */
+static void ended_frames(void)
+{
+	static const struct {
+		const char *protocol;
+		struct upgrade_end end;
+		const char *message; /* before the close; NULL: none */
+		uint16_t code;
+		const char *why;
+	} rows[] = {
+		{ "carrel.v1",
+		  { "exited", 3, 0 },
+		  "\6{\"reason\":\"exited\",\"code\":3,\"signal\":0}",
+		  1000,
+		  "exited" },
+		{ "carrel.v1",
+		  { "idle", 0, 9 },
+		  "\6{\"reason\":\"idle\",\"code\":0,\"signal\":9}",
+		  4008,
+		  "idle" },
+		{ "tty", { "exited", 3, 0 }, NULL, 1000, "exited, code 3" },
+		{ "raw", { "signalled", 0, 15 }, NULL, 1000, "signalled, signal 15" },
+		{ "terminado", { "lifetime", 0, 9 }, NULL, 1000, "lifetime" },
+		{ "v4.channel.k8s.io",
+		  { "exited", 0, 0 },
+		  "\3{\"metadata\":{},\"status\":\"Success\"}",
+		  1000,
+		  "exited" },
+		{ "v5.channel.k8s.io",
+		  { "idle", 0, 9 },
+		  "\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"the sandbox was ended: idle\","
+		  "\"reason\":\"InternalError\",\"code\":500}",
+		  1000,
+		  "idle" },
+		{ "v5.channel.k8s.io",
+		  { "oom", 0, 9 },
+		  "\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated with exit code 137: "
+		  "out of memory\",\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":"
+		  "\"ExitCode\",\"message\":\"137\"}]}}",
+		  1000,
+		  "oom" },
+		{ "v5.channel.k8s.io",
+		  { "signalled", 0, 9 },
+		  "\3{\"metadata\":{},\"status\":\"Failure\",\"message\":\"command terminated with exit code 137\","
+		  "\"reason\":\"NonZeroExitCode\",\"details\":{\"causes\":[{\"reason\":\"ExitCode\",\"message\":\"137\"}]}}",
+		  1000,
+		  "signalled" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct upgrade u = { .protocol = rows[i].protocol };
+		uint8_t f[UPGRADE_REFUSAL];
+		size_t n, at = 0, m = rows[i].message ? strlen(rows[i].message) : 0;
+
+		n = upgrade_ended(&u, &rows[i].end, f);
+		if (m) {
+			at = m < 126 ? 2 : 4;
+			assert_int_equal(f[0], 0x82);
+			assert_int_equal(m < 126 ? f[1] : f[2] << 8 | f[3], m);
+			assert_memory_equal(f + at, rows[i].message, m);
+		}
+		at += m;
+		assert_int_equal(n, at + 4 + strlen(rows[i].why));
+		assert_int_equal(f[at], 0x88);
+		assert_int_equal(f[at + 2] << 8 | f[at + 3], rows[i].code);
+		assert_memory_equal(f + at + 4, rows[i].why, strlen(rows[i].why));
+	}
+}
+
 static void close_frames(void **state)
 {
 	const struct upgrade carrel = { .protocol = "carrel.v1" }, tty = { .protocol = "tty" },
@@ -141,6 +210,7 @@ static void close_frames(void **state)
 	assert_int_equal(upgrade_refusal(&k8s, 4008, "idle", f), 2 + sizeof(status) - 1 + 8);
 	assert_memory_equal(f + 2, status, sizeof(status) - 1);
 	assert_memory_equal(f + 2 + sizeof(status) - 1, "\x88\x06\x03\xe8idle", 8);
+	ended_frames();
 	for (enum launch_reason r = LAUNCH_EXITED; r <= LAUNCH_ERROR; r++)
 		assert_true(upgrade_close_code(launch_reason_name(r)) >= 1000);
 	assert_int_equal(upgrade_close_code("idle"), 4008);

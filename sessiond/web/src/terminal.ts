@@ -197,7 +197,8 @@ export class TerminalView {
 		this.early = null;
 		if (this.closed)
 			return;
-		const [text, again] = wire.describeClose(code);
+		const [said, again] = wire.describeClose(code);
+		const text = code === 4404 && this.process !== 1 ? "This terminal is gone." : said;
 		if (this.exitText || !again) {
 			this.ended = true;
 			this.report({ kind: "ended", text: this.exitText || text });
