@@ -102,9 +102,8 @@ void scan_link_fail(struct scan_link *l, const char *why)
 static void found(struct scan_link *l, const struct scan_head *h, const uint8_t *body)
 {
 	struct session *s = table_find(l->table, h->process);
-	struct scan_found f;
+	const struct scan_found f = scan_finding(h, body);
 
-	memcpy(&f, body, sizeof(f));
 	log_info("process %u: policy: %s: %s", h->process, f.rule,
 		 policy_action_name((enum policy_action) f.action));
 	note_found(&l->log, h->process, &f);

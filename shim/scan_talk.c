@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/policy.h"
+#include "base/util.h"
 
 static bool is_fingerprint(const char *s, size_t room)
 {
@@ -16,15 +17,23 @@ static bool is_fingerprint(const char *s, size_t room)
 	return n < room && strspn(s, "0123456789abcdef") == n && (n == 0 || n == SCAN_PRINT);
 }
 
+struct scan_found scan_finding(const struct scan_head *h, const uint8_t *body)
+{
+	struct scan_found f = { 0 };
+
+	memcpy(&f, body, MIN(h->n, sizeof(f)));
+	return f;
+}
+
 static int check_body(const struct scan_head *h, const uint8_t *body, struct err *e)
 {
 	struct scan_found f;
 
 	if (h->kind != SCAN_FOUND)
 		return 0;
-	if (h->n != sizeof(f))
+	if (h->n != sizeof(f) && h->n != SCAN_FOUND_OLD)
 		return err_set(e, EPROTO, "the scanner's finding has %u bytes", h->n);
-	memcpy(&f, body, sizeof(f));
+	f = scan_finding(h, body);
 	if (f.action > POLICY_KILL || f.direction >= POLICY_DIRECTIONS ||
 	    !memchr(f.rule, 0, sizeof(f.rule)) ||
 	    !is_fingerprint(f.fingerprint, sizeof(f.fingerprint)))

@@ -80,11 +80,17 @@ struct scan_found {
 	char fingerprint[SCAN_PRINT + 8]; /* hexadecimal digits, a NUL; "": none */
 };
 
+/* Of a scanner that is older than the shim that took over from its own (shim/handover.h): without a fingerprint. */
+enum { SCAN_FOUND_OLD = offsetof(struct scan_found, fingerprint) };
+
 enum { SCAN_ROOM = sizeof(struct scan_head) + SCAN_BODY };
 
 /* Of one message; -1: it is none. *body points into p. */
 int scan_decode(const void *p, size_t n, struct scan_head *head, const uint8_t **body,
 		struct err *e);
+
+/* Of FOUND, which has been decoded. */
+struct scan_found scan_finding(const struct scan_head *h, const uint8_t *body);
 
 /* EAGAIN in e->code when fd is non-blocking and full. */
 int scan_send(int fd, const struct scan_head *head, const void *body, struct err *e);

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		abort();
 	if (h.kind != SCAN_FOUND)
 		return 0;
-	memcpy(&f, body, sizeof(f));
+	f = scan_finding(&h, body);
 	if (strnlen(f.rule, sizeof(f.rule)) == sizeof(f.rule) || f.action > POLICY_KILL ||
 	    strnlen(f.fingerprint, sizeof(f.fingerprint)) > SCAN_PRINT)
 		abort();

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "shim/packet.h"
 #include "shim/proto.h"
+#include "shim/scan_talk.h"
 
 /* ---- packets ---- */
 
@@ -155,11 +156,47 @@ static void test_proto_writes(void **state)
 	assert_memory_equal(small, "\x05\0\x50\x03\xe8", 5);
 }
 
+/* A scanner outlives the shim that started it, and may be older than the next one. */
+static void test_findings_of_older_scanners(void **state)
+{
+	const struct {
+		size_t n;
+		const char *fingerprint;
+		bool good;
+	} rows[] = { { sizeof(struct scan_found), "0123456789abcdef", true },
+		     { sizeof(struct scan_found), "", true },
+		     { sizeof(struct scan_found), "0123456789abcdeX", false },
+		     { sizeof(struct scan_found), "0123", false },
+		     { SCAN_FOUND_OLD, "", true },
+		     { SCAN_FOUND_OLD + 1, "", false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct scan_head head = { .kind = SCAN_FOUND, .n = (uint32_t) rows[i].n }, h;
+		struct scan_found f = { .rule = "aws" };
+		uint8_t message[sizeof(head) + sizeof(f)];
+		const uint8_t *body;
+		struct err e = ERR_NONE;
+
+		(void) snprintf(f.fingerprint, sizeof(f.fingerprint), "%s",
+				rows[i].fingerprint);
+		memcpy(message, &head, sizeof(head));
+		memcpy(message + sizeof(head), &f, sizeof(f));
+		assert_int_equal(scan_decode(message, sizeof(head) + rows[i].n, &h, &body, &e),
+				 rows[i].good ? 0 : -1);
+		if (rows[i].good)
+			assert_string_equal(scan_finding(&h, body).fingerprint,
+					    rows[i].fingerprint);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_packet),	      cmocka_unit_test(test_packet_refuses),
-		cmocka_unit_test(test_proto_accepts), cmocka_unit_test(test_proto_refuses),
+		cmocka_unit_test(test_packet),
+		cmocka_unit_test(test_packet_refuses),
+		cmocka_unit_test(test_proto_accepts),
+		cmocka_unit_test(test_proto_refuses),
+		cmocka_unit_test(test_findings_of_older_scanners),
 		cmocka_unit_test(test_proto_writes),
 	};
 
