@@ -65,7 +65,7 @@ carrel-scan_LINK := scan shim base
 carrel-scan_PKGS := libhs libpcre2-8 libseccomp
 # Of libcrypto only SHA-256: the shared one has thousands of relocations.
 carrel-scan_LIBS := -lyajl -lyaml -l:libcrypto.a
-scan_UNIT := test_scan test_scan_print test_scan_save
+scan_UNIT := test_scan test_scan_cuts test_scan_print test_scan_save
 UNIT += $(scan_UNIT)
 FUZZ += fuzz_scan
 $(foreach t,$(scan_UNIT) fuzz_scan,$(eval $(t)_LINK := scan shim base)$(eval $(t)_PKGS := libhs libpcre2-8)$(eval $(t)_LIBS := -lyajl -lyaml -lcrypto))

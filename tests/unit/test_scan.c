@@ -1,44 +1,7 @@
-/* The scanner's library: what counts as text, what is found in it, what goes out, however the bytes are cut. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/json.h"
-#include "base/policy.h"
-#include "base/util.h"
-#include "shim/scan/rules.h"
-#include "shim/scan/stream.h"
-#include "shim/scan/text.h"
+/* The scanner's library: what counts as text, what is found in it, what goes out. */
+#include "tests/unit/scan_run.h"
 
 /* ---- rules ---- */
-
-#define RULE(id, pattern, direction, action)                                                   \
-	"{\"id\":\"" id "\",\"pattern\":\"" pattern "\",\"direction\":\"" direction            \
-	"\",\"action\":\"" action "\"}"
-#define POLICY(rules) "{\"version\":1,\"policies\":{\"p\":[" rules "]}}"
-
-#define AWS RULE("aws", "\\\\bAKIA[A-Z2-7]{16}\\\\b", "out", "mask")
-#define KEY "AKIAIOSFODNN7EXAMPLE"
-
-static struct rules compile(const char *json)
-{
-	struct json_doc *doc;
-	struct err e = ERR_NONE;
-	struct rules r = { 0 };
-
-	if (json_parse(json, strlen(json), NULL, &doc, &e) < 0 ||
-	    rules_compile(doc, "p", NULL, 0, &r, &e) < 0)
-		fail_msg("%s", e.msg);
-	return r;
-}
 
 static void expect_refused(const char *json, const char *words)
 {
@@ -88,66 +51,6 @@ static void the_compiled_form_is_the_same(void **state)
 }
 
 /* ---- one stream ---- */
-
-struct run {
-	const struct rules *rules;
-	struct stream *stream;
-	struct buf out;
-	const struct print_key *key; /* then events have fingerprints */
-	char events[8192];
-	uint64_t now_ms;
-};
-
-static void on_event(void *arg, const struct stream_event *ev)
-{
-	struct run *r = arg;
-	size_t n = strlen(r->events);
-
-	(void) snprintf(r->events + n, sizeof(r->events) - n, "%s@%llu+%u%s%s%s ",
-			r->rules->v[ev->rule].policy->id, (unsigned long long) ev->offset,
-			ev->characters, ev->shown ? "!" : "", ev->fingerprint[0] ? "=" : "",
-			ev->fingerprint);
-}
-
-static struct run run_new(const struct rules *rules, enum policy_direction d, unsigned cols)
-{
-	return (struct run){ .rules = rules, .out = BUF_LIMIT(1 << 22) };
-}
-
-static void run_open(struct run *r, enum policy_direction d, unsigned cols, bool terminal)
-{
-	const struct stream_spec spec = { .rules = r->rules,
-					  .direction = d,
-					  .cols = cols,
-					  .terminal = terminal,
-					  .key = r->key,
-					  .fn = on_event,
-					  .arg = r };
-	struct err e = ERR_NONE;
-
-	assert_int_equal(stream_new(&spec, &r->stream, &e), 0);
-}
-
-static void run_feed(struct run *r, const char *p, size_t n)
-{
-	struct err e = ERR_NONE;
-
-	if (stream_feed(r->stream, (const uint8_t *) p, n, r->now_ms, &r->out, &e) < 0)
-		fail_msg("%s", e.msg);
-}
-
-static void run_close(struct run *r)
-{
-	stream_free(r->stream);
-	buf_fini(&r->out);
-}
-
-static void run_finish(struct run *r)
-{
-	struct err e = ERR_NONE;
-
-	assert_int_equal(stream_finish(r->stream, &r->out, &e), 0);
-}
 
 struct sample {
 	const char *in, *out, *events;
@@ -247,9 +150,7 @@ static void blocked_lines_end_with_a_notice(void **state)
 	rules_fini(&in);
 }
 
-/* AKIAIOSFODNN7EXAMPLE, tok123 and "see tok123 \xe7\xa7\x98" as Base64. */
-#define KEY64  "QUtJQUlPU0ZPRE5ON0VYQU1QTEU="
-#define TOK64  "dG9rMTIz"
+/* "see tok123 \xe7\xa7\x98" as Base64. */
 #define WIDE64 "c2VlIHRvazEyMyDnp5g="
 
 static void escape_strings_are_texts_too(void **state)
@@ -499,160 +400,6 @@ static void what_waited_too_long(void **state)
 	rules_fini(&rules);
 }
 
-/* ---- any cut ---- */
-
-static uint64_t seed = 88172645463325252u;
-
-static size_t chance(size_t n)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return (size_t) (seed % n);
-}
-
-static const char *const pieces[] = {
-	KEY,
-	"AKIA",
-	"IOSFODNN",
-	"7EXAMPLE",
-	"tok123",
-	"tok",
-	"12",
-	"3",
-	" ",
-	"\r\n",
-	"\n",
-	"\r",
-	"\b",
-	"\b \b",
-	"\033[1m",
-	"\033[0;31m",
-	"\033[K",
-	"\033[5;1H",
-	"\033[C",
-	"\033[3D",
-	"\033]0;x\a",
-	"\033]0;",
-	"\033]8;;u",
-	"\033]52;c;",
-	"\033]52;c;",
-	"\a",
-	"\033\\",
-	"\xc2\x9c",
-	"\xc2\x9d",
-	"\033Pq",
-	"\033_",
-	"\x18",
-	KEY64,
-	"QUtJQUlPU0ZP",
-	"RE5ON0VYQU1QTEU=",
-	TOK64,
-	"c2VlIH",
-	"Rvaz",
-	"EyMyDnp5g=",
-	"\033",
-	"\t",
-	"\xe7\xa7\x98",
-	"\xe7",
-	"\xa7",
-	"e\xcc\x81",
-	"\xff",
-	"4111 1111 1111 1111",
-	"4111",
-	"1111",
-	"secret ",
-	"deadbeef",
-	"-----BEGIN X-----\nab\nc=",
-	"the quick brown fox",
-	"xxxxxxxxxxxxxxxxxxxxx",
-	"ghp_",
-	"aaaaaaaaaaaaaaa",
-	"\x7f",
-	" \r",
-};
-
-static const char everything[] = POLICY(AWS "," RULE("tok", "tok[0-9]{3}", "out", "block") "," RULE(
-	"pem", "-----BEGIN X-----[a-z=\\\\s]{0,300}", "out",
-	"mask") "," RULE("ghp", "\\\\bghp_[a-z]{15,40}", "out",
-			 "mask") "," RULE("run", "x{9}", "out",
-					  "alert") "," RULE("wide", "\xe7\xa7\x98.", "out",
-							    "mask") ","
-								    "{\"id\":\"card\",\"pattern\":\"\\\\b(?:[0-9][ -]?){12,18}[0-9]\\\\b\","
-								    "\"check\":\"luhn\",\"direction\":\"out\",\"action\":\"mask\"},"
-								    "{\"id\":\"hex\",\"pattern\":\"[0-9a-f]{8}\",\"direction\":\"out\","
-								    "\"action\":\"mask\",\"keywords\":[\"secret\",\"token\"]}");
-
-enum { ROUNDS = 3000 };
-
-static int by_word(const void *a, const void *b)
-{
-	return strcmp(*(char *const *) a, *(char *const *) b);
-}
-
-/* Events of different rules may come in another order; a rule's own may not. */
-static void sort_words(char *text)
-{
-	char *v[512], copy[8192], *save = NULL;
-	size_t n = 0;
-
-	(void) snprintf(copy, sizeof(copy), "%s", text);
-	for (char *w = strtok_r(copy, " ", &save); w && n < ARRAY_SIZE(v);
-	     w = strtok_r(NULL, " ", &save))
-		v[n++] = w;
-	qsort(v, n, sizeof(*v), by_word);
-	text[0] = 0;
-	for (size_t i = 0; i < n; i++) {
-		strcat(text, v[i]);
-		strcat(text, " ");
-	}
-}
-
-static void any_cut_gives_the_same(void **state)
-{
-	struct rules rules = compile(everything);
-	struct print_key key;
-	size_t found = 0;
-
-	print_key_set(&key, (const uint8_t *) "k", 1);
-
-	for (int round = 0; round < ROUNDS; round++) {
-		char text[1200] = "";
-		unsigned cols = (unsigned[]){ 0, 10, 20, 80 }[chance(4)];
-		struct run whole = run_new(&rules, POLICY_OUT, cols),
-			   cut = run_new(&rules, POLICY_OUT, cols);
-		size_t n;
-
-		for (size_t i = 2 + chance(30); i > 0; i--)
-			strcat(text, pieces[chance(ARRAY_SIZE(pieces))]);
-		n = strlen(text);
-		whole.key = cut.key = &key;
-		run_open(&whole, POLICY_OUT, cols, cols > 0);
-		run_open(&cut, POLICY_OUT, cols, cols > 0);
-		run_feed(&whole, text, n);
-		for (size_t i = 0, step; i < n; i += step) {
-			step = MIN(1 + chance(1 + chance(40)), n - i);
-			run_feed(&cut, text + i, step);
-		}
-		run_finish(&whole);
-		run_finish(&cut);
-		sort_words(whole.events);
-		sort_words(cut.events);
-		found += whole.events[0] != 0;
-		if (strcmp(buf_str(&whole.out), buf_str(&cut.out)) != 0 ||
-		    strcmp(whole.events, cut.events) != 0)
-			fail_msg(
-				"round %d, %u columns: of\n%s\ncame whole\n%s (%s)\nand cut\n%s (%s)",
-				round, cols, text, buf_str(&whole.out), whole.events,
-				buf_str(&cut.out), cut.events);
-		run_close(&whole);
-		run_close(&cut);
-	}
-	/* The texts are not such that nothing ever happens. */
-	assert_true(found > 500);
-	rules_fini(&rules);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -668,7 +415,6 @@ int main(void)
 		cmocka_unit_test(a_secret_is_known_again),
 		cmocka_unit_test(only_what_may_match_waits),
 		cmocka_unit_test(what_waited_too_long),
-		cmocka_unit_test(any_cut_gives_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
