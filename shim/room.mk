@@ -47,7 +47,7 @@ $(O)/bin/carrel-init: shim/init/main.c
 
 shim_UNIT := test_shim_ring test_shim_recording test_shim_ws test_shim_ws_cases test_shim_proto test_shim_dialect test_shim_client test_shim_client_out test_shim_files test_shim_table
 shim_FUZZ := fuzz_ws fuzz_carrelv1 fuzz_tty fuzz_k8s fuzz_terminado fuzz_raw fuzz_shimctl fuzz_orders fuzz_scantalk
-shim_UNIT += test_shim_scan_group test_shim_screen test_shim_screen_save test_shim_width test_shim_pace test_shim_queries test_shim_handover
+shim_UNIT += test_shim_scan_group test_shim_screen test_shim_screen_save test_shim_reflow test_shim_width test_shim_pace test_shim_queries test_shim_handover
 shim_FUZZ += fuzz_screen fuzz_queries fuzz_handover
 UNIT += $(shim_UNIT)
 FUZZ += $(shim_FUZZ)

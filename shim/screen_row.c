@@ -345,6 +345,23 @@ static int put_run(struct out *o, const struct screen *s, const struct line *l, 
 	return x - begin;
 }
 
+/* To the last column, where the wide character that comes next does not fit. Should another line have come by then, it looks as it did. */
+static enum line_end leave_column(struct out *o, const struct screen *s, const struct line *l,
+				  int x)
+{
+	struct cell last = line_get(l, s->cols - 1);
+
+	if (x < s->cols - 1)
+		out_printf(o, "\033[%dC", s->cols - 1 - x);
+	if (is_erased(&last))
+		last = (struct cell){ .ch = CELL_WIDTH(1), .bg = last.bg & COLOUR_ANY };
+	if (!is_erased(&last) || last.bg) {
+		out_cell(o, s, &last);
+		out_text(o, "\b\033[C");
+	}
+	return LINE_FULL_BUT_ONE;
+}
+
 enum line_end out_line(struct out *o, const struct screen *s, const struct line *l,
 		       const struct line *next)
 {
@@ -375,10 +392,8 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 		if (l->wrapped && x <= 2)
 			clear_rest(o, s);
 	}
-	if (leaves && x < cols)
-		out_printf(o, "\033[%dC", cols - x);
 	if (leaves)
-		return LINE_FULL_BUT_ONE;
+		return leave_column(o, s, l, x);
 	return x >= cols ? LINE_FULL : LINE_SHORT;
 }
 

@@ -160,7 +160,7 @@ function cells(t, cell, line, cols) {
 				width = 1;
 			chars = width === 0 ? "" : " ";
 		} else if (width === 2 && !(x + 1 < cols && line.getWidth(x + 1) === 0))
-			[chars, width] = [chars.codePointAt(0) < 0x1100 ? chars : " ", 1]; /* at the edge without wrapping, half of a character */
+			[chars, width] = [core.unicodeService.wcwidth(chars.codePointAt(0)) < 2 ? chars : " ", 1]; /* at the edge without wrapping, half of a character */
 		if (/^[\u0300-\u036f\u200d]+$/.test(chars))
 			[chars, width] = [" ", 1]; /* combining characters joined to nothing */
 		/* When it breaks a line anew, xterm.js mixes up which combining characters belong to which cell. */
