@@ -3,8 +3,8 @@
 
   bench_shim.py --bin DIR [--ttyd PROGRAM] [--node DIR] [--pty PROGRAM] [--rounds N] [--size MIB] [--sessions N,N,...] [--only flood,echo,stall,many]
 
-flood   a log of coloured lines, `seq`, `yes`, the same log through a raw terminal and random bytes through one, read as fast as the client
-        can: MB/s, and CPU seconds a GB of the server alone and of the program (the kernel's terminal is in it). With --pty the kernel's
+flood   a log of coloured lines, `seq`, `yes`, the same log as a terminal inside this one has made it (CR LF, this one raw: ssh, tmux) and
+        random bytes that are no text, read as fast as the client can: MB/s, and CPU seconds a GB of the server alone and of the program (the kernel's terminal is in it). With --pty the kernel's
         terminal alone, whose reader (pty.c) sends nothing.
 echo    a key to its echo: idle; under a flood that the client reads at full speed, and at 10 MB/s; Ctrl-C of such a flood until the
         prompt is back.
@@ -41,13 +41,13 @@ def at(v, q):
     return v[min(len(v) - 1, int(q * len(v)))]
 
 
-def make_log(path, mib):
+def make_log(path, mib, end=b"\n"):
     rnd = random.Random(7)
     words = [bytes(rnd.choices(b"abcdefghijklmnopqrstuvwxyz", k=rnd.randint(2, 11))) for _ in range(4000)]
     lines = []
     for i in range(20000):
         text = b" ".join(rnd.choices(words, k=rnd.randint(3, 16)))
-        lines.append(b"2026-01-01T00:%02d:%02d \x1b[3%dm%s\x1b[0m %s\n" % (i // 60 % 60, i % 60, 1 + i % 6, b"INFO", text))
+        lines.append(b"2026-01-01T00:%02d:%02d \x1b[3%dm%s\x1b[0m %s%s" % (i // 60 % 60, i % 60, 1 + i % 6, b"INFO", text, end))
     block = b"".join(lines)
     with open(path, "wb") as f:
         left = mib << 20
@@ -72,8 +72,8 @@ def floods(size):
         "log": "cat %s/log",
         "seq": "seq 1 %d" % (n // 64),
         "yes": "yes | head -c %d" % (n // 32),
-        "raw": "stty raw; cat %s/log; stty sane",
-        "random": "stty raw; cat %s/raw; stty sane",
+        "raw": "stty raw; cat %s/crlf; stty sane",
+        "random": "stty raw; cat %s/random; stty sane",
     }
 
 
@@ -315,7 +315,8 @@ def main():
     place = a.place = work + "/bench"
     os.mkdir(place)
     make_log(place + "/log", a.size)
-    with open(place + "/raw", "wb") as f:
+    make_log(place + "/crlf", a.size, b"\r\n")
+    with open(place + "/random", "wb") as f:
         f.write(random.Random(3).randbytes(1 << 20).translate(bytes(range(128, 256)) * 2) * a.size)
     starts = [lambda: Shims(a.bin, work, place)]
     if a.ttyd:
