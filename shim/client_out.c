@@ -179,8 +179,8 @@ static uint64_t window_left(const struct client *c)
 	return in_flight < c->window ? c->window - in_flight : 0;
 }
 
-/* How many output bytes may go out now, all of one stream. */
-static size_t sendable(const struct client *c, enum dialect_stream *stream)
+/* How many output bytes may go out now, `most` or fewer, all of one stream. */
+static size_t sendable(const struct client *c, size_t most, enum dialect_stream *stream)
 {
 	enum ring_stream of;
 	uint64_t n = MIN(c->ring->next - c->cursor, window_left(c));
@@ -190,9 +190,11 @@ static size_t sendable(const struct client *c, enum dialect_stream *stream)
 	if (c->in_replay)
 		n = MIN(n, c->replay_to > c->cursor ? c->replay_to - c->cursor : 0);
 	n = MIN(n, (uint64_t) (c->dialect->encode ? DIALECT_ENCODE : CLIENT_FRAME_BYTES));
-	n = ring_run(c->ring, c->cursor, (size_t) n, &of);
+	n = ring_run(c->ring, c->cursor, (size_t) MIN(n, most), &of);
 	*stream = of == RING_ERRORS ? DIALECT_STDERR : DIALECT_STDOUT;
-	return (size_t) n;
+	if (c->in_replay && c->cursor + n == c->replay_to)
+		return (size_t) n;
+	return ring_whole(c->ring, c->cursor, (size_t) n);
 }
 
 /* Output that this client has not been sent left the history. It is told once it can take what comes
@@ -468,11 +470,10 @@ void client_write(struct client *c, size_t budget, uint64_t now_ms)
 				return;
 			continue;
 		}
-		n = c->cursor < c->ring->oldest ? 0 : MIN(sendable(c, &stream), budget);
+		n = c->queries ? MIN(budget, (size_t) REPLAY_BYTES) : budget;
+		n = c->cursor < c->ring->oldest ? 0 : sendable(c, n, &stream);
 		if (n == 0)
 			return;
-		if (c->queries)
-			n = MIN(n, (size_t) REPLAY_BYTES);
 		budget -= n;
 		if (c->queries		 ? !replay_output(c, n, now_ms)
 		    : c->dialect->encode ? !encode_output(c, stream, n, now_ms)
@@ -491,7 +492,8 @@ uint32_t client_wants(const struct client *c)
 		events |= EPOLLIN;
 	if (buf_len(&c->spill) > 0 || buf_len(&c->ctl) > 0 || c->state == CLIENT_CLOSING ||
 	    (open && buf_len(&c->screen.bytes) > 0 && !c->output_paused) ||
-	    (open && (c->size_due || c->role_due || c->pong_due || sendable(c, &stream) > 0)))
+	    (open &&
+	     (c->size_due || c->role_due || c->pong_due || sendable(c, SIZE_MAX, &stream) > 0)))
 		events |= EPOLLOUT;
 	return events;
 }

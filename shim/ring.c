@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/pack.h"
+#include "base/str.h"
 #include "base/util.h"
 
 /* How far ring_cut looks for a line feed or an escape: longer than the lines and sequences that
@@ -270,4 +271,29 @@ int ring_restore(struct ring *r, size_t size, struct unpack *u)
 		restore_bytes(r, p, n);
 	restore_turns(r, u);
 	return unpack_failed(u) ? -1 : 0;
+}
+
+/* How many of the last bytes of p begin a character that is not whole. */
+static size_t begun(const uint8_t *p, size_t n)
+{
+	for (size_t i = 1; i <= MIN(n, (size_t) 3); i++)
+		if ((p[n - i] & 0xc0) != 0x80)
+			return str_utf8_is_cut(p + n - i, i) ? i : 0;
+	return 0;
+}
+
+size_t ring_whole(const struct ring *r, uint64_t from, size_t n)
+{
+	uint8_t last[3];
+	struct iovec v[2];
+	size_t back = MIN(n, sizeof(last)), tail;
+	bool at_end = from + n == r->next;
+
+	if (n == 0 || (at_end && !r->more))
+		return n;
+	if (ring_peek(r, from + n - back, back, v) > 1)
+		memcpy(last + v[0].iov_len, v[1].iov_base, v[1].iov_len);
+	memcpy(last, v[0].iov_base, v[0].iov_len);
+	tail = begun(last, back);
+	return n > tail ? n - tail : at_end ? 0 : n;
 }

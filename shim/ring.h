@@ -9,6 +9,7 @@
 #ifndef CARREL_SHIM_RING_H
 #define CARREL_SHIM_RING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/uio.h>
@@ -33,6 +34,7 @@ struct ring {
 	uint8_t *data;
 	size_t size;
 	uint64_t oldest, next;
+	bool more; /* comes within milliseconds: ring_whole may keep a character that has begun */
 	struct ring_turn *turns; /* NULL: all is RING_OUTPUT */
 	size_t first_turn, n_turns;
 };
@@ -65,6 +67,10 @@ void ring_put(struct ring *r, const void *p, size_t n);
 /* The n bytes from `from` on, oldest <= from and from + n <= next, in one or two pieces. Returns how
  * many. They are valid until the next ring_reserve. */
 int ring_peek(const struct ring *r, uint64_t from, size_t n, struct iovec out[2]);
+
+/* n, or up to 3 fewer where the last character goes on: in what is held, or in what comes soon (`more`). Never 0 for what is held whole.
+ * xterm.js loses some characters that two messages share. */
+size_t ring_whole(const struct ring *r, uint64_t from, size_t n);
 
 /* The first offset >= from (and >= oldest) where a terminal can begin to read: after a line feed or at
  * an escape, so that no sequence is entered in its middle; where neither is near, at least not inside

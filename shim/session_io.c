@@ -88,6 +88,7 @@ void session_out_close(struct session *s)
 {
 	loop_timer_del(&s->hold);
 	pace_stop(&s->pace);
+	s->ring.more = false;
 	close_stream(&s->out_io, &s->out_fd);
 	close_stream(&s->err_io, &s->err_fd);
 }
@@ -158,6 +159,7 @@ static void read_output(struct session *s, const struct source *from)
 	if (s->terminal && s->out_fd >= 0)
 		pace_read(&s->pace, s->table->loop, budget > 0, may - budget, now, rest_over,
 			  s);
+	s->ring.more = s->terminal && s->out_fd >= 0 && (budget == 0 || pace_rests(&s->pace));
 	session_refresh(s);
 }
 
@@ -291,8 +293,10 @@ int session_input(struct session *s, const void *p, size_t n, struct err *e)
 		return -1;
 	s->input_bytes += n;
 	timers_activity(&s->table->timers, now);
-	if (pace_typed(&s->pace, now))
+	if (pace_typed(&s->pace, now)) {
+		s->ring.more = false;
 		session_refresh(s);
+	}
 	if (s->scan.on)
 		session_scan_input(s, p, n);
 	else

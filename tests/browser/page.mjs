@@ -80,6 +80,11 @@ try {
 		await page.setViewportSize(before);
 		await until("the size as before", async () => (await size())[0] > 60);
 	});
+	await test("a character that comes in two pieces is shown", async () => {
+		// xterm.js itself loses this one, whose second byte is 0x80.
+		await type("printf '<\\342\\200'; sleep 0.5; printf '\\225%s\\n' '>'");
+		await sees("<\u2015>");
+	});
 	await test("a row shows an underscore", async () => {
 		// The line that is typed does not hold what is looked for.
 		await type("clear; printf '\\n____%s____\\n' ____");

@@ -51,6 +51,42 @@ static void test_since_too_old_is_a_gap_first(void **state)
 	desk_free(d);
 }
 
+/* What a message ends with is whole, where the rest of it is there or comes soon. */
+static void test_characters_are_whole(void **state)
+{
+	struct desk *d = desk_new();
+
+	attach(d, (struct how){ 0 });
+	d->ring.more = true;
+	ring_put(&d->ring, "a\xe2\x80", 3);
+	settle(d);
+	assert_string_equal(buf_str(&d->output), "a");
+	assert_int_equal(client_wants(d->c) & EPOLLOUT, 0);
+	ring_put(&d->ring, "\x95\xe2", 2);
+	settle(d);
+	assert_string_equal(buf_str(&d->output), "a\xe2\x80\x95");
+	d->ring.more = false;
+	assert_int_equal(client_wants(d->c) & EPOLLOUT, EPOLLOUT);
+	settle(d);
+	assert_string_equal(buf_str(&d->output), "a\xe2\x80\x95\xe2");
+	desk_free(d);
+}
+
+/* A replay ends where it ends. */
+static void test_replay_ends_in_a_character(void **state)
+{
+	struct desk *d = desk_new();
+
+	ring_put(&d->ring, "a\xe2\x80", 3);
+	d->ring.more = true;
+	attach(d, (struct how){ 0 });
+	ring_put(&d->ring, "\x95z", 2);
+	settle(d);
+	assert_string_equal(buf_str(&d->output), "a\xe2\x80\x95z");
+	assert_string_equal(buf_str(&d->notes), "HBE");
+	desk_free(d);
+}
+
 /* The server never has more than a window unacknowledged, and goes on exactly when it is acknowledged. */
 static void test_window(void **state)
 {
@@ -152,6 +188,8 @@ int main(void)
 		cmocka_unit_test(test_since),
 		cmocka_unit_test(test_since_too_old_is_a_gap_first),
 		cmocka_unit_test(test_window),
+		cmocka_unit_test(test_characters_are_whole),
+		cmocka_unit_test(test_replay_ends_in_a_character),
 		cmocka_unit_test(test_ack_of_the_future_is_an_error),
 		cmocka_unit_test(test_slow_reader_sees_whole_frames_and_gaps),
 		cmocka_unit_test(test_exit_comes_after_all_output),

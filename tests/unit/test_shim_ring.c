@@ -1,6 +1,7 @@
 /* The history ring of the shim. */
 #include "tests/unit/scratch.h"
 
+#include "base/util.h"
 #include "shim/ring.h"
 
 static void get(const struct ring *r, uint64_t from, size_t n, char *out)
@@ -170,12 +171,59 @@ static void test_ring_turns_are_bounded(void **state)
 	ring_fini(&r);
 }
 
+/* A character whose end is there, or comes soon, is kept for the next message. */
+static void test_ring_whole(void **state)
+{
+	static const struct {
+		const char *held;
+		size_t n;
+		bool more;
+		size_t whole;
+	} rows[] = {
+		{ "abc", 3, false, 3 },
+		{ "abc", 2, false, 2 },
+		{ "ab\xe2\x80\x95z", 3, false, 2 },
+		{ "ab\xe2\x80\x95z", 4, false, 2 },
+		{ "ab\xe2\x80\x95z", 5, false, 5 },
+		{ "ab\xe2\x80", 4, false, 4 },
+		{ "ab\xe2\x80", 4, true, 2 },
+		{ "\xe2\x80", 2, true, 0 },
+		{ "\xe2\x80", 2, false, 2 },
+		{ "\xe2\x80\x95", 2, false,
+		  2 }, /* a window of two bytes goes on all the same */
+		{ "a\xf0\x9f\x98\x80", 4, false, 1 },
+		{ "a\xc3\xa9", 2, true, 1 },
+		{ "a\xff", 2, true, 2 },
+		{ "a\x80\x80\x80\x80", 5, true, 5 },
+		{ "a\xe0\x80", 3, true, 3 }, /* overlong: no character */
+		{ "", 0, true, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct err e = ERR_NONE;
+		struct ring r;
+
+		/* With the text at every place, across the ring's end too. */
+		for (int before = 0; before < 16; before++) {
+			assert_int_equal(ring_init(&r, 16, &e), 0);
+			for (int k = 0; k < before; k++)
+				ring_put(&r, ".", 1);
+			ring_put(&r, rows[i].held, strlen(rows[i].held));
+			r.more = rows[i].more;
+			assert_int_equal(ring_whole(&r, (uint64_t) before, rows[i].n),
+					 rows[i].whole);
+			ring_fini(&r);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ring_tells_the_streams_apart),
 		cmocka_unit_test(test_ring_turns_are_bounded),
 		cmocka_unit_test(test_ring_keeps_the_last),
+		cmocka_unit_test(test_ring_whole),
 		cmocka_unit_test(test_ring_reserve_gives_up_no_more_than_needed),
 		cmocka_unit_test(test_ring_cut),
 		cmocka_unit_test(test_ring_cut_at_the_oldest),

@@ -12,7 +12,7 @@ import { FitAddon } from "@xterm/addon-fit";
 import * as api from "./api";
 import * as wire from "./protocol";
 import { palette, settings, watch } from "./settings";
-import { copyFrom, findIn, makeTerminal } from "./xterm";
+import { Characters, copyFrom, findIn, makeTerminal } from "./xterm";
 
 export interface Status {
 	kind: "connecting" | "open" | "lost" | "ended";
@@ -42,6 +42,7 @@ export class TerminalView {
 	private readonly made = makeTerminal({});
 	readonly xterm = this.made.xterm;
 	private readonly fit = new FitAddon();
+	private readonly characters = new Characters();
 	private own = { cols: 80, rows: 24 };
 	private socket: WebSocket | null = null;
 	private next: number | null = null;
@@ -245,8 +246,10 @@ export class TerminalView {
 			break;
 		case "replay-begin":
 			this.replaying = true;
-			if (this.next === null)
+			if (this.next === null) {
+				this.characters.forget();
 				this.xterm.reset();
+			}
 			break;
 		case "replay-end":
 			/* Queued behind the history, so that answers to queries in it are still swallowed. */
@@ -260,12 +263,14 @@ export class TerminalView {
 		case "gap":
 			this.next = m.to;
 			this.acked = m.to;
+			this.characters.forget();
 			this.xterm.write(`\r\n\x1b[0;7m ${m.to - m.from} bytes of output were skipped \x1b[0m\r\n`);
 			break;
 		case "screen":
 			/* The bytes reset the terminal themselves, in their place among the others. */
 			this.next = m.offset;
 			this.acked = m.offset;
+			this.characters.forget();
 			this.follow(m.cols, m.rows);
 			this.xterm.write(m.data);
 			break;
@@ -290,7 +295,7 @@ export class TerminalView {
 	private output(offset: number, data: Uint8Array): void {
 		const end = offset + data.length;
 		this.next = end;
-		this.xterm.write(data, () => {
+		this.xterm.write(this.characters.whole(data), () => {
 			if (end - this.acked >= this.window / 4) {
 				this.acked = end;
 				this.send(wire.ack(end));

@@ -28,6 +28,38 @@ export function makeTerminal(more: ITerminalOptions): { xterm: Terminal; search:
 	return { xterm, search };
 }
 
+/* How many bytes at the end begin a character (UTF-8) that is not whole. */
+function begun(data: Uint8Array): number {
+	for (let i = 1; i <= Math.min(3, data.length); i++) {
+		const byte = data[data.length - i] ?? 0;
+		if ((byte & 0xc0) !== 0x80)
+			return i < (byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1) ? i : 0;
+	}
+	return 0;
+}
+
+/* xterm.js loses some of the characters that two writes share: what begins one waits for the rest. */
+export class Characters {
+	private kept = new Uint8Array(0);
+
+	whole(data: Uint8Array): Uint8Array {
+		let all = data;
+		if (this.kept.length > 0) {
+			all = new Uint8Array(this.kept.length + data.length);
+			all.set(this.kept);
+			all.set(data, this.kept.length);
+		}
+		const end = all.length - begun(all);
+		this.kept = all.slice(end);
+		return all.subarray(0, end);
+	}
+
+	/* Something else comes instead. */
+	forget(): void {
+		this.kept = new Uint8Array(0);
+	}
+}
+
 const marks = { matchOverviewRuler: "#d9a441", activeMatchColorOverviewRuler: "#ff8f5a", matchBackground: "#6b5518", activeMatchBackground: "#a3561f" };
 
 /* Nothing to look for takes the marks away. `growing`: more of the same word, which may be where the last one was. */
