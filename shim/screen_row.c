@@ -345,7 +345,8 @@ static int put_run(struct out *o, const struct screen *s, const struct line *l, 
 	return x - begin;
 }
 
-/* To the last column, where the wide character that comes next does not fit. Should another line have come by then, it looks as it did. */
+/* To the last column, where the wide character that comes next does not fit. Should another line have come by then, it shows the background
+ * that it had, and is none of the text still. */
 static enum line_end leave_column(struct out *o, const struct screen *s, const struct line *l,
 				  int x)
 {
@@ -354,11 +355,7 @@ static enum line_end leave_column(struct out *o, const struct screen *s, const s
 	if (x < s->cols - 1)
 		out_printf(o, "\033[%dC", s->cols - 1 - x);
 	if (is_erased(&last))
-		last = (struct cell){ .ch = CELL_WIDTH(1), .bg = last.bg & COLOUR_ANY };
-	if (!is_erased(&last) || last.bg) {
-		out_cell(o, s, &last);
-		out_text(o, "\b\033[C");
-	}
+		put_erased(o, s, 1, last.bg & COLOUR_ANY, true);
 	return LINE_FULL_BUT_ONE;
 }
 

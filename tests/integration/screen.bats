@@ -23,9 +23,9 @@ record() { # NAME SIZE STEPS... -- COMMAND...
 }
 
 @test "screen: the same with changes of size, which break long lines anew" {
-	run -0 judge sizes 516 130
+	run -0 judge sizes 499 150
 	echo "$output"
-	[[ $output == '130 programs from seed 516: the same' ]]
+	[[ $output == '150 programs from seed 499: the same' ]]
 }
 
 @test "screen: vim, less, top and tmux with resizes, cut anywhere, show the same" {

@@ -56,6 +56,9 @@ static const struct {
 	/* A wide character is not broken; the column that one left empty is none of the text. */
 	{ 8, 4, "123漢456\r\n$", 4, 4, "123漢456\r\n$\033[3;1H\0337\033[4;1H$" },
 	{ 4, 4, "123漢45\r\n$", 8, 4, "123漢45\r\n$\r\n\r\n\033[2;1H$" },
+	/* Nor in its colours, where the character is gone since and the line scrolled away. */
+	{ 3, 2, "\033[44mabcde漢\n\033[m\033[H\033[2K$", 8, 2,
+	  "\033[;44mabcde\033[m\r\n$\r\n\033[;44m\033[3X\033[m\033[1;1H$" },
 	/* Spaces were printed, what was erased was not. */
 	{ 8, 4, "ab    \r\n$", 4, 4, "ab    \r\n$\r\n\033[2;1H\0337\033[3;1H$" },
 	{ 8, 4, "abcdef\033[3D\033[K\r\n$", 4, 4, "abc\r\n$\r\n\r\n\033[2;1H$" },
