@@ -54,42 +54,82 @@ static void put_strings(struct out *o, const struct screen *s)
 	}
 }
 
+/* The line that was put last: one of a screen, or what is kept of one that has scrolled away. */
+struct above {
+	bool any;
+	enum line_end end;
+	const struct line *row; /* or NULL */
+	const uint8_t *piece[2];
+	size_t n[2];
+};
+
+/* A line that goes on from one that is not full, since it was erased or moved: it is for a while. Two spaces wrap; the first is taken away
+ * again, the other stands where the line begins. */
+static void wrap_below(struct out *o, const struct screen *s, const struct above *above)
+{
+	struct pen none = { 0 }, pen = none;
+
+	out_pen(o, s, &none);
+	out_printf(o, "\033[%dG  \033[A\033[%dG", s->cols, s->cols);
+	if (above->row)
+		pen.bg = line_get(above->row, s->cols - 1).bg & COLOUR_ANY;
+	out_pen(o, s, &pen);
+	out_text(o, "\033[X");
+	if (!above->row) { /* what else was in the last column is known to the record alone */
+		out_text(o, "\r");
+		out_put(o, above->piece[0], above->n[0]);
+		out_put(o, above->piece[1], above->n[1]);
+	}
+	out_pen(o, s, &none);
+	out_text(o, "\033[B\r\033[X");
+}
+
+/* To a line that does not come by itself when the one above is full. */
+static void next_line(struct out *o, const struct screen *s, const struct above *above,
+		      bool wrapped)
+{
+	if (wrapped && s->rows > 1)
+		wrap_below(o, s, above);
+	else
+		new_line(o, s);
+}
+
 static bool record_joins(enum line_end above, const struct record *r)
 {
 	return r->flags & RECORD_WRAPPED &&
 	       (above == LINE_FULL || (above == LINE_FULL_BUT_ONE && r->flags & RECORD_WIDE));
 }
 
-/* Returns how the last line ended; *any: there was one. */
-static enum line_end put_scrollback(struct out *o, const struct screen *s, bool *any)
+static struct above put_scrollback(struct out *o, const struct screen *s)
 {
-	enum line_end end = LINE_SHORT;
 	const uint8_t *piece[2];
-	struct record r;
 	size_t n[2];
+	struct above above = { 0 };
+	struct record r;
 
-	*any = false;
 	for (size_t at = 0; back_next(s, &at, &r, piece, n);) {
-		if (*any && !record_joins(end, &r))
-			new_line(o, s);
+		if (above.any && !record_joins(above.end, &r))
+			next_line(o, s, &above, r.flags & RECORD_WRAPPED);
+		above = (struct above){ .any = true,
+					.end = r.end,
+					.piece = { piece[0], piece[1] },
+					.n = { n[0], n[1] } };
 		out_put(o, piece[0], n[0]);
 		out_put(o, piece[1], n[1]);
-		end = r.end;
-		*any = true;
 	}
-	return end;
+	return above;
 }
 
-static void put_rows(struct out *o, const struct screen *s, const struct grid *g, bool any,
-		     enum line_end end)
+static void put_rows(struct out *o, const struct screen *s, const struct grid *g,
+		     struct above above)
 {
 	for (int y = 0; y < s->rows; y++) {
 		const struct line *l = &g->rows[y];
 
-		if (any && !line_joins(end, l))
-			new_line(o, s);
-		end = out_line(o, s, l, y + 1 < s->rows ? l + 1 : NULL);
-		any = true;
+		if (above.any && !line_joins(above.end, l))
+			next_line(o, s, &above, l->wrapped);
+		above = (struct above){ .any = true, .row = l };
+		above.end = out_line(o, s, l, y + 1 < s->rows ? l + 1 : NULL);
 	}
 }
 
@@ -116,17 +156,21 @@ static const char *charset_name(enum charset set)
 	return set == CHARSET_GRAPHICS ? "0" : set == CHARSET_UK ? "A" : "B";
 }
 
-/* As in a terminal that never saved one. */
-static bool is_unsaved(const struct saved *saved)
+/* As in a terminal that never saved one: its place has scrolled away with the first line. */
+static bool is_unsaved(const struct screen *s, const struct grid *g)
 {
-	return saved->x == 0 && saved->y <= 0 && !saved->fg && !saved->bg && !saved->charset;
+	const struct saved *saved = &g->saved;
+	bool first = saved->y < 0 || (saved->y == 0 && (g == &s->alt || s->scrolled == 0));
+
+	return saved->x == 0 && first && !saved->fg && !saved->bg && !saved->charset;
 }
 
-static void put_saved(struct out *o, const struct screen *s, const struct saved *saved)
+static void put_saved(struct out *o, const struct screen *s, const struct grid *g)
 {
+	const struct saved *saved = &g->saved;
 	struct pen pen = { .fg = saved->fg, .bg = saved->bg };
 
-	if (is_unsaved(saved))
+	if (is_unsaved(s, g))
 		return;
 	if (pen.fg & FG_UNDERLINE && pen.bg & BG_EXTENDED)
 		pen.ul = UL_STYLE(1);
@@ -148,24 +192,21 @@ static void put_grid(struct out *o, const struct screen *s, const struct grid *g
 	if (g->top > 0 || g->bottom < s->rows - 1)
 		out_printf(o, "\033[%d;%dr", g->top + 1, g->bottom + 1);
 	put_tabs(o, s, g);
-	put_saved(o, s, &g->saved);
+	put_saved(o, s, g);
 	out_pen(o, s, &none);
 }
 
 static void put_screens(struct out *o, const struct screen *s)
 {
-	bool any;
-	enum line_end end = put_scrollback(o, s, &any);
-
-	put_rows(o, s, &s->main, any, end);
+	put_rows(o, s, &s->main, put_scrollback(o, s));
 	put_grid(o, s, &s->main);
 	if (s->at == &s->alt) {
 		/* Its rows go up or stay by it when the size changes. */
 		out_printf(o, "\033[%d;%dH", s->main.y + 1, MIN(s->main.x, s->cols - 1) + 1);
 		out_text(o, "\033[?47h\033[H");
-		put_rows(o, s, &s->alt, false, LINE_SHORT);
+		put_rows(o, s, &s->alt, (struct above){ 0 });
 		put_grid(o, s, &s->alt);
-	} else if (!is_unsaved(&s->alt.saved)) {
+	} else if (!is_unsaved(s, &s->alt)) {
 		out_text(o, "\033[?47h");
 		put_grid(o, s, &s->alt);
 		out_text(o, "\033[?47l");
@@ -181,7 +222,7 @@ static void put_modes(struct out *o, const struct screen *s)
 		{ MODE_NEWLINE, "\033[20h" },  { MODE_CURSOR_KEYS, "\033[?1h" },
 		{ MODE_KEYPAD, "\033=" },      { MODE_REVERSE_WRAP, "\033[?45h" },
 		{ MODE_FOCUS, "\033[?1004h" }, { MODE_PASTE, "\033[?2004h" },
-		{ MODE_ORIGIN, "\033[?6h" },
+		{ MODE_ORIGIN, "\033[?6h" },   { MODE_SYNC, "\033[?2026h" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
@@ -295,8 +336,6 @@ int screen_snapshot(const struct screen *s, struct buf *out, struct err *e)
 	put_screens(&o, s);
 	put_modes(&o, s);
 	put_cursor(&o, s);
-	if (s->modes & MODE_SYNC)
-		out_text(&o, "\033[?2026h");
 	out_put(&o, unfinished, vt_unfinished(&s->vt, unfinished));
 	if (!o.failed)
 		return 0;

@@ -51,7 +51,8 @@ static const struct {
 	{ 4, 4, "abcdefghij\r\n$", 8, 4, "abcdefghij\r\n$\r\n\033[3;1H$" },
 	/* Not what a line feed had, nor the cursor's line. */
 	{ 4, 4, "abcd\r\nefgh\r\n$", 8, 4, "abcd\r\nefgh\r\n$\r\n\033[3;1H$" },
-	{ 8, 4, "abcdefghij", 16, 4, "abcdefgh\r\nij\r\n\r\n\033[2;2Hj" },
+	{ 8, 4, "abcdefghij", 16, 4,
+	  "abcdefgh\033[16G  \033[A\033[16G\033[X\033[B\r\033[Xij\r\n\r\n\033[2;2Hj" },
 	{ 8, 4, "abcdefgh", 6, 4, "abcdef\r\n\r\n\r\n\033[1;5He" },
 	/* A wide character is not broken; the column that one left empty is none of the text. */
 	{ 8, 4, "123漢456\r\n$", 4, 4, "123漢456\r\n$\033[3;1H\0337\033[4;1H$" },
@@ -69,7 +70,7 @@ static const struct {
 	{ 8, 3, "\033[31mabcdef\033[44mgh\033[m\r\n$", 4, 3,
 	  "\033[;31mabcdef\033[;31;44mgh\033[m\r\n$\033[2;1H\0337\033[3;1H$" },
 	/* What scrolls away at one size comes back at the other. */
-	{ 8, 2, "abcdefgh\r\n$", 4, 2, "abcdefgh\r\n$\033[2;1H$" },
+	{ 8, 2, "abcdefgh\r\n$", 4, 2, "abcdefgh\r\n$\033[1;1H\0337\033[2;1H$" },
 	{ 4, 2, "abcdefgh\r\nij\r\n$", 8, 2, "abcdefgh\r\nij\r\n$\033[2;1H$" },
 	{ 4, 2, "abcdefghij\r\nkl\r\n$", 12, 4, "abcdefghij\r\nkl\r\n$\r\n\033[3;1H$" },
 	{ 8, 2, "1\r\n2\r\nabcdefgh\r\n$", 4, 3, "1\r\n2\r\nabcdefgh\r\n$\033[3;1H$" },
