@@ -273,6 +273,8 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 		       const struct line *next);
 /* True when l goes on from the line above, which was put last. */
 bool line_joins(enum line_end above, const struct line *l);
+/* What is left of a wide character that was written over: empty, but lines or a link show. */
+bool cell_is_remnant(const struct cell *c);
 struct pen cell_pen(const struct cell *c);
 void back_push_line(struct screen *s, const struct line *l, const struct line *next);
 

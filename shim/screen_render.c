@@ -67,12 +67,20 @@ struct above {
  * again, the other stands where the line begins. */
 static void wrap_below(struct out *o, const struct screen *s, const struct above *above)
 {
+	const struct cell last = above->row ? line_get(above->row, s->cols - 1) : CELL_BLANK;
 	struct pen none = { 0 }, pen = none;
 
+	if (cell_is_remnant(&last)) { /* a wide character leaves that */
+		pen = cell_pen(&last);
+		out_pen(o, s, &pen);
+		out_printf(o, "\033[%dG漢", s->cols);
+		out_pen(o, s, &none);
+		out_text(o, "\033[1K\033[K\r");
+		return;
+	}
 	out_pen(o, s, &none);
 	out_printf(o, "\033[%dG  \033[A\033[%dG", s->cols, s->cols);
-	if (above->row)
-		pen.bg = line_get(above->row, s->cols - 1).bg & COLOUR_ANY;
+	pen.bg = last.bg & COLOUR_ANY;
 	out_pen(o, s, &pen);
 	out_text(o, "\033[X");
 	if (!above->row) { /* what else was in the last column is known to the record alone */

@@ -279,6 +279,31 @@ static bool leaves_column(const struct screen *s, const struct line *l, const st
 	       cell_link(&first) == cell_link(&last);
 }
 
+bool cell_is_remnant(const struct cell *c)
+{
+	return !(c->ch & CELL_CONTENT) && cell_width(c) == 1 && !is_erased(c);
+}
+
+/* Cell x in column `at`, as it came about, which takes the column behind it; in the last one it is a space. */
+static void put_remnant(struct out *o, const struct screen *s, const struct line *l, int x,
+			int at)
+{
+	struct cell c = line_get(l, x), next = line_get(l, x + 1);
+	const char *back = at + 2 < s->cols ? "\b" : "\b\033[C";
+	struct pen pen = cell_pen(&c), none = { 0 };
+
+	out_pen(o, s, &pen);
+	if (at + 1 == s->cols) {
+		out_text(o, " ");
+		return;
+	}
+	out_printf(o, "漢%s %s", back, back);
+	if (x + 1 < s->cols && cell_is_remnant(&next))
+		return;
+	out_pen(o, s, &none);
+	out_text(o, "\033[X");
+}
+
 /* One cell, or the two of a wide character; how many. Half of one, which only the edge of a screen that does not wrap can make,
  * is put as an empty cell. */
 static int put_cell(struct out *o, const struct screen *s, const struct line *l, int x)
@@ -286,6 +311,10 @@ static int put_cell(struct out *o, const struct screen *s, const struct line *l,
 	struct cell c = line_get(l, x), next = line_get(l, x + 1);
 	bool whole = x + 1 < s->cols && cell_width(&next) == 0 && !(next.ch & CELL_CONTENT);
 
+	if (cell_is_remnant(&c)) {
+		put_remnant(o, s, l, x, x);
+		return 1;
+	}
 	if (cell_width(&c) != 2 || whole) {
 		out_cell(o, s, &c);
 		return cell_width(&c) == 2 ? 2 : 1;
@@ -294,6 +323,33 @@ static int put_cell(struct out *o, const struct screen *s, const struct line *l,
 		c.ch = CELL_WIDTH(1) | CELL_LINK(cell_link(&c));
 	out_cell(o, s, &c);
 	return 1;
+}
+
+/* Those that the line ends with are put first, in its first columns, and pushed to their place. Where they begin. */
+static int put_last_remnants(struct out *o, const struct screen *s, const struct line *l)
+{
+	struct pen none = { 0 };
+	int from = s->cols;
+	struct cell c;
+
+	for (; from > 0; from--) {
+		c = line_get(l, from - 1);
+		if (!cell_is_remnant(&c))
+			break;
+	}
+	if (from == s->cols || from == 0)
+		return s->cols;
+	if (l->wrapped && begins_wide(l)) {
+		put_cell(o, s, l, 0);
+		clear_rest(o, s);
+		out_text(o, "\r");
+	} else if (l->wrapped)
+		wrap_into(o, s);
+	for (int x = from; x < s->cols; x++)
+		put_remnant(o, s, l, x, x - from);
+	out_pen(o, s, &none);
+	out_printf(o, "\r\033[%d@", from);
+	return from;
 }
 
 /* What a cell of the usual kind holds, a character with its own width; 0: it is of another kind. text has room for a cluster. */
@@ -367,8 +423,11 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 	bool leaves = leaves_column(s, l, next);
 	int cols = leaves ? s->cols - 1 : s->cols;
 	int end = short_line ? MIN((int) l->n, cols) : cols, x = 0;
+	int last = put_last_remnants(o, s, l);
 
-	if (l->wrapped && (!(first.ch & CELL_CONTENT) || cell_width(&first) == 0))
+	end = MIN(end, last);
+	if (l->wrapped && last == s->cols &&
+	    (!(first.ch & CELL_CONTENT) || cell_width(&first) == 0))
 		wrap_into(o, s);
 	while (x < end) {
 		struct cell c = line_get(l, x);
@@ -386,7 +445,7 @@ enum line_end out_line(struct out *o, const struct screen *s, const struct line 
 			continue;
 		}
 		x += put_cell(o, s, l, x);
-		if (l->wrapped && x <= 2)
+		if (l->wrapped && x <= 2 && last == s->cols)
 			clear_rest(o, s);
 	}
 	if (leaves)

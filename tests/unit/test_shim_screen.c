@@ -60,6 +60,14 @@ static const struct {
 	/* Wide and combining characters. */
 	{ "漢e\xcc\x81", "漢e\xcc\x81\r\n\033[1;3He\xcc\x81" },
 	{ "1234567漢", "1234567漢\033[2;1H漢" },
+	/* What is left of one that was written over, of which lines show: not a space, which would be text; in the last
+	 * column and above a line that goes on, too. */
+	{ "\033[4m漢\033[2Gx",
+	  "\033[;4m漢 \033[m\033[X\033[;4mx\033[m\r\n\033[1;2H\033[;4mx" },
+	{ "\033[4m123456漢\033[7Gx",
+	  "\033[;4m漢 \033[m\033[X\r\033[7@\033[;4m123456x\033[m\r\n\033[1;7H\033[;4mx" },
+	{ "\033[4m1234567漢\033[m\033[2;1Hx",
+	  "\033[;4m漢 \033[m\033[X\r\033[7@\033[;4m1234567\033[8G漢\033[m\033[1K\033[K\rx\033[2;1Hx" },
 	/* Modes, one by one. */
 	{ "\033[?1h", "\r\n\033[?1h\033[1;1H" },
 	{ "\033=", "\r\n\033=\033[1;1H" },
