@@ -250,6 +250,12 @@ static void put_modes(struct out *o, const struct screen *s)
 		out_printf(o, "\033[%d q", s->cursor_style);
 }
 
+/* A restored cursor brings its character set along, whatever is designated, and its pen. */
+static bool charset_is_restored(const struct screen *s)
+{
+	return s->charset != s->charsets[s->level] && s->charset == s->at->saved.charset;
+}
+
 static void put_charsets(struct out *o, const struct screen *s)
 {
 	static const char groups[] = "()*+";
@@ -261,9 +267,11 @@ static void put_charsets(struct out *o, const struct screen *s)
 		out_text(o, "\016");
 	else if (s->level > 1)
 		out_printf(o, "\033%c", s->level == 2 ? 'n' : 'o');
-	/* A restored cursor brings its character set along, whatever is designated. */
-	if (s->charset != s->charsets[s->level] && s->charset == s->at->saved.charset)
-		out_text(o, "\0338");
+	if (!charset_is_restored(s))
+		return;
+	out_text(o, "\0338");
+	o->pen.fg = s->at->saved.fg;
+	o->pen.bg = s->at->saved.bg;
 }
 
 static void put_place(struct out *o, const struct screen *s, int x)
@@ -282,17 +290,53 @@ static uint32_t unmapped(const struct screen *s, uint32_t code)
 	return code;
 }
 
-static void put_joinable(struct out *o, const struct screen *s, struct cell c)
+static void put_unmapped(struct out *o, const struct screen *s, const struct cell *c)
 {
 	uint8_t text[4];
 
+	if (c->ch & CELL_CLUSTER)
+		out_put(o, s->clusters[c->ch & CELL_CODE].text,
+			s->clusters[c->ch & CELL_CODE].n);
+	else
+		out_put(o, text, vt_utf8(unmapped(s, c->ch & CELL_CODE), text));
+}
+
+static void put_joinable(struct out *o, const struct screen *s, struct cell c)
+{
 	out_pen(o, s, &s->pen);
 	if (s->modes & MODE_INSERT)
 		out_printf(o, "\033[4h\033[%dP", cell_width(&c));
-	if (c.ch & CELL_CLUSTER)
-		out_put(o, s->clusters[c.ch & CELL_CODE].text, s->clusters[c.ch & CELL_CODE].n);
-	else
-		out_put(o, text, vt_utf8(unmapped(s, c.ch & CELL_CODE), text));
+	put_unmapped(o, s, &c);
+}
+
+/* A wrap is pending behind the last character. Where a restored cursor had the character set, which must come before, a character that
+ * the set has no byte for is not put, and the cursor stands on it. */
+static void put_pending(struct out *o, const struct screen *s)
+{
+	int x = s->cols - 1;
+	struct cell c = line_get(&s->at->rows[s->at->y], x);
+	struct pen pen;
+	uint32_t code;
+
+	if (x > 0 && cell_width(&c) == 0 && !(c.ch & CELL_CONTENT))
+		c = line_get(&s->at->rows[s->at->y], --x);
+	if (!charset_is_restored(s)) {
+		put_place(o, s, x);
+		out_cell(o, s, &c);
+		put_charsets(o, s);
+		return;
+	}
+	put_charsets(o, s);
+	put_place(o, s, x);
+	code = c.ch & CELL_CONTENT;
+	if (code == 0) /* a space is one in every set */
+		out_cell(o, s, &c);
+	if (code == 0 || code & CELL_CLUSTER ||
+	    charset_map(s->charset, unmapped(s, code)) != code)
+		return;
+	pen = cell_pen(&c);
+	out_pen(o, s, &pen);
+	put_unmapped(o, s, &c);
 }
 
 /* Printed with the pen that is there still: another character may have come before the cursor when the size changed. */
@@ -319,15 +363,8 @@ static void put_cursor(struct out *o, const struct screen *s)
 	if (s->at->x < s->cols) {
 		put_charsets(o, s);
 		put_place(o, s, s->at->x);
-	} else {
-		x = s->cols - 1;
-		c = line_get(l, x);
-		if (x > 0 && cell_width(&c) == 0 && !(c.ch & CELL_CONTENT))
-			c = line_get(l, --x);
-		put_place(o, s, x);
-		out_cell(o, s, &c);
-		put_charsets(o, s);
-	}
+	} else
+		put_pending(o, s);
 	out_pen(o, s, &s->pen);
 	if (s->modes & MODE_INSERT)
 		out_text(o, "\033[4h");

@@ -168,7 +168,8 @@ function cells(t, cell, line, cols) {
 			chars = "+";
 		let look = attributes(core, cell);
 		/* Of an empty cell the background shows, and lines. */
-		if (line.getString(x) === "" && !(cell.fg & 0x94000000) && !(cell.bg & 0x60000000) && !/http:|forgotten/.test(look))
+		const underlined = cell.fg & 0x10000000 && !(cell.bg & 0x10000000 && !(cell.extended._ext & 0x1c000000));
+		if (line.getString(x) === "" && !underlined && !(cell.fg & 0x84000000) && !(cell.bg & 0x60000000) && !/http:|forgotten/.test(look))
 			look = `-/${colour(cell.bg)}/0/0`;
 		out.push(`${chars}|${width}|${look}`);
 	}

@@ -93,9 +93,18 @@ static const struct {
 	{ "\033[3g\033[3G\033H", "\r\n\033[3g\033[3G\033H\033[1;3H" },
 	{ "1\r\n2\r\n\033[H\0337", "1\r\n2\r\n\033[1;1H\0337\033[1;1H" },
 	{ "\033[2;4H\033[31m\0337\033[m\033[H", "\r\n\033[2;4H\033[;31m\0337\033[m\033[1;1H" },
-	/* A cursor brings an underline back without its style; what says the pen anew shows it plain. */
+	/* A cursor brings an underline back without its style; what says the pen anew shows it plain,
+	 * without its colour. */
 	{ "\033[4:3m\0337\033[m\0338\033[59mx",
-	  "\033[;4mx\033[m\r\n\033[1;1H\033[;4m\0337\033[m\033[1;1H\033[;4;58:2::255:255:255mx" },
+	  "\033[;4mx\033[m\r\n\033[1;1H\033[;4m\0337\033[m\033[1;1H\033[;4mx" },
+	/* It brings its character set and its pen, and takes a wrap that was pending. */
+	{ "\033(0\0338\033[44m\0337\033[m",
+	  "\r\n\033[1;1H\033[;44m\0337\033[m\033(0\0338\033[1;1H\033[m" },
+	{ "\033(0\033812345678\033[1m", "12345678\r\n\033(0\0338\033[1;8H8\033[;1m" },
+	{ "\033(0\0337\033(B\0338\033[8Gq\033[1m",
+	  "\033[7C─\r\n\033[1;1H\033(0\0337\033(B\0338\033[1;8Hq\033[;1m" },
+	{ "\033(0\0337\033(B\033[8Gq\0338\033[2;8Hx\033[T",
+	  "\r\n\033[7Cq\033[1;1H\033(0\0337\033(B\0338\033[2;8H" },
 	/* Both screens. */
 	{ "main\033[?1049halt",
 	  "main\r\n\033[1;5H\0337\033[1;5H\033[?47h\033[H\033[4Calt\r\n\033[1;7Ht" },
