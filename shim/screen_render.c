@@ -206,13 +206,17 @@ static void put_grid(struct out *o, const struct screen *s, const struct grid *g
 
 static void put_screens(struct out *o, const struct screen *s)
 {
+	const struct line nothing = LINE_NONE;
+
 	put_rows(o, s, &s->main, put_scrollback(o, s));
 	put_grid(o, s, &s->main);
 	if (s->at == &s->alt) {
 		/* Its rows go up or stay by it when the size changes. */
 		out_printf(o, "\033[%d;%dH", s->main.y + 1, MIN(s->main.x, s->cols - 1) + 1);
 		out_text(o, "\033[?47h\033[H");
-		put_rows(o, s, &s->alt, (struct above){ 0 });
+		/* One that scrolls away, where the first line goes on from one that did. */
+		put_rows(o, s, &s->alt,
+			 (struct above){ .any = s->alt.rows[0].wrapped, .row = &nothing });
 		put_grid(o, s, &s->alt);
 	} else if (!is_unsaved(s, &s->alt)) {
 		out_text(o, "\033[?47h");

@@ -231,6 +231,7 @@ void screen_resize(struct screen *s, unsigned cols, unsigned rows)
 
 	if (c == s->cols && r == s->rows)
 		return;
+	s->in_text = false; /* another character may stand before the cursor now */
 	resize_grid(s, &s->main, c, r);
 	resize_grid(s, &s->alt, c, r);
 	s->cols = c;

@@ -141,7 +141,7 @@ void out_pen(struct out *o, const struct screen *s, const struct pen *wanted)
 
 	/* A cursor that was restored can hide the rarer half of the pen. */
 	if (!(pen->bg & BG_EXTENDED)) {
-		pen->ul = pen->fg & FG_UNDERLINE ? 0 : pen->ul & ~UL_STYLE_MASK;
+		pen->ul = pen->fg & FG_UNDERLINE ? UL_STYLE(1) : pen->ul & ~UL_STYLE_MASK;
 		pen->link = 0;
 	}
 	if (pen->link != o->pen.link) {

@@ -76,7 +76,7 @@ static const struct {
 	{ 8, 2, "1\r\n2\r\nabcdefgh\r\n$", 4, 3, "1\r\n2\r\nabcdefgh\r\n$\033[3;1H$" },
 	/* The alternate screen is cut. */
 	{ 8, 2, "\033[?1049habcdefghij\r\n$", 4, 2,
-	  "\r\n\033[1;1H\033[?47h\033[Hij\r\n$\033[2;1H$" },
+	  "\r\n\033[1;1H\033[?47h\033[H\033[4G  \033[A\033[4G\033[X\033[B\r\033[Xij\r\n$\033[2;1H$" },
 };
 
 static void test_reflow(void **state)
@@ -92,6 +92,17 @@ static void test_reflow(void **state)
 			fail_msg("case %zu, %s: %s", i, reflows[i].output, text);
 		screen_free(s);
 	}
+}
+
+/* The cursor comes to stand on the second half of a wide character: what is printed there takes the first, too. */
+static void test_half_of_a_character(void **state)
+{
+	struct screen *s = screen_with(4, 2, "a漢b");
+
+	screen_resize(s, 3, 2);
+	screen_feed(s, "c", 1);
+	assert_string_equal(snapshot_of(s) + strlen(START), "a\033[1Cc\r\n\033[1;3Hc");
+	screen_free(s);
 }
 
 /* The worst for a change of the number of columns: a full screen and history, and both as one line. */
@@ -126,6 +137,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_reflow),
+		cmocka_unit_test(test_half_of_a_character),
 		cmocka_unit_test(test_reflow_costs_little),
 	};
 
