@@ -54,9 +54,36 @@ static void put_strings(struct out *o, const struct screen *s)
 	}
 }
 
+static const char *charset_name(enum charset set)
+{
+	return set == CHARSET_GRAPHICS ? "0" : set == CHARSET_UK ? "A" : "B";
+}
+
+/* Saves the cursor in row y; -1: in this one. */
+static void put_saved(struct out *o, const struct screen *s, const struct saved *saved, int y)
+{
+	int x = MIN(saved->x, s->cols - 1);
+	struct pen pen = { .fg = saved->fg, .bg = saved->bg };
+
+	if (pen.fg & FG_UNDERLINE && pen.bg & BG_EXTENDED)
+		pen.ul = UL_STYLE(1);
+	if (y < 0)
+		out_printf(o, "\033[%dG", x + 1);
+	else
+		out_printf(o, "\033[%d;%dH", y + 1, x + 1);
+	out_pen(o, s, &pen);
+	if (saved->charset)
+		out_printf(o, "\033(%s", charset_name(saved->charset));
+	out_text(o, "\0337");
+	if (saved->charset)
+		out_text(o, "\033(B");
+}
+
 /* The line that was put last: one of a screen, or what is kept of one that has scrolled away. */
 struct above {
 	bool any;
+	int line;  /* its number, from the first that is kept */
+	int saved; /* of the line with the saved cursor, which is put as soon as that can be; -1: it does not scroll away, or is put */
 	enum line_end end;
 	const struct line *row; /* or NULL */
 	const uint8_t *piece[2];
@@ -93,9 +120,18 @@ static void wrap_below(struct out *o, const struct screen *s, const struct above
 }
 
 /* To a line that does not come by itself when the one above is full. */
-static void next_line(struct out *o, const struct screen *s, const struct above *above,
-		      bool wrapped)
+static void next_line(struct out *o, const struct screen *s, struct above *above, bool wrapped)
 {
+	int up = above->line - above->saved;
+
+	if (above->saved >= 0 && up >= 0 && up < s->rows) {
+		if (up > 0)
+			out_printf(o, "\033[%dA", up);
+		put_saved(o, s, &s->main.saved, -1);
+		if (up > 0)
+			out_printf(o, "\033[%dB", up);
+		above->saved = -1;
+	}
 	if (wrapped && s->rows > 1)
 		wrap_below(o, s, above);
 	else
@@ -108,17 +144,41 @@ static bool record_joins(enum line_end above, const struct record *r)
 	       (above == LINE_FULL || (above == LINE_FULL_BUT_ONE && r->flags & RECORD_WIDE));
 }
 
-static struct above put_scrollback(struct out *o, const struct screen *s)
+/* As in a terminal that never saved one: its place is the first line. */
+static bool is_unsaved(const struct saved *saved, int line)
+{
+	return saved->x == 0 && line == 0 && !saved->fg && !saved->bg && !saved->charset;
+}
+
+/* The number of the line with the saved cursor among those that scroll away. */
+static int saved_line(const struct screen *s)
 {
 	const uint8_t *piece[2];
-	size_t n[2];
-	struct above above = { 0 };
 	struct record r;
+	size_t n[2];
+	int line = s->main.saved.y;
+
+	if (line >= 0)
+		return -1;
+	for (size_t at = 0; back_next(s, &at, &r, piece, n);)
+		line++;
+	line = MAX(line, 0);
+	return is_unsaved(&s->main.saved, line) ? -1 : line;
+}
+
+static struct above put_scrollback(struct out *o, const struct screen *s)
+{
+	struct above above = { .line = -1, .saved = saved_line(s) };
+	const uint8_t *piece[2];
+	struct record r;
+	size_t n[2];
 
 	for (size_t at = 0; back_next(s, &at, &r, piece, n);) {
 		if (above.any && !record_joins(above.end, &r))
 			next_line(o, s, &above, r.flags & RECORD_WRAPPED);
 		above = (struct above){ .any = true,
+					.line = above.line + 1,
+					.saved = above.saved,
 					.end = r.end,
 					.piece = { piece[0], piece[1] },
 					.n = { n[0], n[1] } };
@@ -128,17 +188,21 @@ static struct above put_scrollback(struct out *o, const struct screen *s)
 	return above;
 }
 
-static void put_rows(struct out *o, const struct screen *s, const struct grid *g,
-		     struct above above)
+/* Returns which line's saved cursor is not put, or -1. */
+static int put_rows(struct out *o, const struct screen *s, const struct grid *g,
+		    struct above above)
 {
 	for (int y = 0; y < s->rows; y++) {
 		const struct line *l = &g->rows[y];
 
 		if (above.any && !line_joins(above.end, l))
 			next_line(o, s, &above, l->wrapped);
-		above = (struct above){ .any = true, .row = l };
+		above = (struct above){
+			.any = true, .line = above.line + 1, .saved = above.saved, .row = l
+		};
 		above.end = out_line(o, s, l, y + 1 < s->rows ? l + 1 : NULL);
 	}
+	return above.saved;
 }
 
 static bool tabs_are_default(const struct screen *s, const struct grid *g)
@@ -159,68 +223,42 @@ static void put_tabs(struct out *o, const struct screen *s, const struct grid *g
 			out_printf(o, "\033[%dG\033H", x + 1);
 }
 
-static const char *charset_name(enum charset set)
-{
-	return set == CHARSET_GRAPHICS ? "0" : set == CHARSET_UK ? "A" : "B";
-}
-
-/* As in a terminal that never saved one: its place has scrolled away with the first line. */
-static bool is_unsaved(const struct screen *s, const struct grid *g)
-{
-	const struct saved *saved = &g->saved;
-	bool first = saved->y < 0 || (saved->y == 0 && (g == &s->alt || s->scrolled == 0));
-
-	return saved->x == 0 && first && !saved->fg && !saved->bg && !saved->charset;
-}
-
-static void put_saved(struct out *o, const struct screen *s, const struct grid *g)
-{
-	const struct saved *saved = &g->saved;
-	struct pen pen = { .fg = saved->fg, .bg = saved->bg };
-
-	if (is_unsaved(s, g))
-		return;
-	if (pen.fg & FG_UNDERLINE && pen.bg & BG_EXTENDED)
-		pen.ul = UL_STYLE(1);
-	out_printf(o, "\033[%d;%dH", MAX(MIN(saved->y, s->rows - 1), 0) + 1,
-		   MIN(saved->x, s->cols - 1) + 1);
-	out_pen(o, s, &pen);
-	if (saved->charset)
-		out_printf(o, "\033(%s", charset_name(saved->charset));
-	out_text(o, "\0337");
-	if (saved->charset)
-		out_text(o, "\033(B");
-}
-
-/* What belongs to one of the two screens beside its cells. */
-static void put_grid(struct out *o, const struct screen *s, const struct grid *g)
+/* What belongs to one of the two screens beside its cells; its saved cursor where that has scrolled away but found no line's end to be put at. */
+static void put_grid(struct out *o, const struct screen *s, const struct grid *g, bool late)
 {
 	struct pen none = { 0 };
 
 	if (g->top > 0 || g->bottom < s->rows - 1)
 		out_printf(o, "\033[%d;%dr", g->top + 1, g->bottom + 1);
 	put_tabs(o, s, g);
-	put_saved(o, s, g);
+	if (late)
+		put_saved(o, s, &g->saved, 0);
+	else if (g->saved.y >= 0 &&
+		 !is_unsaved(&g->saved, g->saved.y + (g == &s->main && s->scrolled > 0)))
+		put_saved(o, s, &g->saved, MIN(g->saved.y, s->rows - 1));
 	out_pen(o, s, &none);
 }
 
 static void put_screens(struct out *o, const struct screen *s)
 {
 	const struct line nothing = LINE_NONE;
+	bool late;
 
-	put_rows(o, s, &s->main, put_scrollback(o, s));
-	put_grid(o, s, &s->main);
+	late = put_rows(o, s, &s->main, put_scrollback(o, s)) >= 0;
+	put_grid(o, s, &s->main, late);
 	if (s->at == &s->alt) {
 		/* Its rows go up or stay by it when the size changes. */
 		out_printf(o, "\033[%d;%dH", s->main.y + 1, MIN(s->main.x, s->cols - 1) + 1);
 		out_text(o, "\033[?47h\033[H");
 		/* One that scrolls away, where the first line goes on from one that did. */
-		put_rows(o, s, &s->alt,
-			 (struct above){ .any = s->alt.rows[0].wrapped, .row = &nothing });
-		put_grid(o, s, &s->alt);
-	} else if (!is_unsaved(s, &s->alt)) {
+		(void) put_rows(o, s, &s->alt,
+				(struct above){ .any = s->alt.rows[0].wrapped,
+						.saved = -1,
+						.row = &nothing });
+		put_grid(o, s, &s->alt, false);
+	} else if (!is_unsaved(&s->alt.saved, s->alt.saved.y)) {
 		out_text(o, "\033[?47h");
-		put_grid(o, s, &s->alt);
+		put_grid(o, s, &s->alt, false);
 		out_text(o, "\033[?47l");
 	}
 }

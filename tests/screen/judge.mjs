@@ -223,14 +223,13 @@ function state_of(t, history) {
 	return out;
 }
 
-/* What a snapshot does not bring, and another size can show: tab stops behind the last column, a saved cursor that
- * has scrolled away or stands behind it too. */
+/* What a snapshot does not bring, and another size can show: tab stops and a saved cursor behind the last column. */
 function lost_of(t) {
 	const { normal, alt } = t._core._bufferService.buffers;
 	const lost = [];
 	if ([normal, alt].some((b) => Object.keys(b.tabs).some((x) => x >= t.cols)))
 		lost.push("tabs");
-	if ([normal, alt].some((b) => b.savedY < b.ybase || b.savedX >= t.cols))
+	if ([normal, alt].some((b) => b.savedX >= t.cols))
 		lost.push("saved");
 	return lost;
 }

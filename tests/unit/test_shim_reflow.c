@@ -73,7 +73,8 @@ static const struct {
 	{ 8, 2, "abcdefgh\r\n$", 4, 2, "abcdefgh\r\n$\033[1;1H\0337\033[2;1H$" },
 	{ 4, 2, "abcdefgh\r\nij\r\n$", 8, 2, "abcdefgh\r\nij\r\n$\033[2;1H$" },
 	{ 4, 2, "abcdefghij\r\nkl\r\n$", 12, 4, "abcdefghij\r\nkl\r\n$\r\n\033[3;1H$" },
-	{ 8, 2, "1\r\n2\r\nabcdefgh\r\n$", 4, 3, "1\r\n2\r\nabcdefgh\r\n$\033[3;1H$" },
+	{ 8, 2, "1\r\n2\r\nabcdefgh\r\n$", 4, 3,
+	  "1\r\n2\033[1G\0337\r\nabcdefgh\r\n$\033[3;1H$" },
 	/* The alternate screen is cut. */
 	{ 8, 2, "\033[?1049habcdefghij\r\n$", 4, 2,
 	  "\r\n\033[1;1H\033[?47h\033[H\033[4G  \033[A\033[4G\033[X\033[B\r\033[Xij\r\n$\033[2;1H$" },

@@ -93,6 +93,10 @@ static const struct {
 	{ "\033[3g\033[3G\033H", "\r\n\033[3g\033[3G\033H\033[1;3H" },
 	{ "1\r\n2\r\n\033[H\0337", "1\r\n2\r\n\033[1;1H\0337\033[1;1H" },
 	{ "\033[2;4H\033[31m\0337\033[m\033[H", "\r\n\033[2;4H\033[;31m\0337\033[m\033[1;1H" },
+	/* One that has scrolled away is saved on its way, where a line ends. */
+	{ "ab\0337\r\ncd\r\nef", "ab\033[3G\0337\r\ncd\r\nef\033[2;2Hf" },
+	{ "\033[31mab\033[m\r\ncd\033[1G\033[41m\0337\033[m3456789abcdef\r\ng\r\nh",
+	  "\033[;31mab\033[m\r\n3456789abcdef\033[1A\033[1G\033[;41m\0337\033[1B\033[m\r\ng\r\nh\033[2;1Hh" },
 	/* A cursor brings an underline back without its style; what says the pen anew shows it plain,
 	 * without its colour. */
 	{ "\033[4:3m\0337\033[m\0338\033[59mx",
