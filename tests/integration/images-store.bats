@@ -65,7 +65,16 @@ PY
 	kill -CONT $pid
 	wait $pid
 	[ "$(img ls --format json | jq length)" = 1 ]
-	caught '[ -s out.tar.partial ]' 'kill -STOP $pid' env --default-signal "$IMAGE" --store "$STORE" export x out.tar
+	# A try that was quicker leaves its archive.
+	stopped() {
+		kill -STOP $pid || return 1
+		until grep -q '^State:.T' /proc/$pid/status; do
+			! gone $pid || return 1
+			sleep 0.01
+		done
+		rm -f out.tar
+	}
+	caught '[ -s out.tar.partial ]' stopped env --default-signal "$IMAGE" --store "$STORE" export x out.tar
 	ended INT
 	[ -z "$(find . -name 'out.tar*')" ]
 }
