@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
+enum { WRITE_BEHIND = 8 << 20 };
+
 void fd_close(int *fd)
 {
 	int saved = errno;
@@ -137,6 +139,15 @@ int fd_write_all(int fd, const void *p, size_t n, struct err *e)
 		n -= (size_t) r;
 	}
 	return 0;
+}
+
+void fd_write_behind(int fd, uint64_t *begun, uint64_t end)
+{
+	if (end < *begun + WRITE_BEHIND)
+		return;
+	(void) sync_file_range(fd, (off_t) *begun, (off_t) (end - *begun),
+			       SYNC_FILE_RANGE_WRITE);
+	*begun = end;
 }
 
 static ssize_t read_some(int fd, void *p, size_t n)

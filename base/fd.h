@@ -35,6 +35,9 @@ int fd_cloexec_from(int first, struct err *e);
 
 /* Writes all n bytes to a blocking descriptor; retries on EINTR and short writes. */
 int fd_write_all(int fd, const void *p, size_t n, struct err *e);
+/* Has the disk begin with what was written in front of `end`, some MiB at a time, so that a later sync has less to wait for. *begun: how
+ * far it got; 0 at first. Only a hint: nothing fails. (sync_file_range(2)) */
+void fd_write_behind(int fd, uint64_t *begun, uint64_t end);
 
 /* The whole of dirfd/path into `out` (appended), refused beyond `limit` bytes. dirfd may be AT_FDCWD. */
 int fd_read_file(int dirfd, const char *path, size_t limit, struct buf *out, struct err *e);

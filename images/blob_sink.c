@@ -46,6 +46,7 @@ int blob_sink_put(struct blob_sink *s, const void *p, size_t n, struct err *e)
 	}
 	if (hash_update(s->hash, p, n, e) < 0 || fd_write_all(s->fd, p, n, e) < 0)
 		return wrap(s, e);
+	fd_write_behind(s->fd, &s->begun, s->size);
 	return 0;
 }
 

@@ -17,6 +17,7 @@ struct blob_sink {
 	bool bounded; /* expect is known; else at most limit bytes */
 	struct blob expect;
 	uint64_t size, limit;
+	uint64_t begun; /* the disk has begun with so much */
 };
 #define BLOB_SINK_NONE ((struct blob_sink){ .fd = -1 })
 

@@ -43,17 +43,18 @@ static const int stream_calls[] = {
 
 /* What making files below "/" takes; each is used by base/path.c, base/fd.c or images/extract*.c. */
 static const int tree_calls[] = {
-	SCMP_SYS(openat),     SCMP_SYS(openat2),      SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), SCMP_SYS(statx),	      SCMP_SYS(fstatfs),
-	SCMP_SYS(lseek),      SCMP_SYS(fcntl),	      SCMP_SYS(pwrite64),
-	SCMP_SYS(ftruncate),  SCMP_SYS(mkdirat),      SCMP_SYS(mknodat),
-	SCMP_SYS(symlinkat),  SCMP_SYS(linkat),	      SCMP_SYS(unlinkat),
-	SCMP_SYS(readlinkat), SCMP_SYS(getdents64),   SCMP_SYS(fchown),
-	SCMP_SYS(fchownat),   SCMP_SYS(fchmod),	      SCMP_SYS(fchmodat),
-	SCMP_SYS(utimensat),  SCMP_SYS(fsetxattr),    SCMP_SYS(faccessat),
-	SCMP_SYS(faccessat2), SCMP_SYS(fremovexattr), SCMP_SYS(flistxattr),
+	SCMP_SYS(openat),	   SCMP_SYS(openat2),	   SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),	   SCMP_SYS(statx),	   SCMP_SYS(fstatfs),
+	SCMP_SYS(lseek),	   SCMP_SYS(fcntl),	   SCMP_SYS(pwrite64),
+	SCMP_SYS(ftruncate),	   SCMP_SYS(mkdirat),	   SCMP_SYS(mknodat),
+	SCMP_SYS(symlinkat),	   SCMP_SYS(linkat),	   SCMP_SYS(unlinkat),
+	SCMP_SYS(readlinkat),	   SCMP_SYS(getdents64),   SCMP_SYS(fchown),
+	SCMP_SYS(fchownat),	   SCMP_SYS(fchmod),	   SCMP_SYS(fchmodat),
+	SCMP_SYS(utimensat),	   SCMP_SYS(fsetxattr),	   SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),	   SCMP_SYS(fremovexattr), SCMP_SYS(flistxattr),
 	SCMP_SYS(recvmsg), /* the answer to "mark this directory" */
 	SCMP_SYS(sysinfo), /* glibc's qsort */
+	SCMP_SYS(sync_file_range),
 };
 
 /* What reading below "/" takes: images/upper.c and dirlist.c. */
@@ -65,7 +66,8 @@ static const int read_calls[] = {
 };
 
 /* images/erofs_out.c; glibc's qsort asks how much memory there is. */
-static const int image_calls[] = { SCMP_SYS(pwrite64), SCMP_SYS(ftruncate), SCMP_SYS(sysinfo) };
+static const int image_calls[] = { SCMP_SYS(pwrite64), SCMP_SYS(ftruncate),
+				   SCMP_SYS(sync_file_range), SCMP_SYS(sysinfo) };
 
 /* There are no files for that child: libarchive would look for tables of character sets, and does without. */
 static const int no_file_calls[] = { SCMP_SYS(openat), SCMP_SYS(newfstatat), SCMP_SYS(fstat) };

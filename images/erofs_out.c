@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/fd.h"
 #include "base/util.h"
 
 enum { LARGE = 32 * 1024 };
@@ -28,7 +29,10 @@ static int put(int fd, uint64_t at, const uint8_t *p, size_t n, struct err *e)
 static int put_top(struct erofs_out *o, uint64_t at, const void *p, size_t n, struct err *e)
 {
 	o->top = MAX(o->top, at + n);
-	return put(o->fd, at, p, n, e);
+	if (put(o->fd, at, p, n, e) < 0)
+		return -1;
+	fd_write_behind(o->fd, &o->begun, at + n);
+	return 0;
 }
 
 int erofs_out_flush(struct erofs_out *o, struct err *e)
@@ -36,7 +40,10 @@ int erofs_out_flush(struct erofs_out *o, struct err *e)
 	const size_t n = o->n;
 
 	o->n = 0;
-	return put(o->fd, o->at, o->chunk, n, e);
+	if (put(o->fd, o->at, o->chunk, n, e) < 0)
+		return -1;
+	fd_write_behind(o->fd, &o->begun, o->at);
+	return 0;
 }
 
 int erofs_out_alloc(struct erofs_out *o, uint64_t n, uint32_t *first, struct err *e)

@@ -12,10 +12,11 @@ struct err;
 enum { EROFS_OUT_CHUNK = 256 * 1024 };
 
 struct erofs_out {
-	int fd;	       /* borrowed; takes pwrite */
-	uint32_t next; /* the first block that nobody has */
-	uint64_t at;   /* where chunk belongs */
-	uint64_t top;  /* nothing was written behind it */
+	int fd;		/* borrowed; takes pwrite */
+	uint32_t next;	/* the first block that nobody has */
+	uint64_t at;	/* where chunk belongs */
+	uint64_t top;	/* nothing was written behind it */
+	uint64_t begun; /* the disk has begun with what lies before */
 	size_t n;
 	uint8_t chunk[EROFS_OUT_CHUNK];
 };

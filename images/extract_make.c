@@ -142,7 +142,7 @@ static int write_at(int fd, const void *p, size_t n, uint64_t offset, struct err
 
 static int write_content(struct tar *t, int fd, uint64_t size, struct err *e)
 {
-	uint64_t offset, end = 0;
+	uint64_t offset, end = 0, begun = 0;
 	const void *p;
 	size_t n;
 	int r;
@@ -151,6 +151,7 @@ static int write_content(struct tar *t, int fd, uint64_t size, struct err *e)
 		if (write_at(fd, p, n, offset, e) < 0)
 			return -1;
 		end = MAX(end, offset + n);
+		fd_write_behind(fd, &begun, end);
 	}
 	if (r == 0 && end < size && ftruncate(fd, (off_t) size) < 0)
 		return err_sys(e, "size %llu", (unsigned long long) size);

@@ -149,6 +149,17 @@ static void test_writes(void **state)
 	assert_ok(fd_write_all(full, "", 0, &e));
 }
 
+/* Eight MiB at a time, and never a failure: here is no file. */
+static void test_write_behind(void **state)
+{
+	uint64_t begun = 0;
+
+	fd_write_behind(-1, &begun, 3);
+	assert_int_equal(begun, 0);
+	fd_write_behind(-1, &begun, 9 << 20);
+	assert_int_equal(begun, 9 << 20);
+}
+
 static void test_write_atomic(void **state)
 {
 	const struct scratch *s = *state;
@@ -466,6 +477,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_read_large, scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_writes, scratch_setup, scratch_teardown),
+		cmocka_unit_test_setup_teardown(test_write_behind, scratch_setup,
+						scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_write_atomic, scratch_setup,
 						scratch_teardown),
 		cmocka_unit_test_setup_teardown(test_readers_see_whole_files, scratch_setup,
