@@ -35,7 +35,7 @@ export interface Listener {
 const PING_MS = 10_000, SILENCE_MS = 25_000, SAY_MS = 5000;
 const BACKOFF_MS = [250, 500, 1000, 2000, 4000, 8000];
 const LETTERS_MIN = 5;
-const EARLY_MAX = 1000; // keys and pastes, before there is a connection
+const EARLY_MAX = 1000, EARLY_MS = 15_000; // keys and pastes while there is no connection: all are sent when there is one, or none
 const CLIPBOARD_MAX = 1 << 20;
 
 export class TerminalView {
@@ -53,6 +53,7 @@ export class TerminalView {
 	private writer = true;
 	private alone = false;
 	private early: Uint8Array[] | null = [];
+	private earlySince = performance.now();
 	private attempts = 0;
 	private ended = false;
 	private closed = false;
@@ -145,6 +146,7 @@ export class TerminalView {
 	}
 
 	private async connect(): Promise<void> {
+		this.retryTimer = 0;
 		this.report({ kind: "connecting", text: "Connecting…" });
 		let ticket: string;
 		try {
@@ -195,7 +197,7 @@ export class TerminalView {
 
 	private lost(code: number): void {
 		this.socket = null;
-		this.early = null;
+		this.keepTyped();
 		if (this.closed)
 			return;
 		const [said, again] = wire.describeClose(code);
@@ -224,9 +226,25 @@ export class TerminalView {
 		this.send(wire.resize(this.own.cols, this.own.rows));
 		if (hello.role !== "writer")
 			this.follow(hello.cols, hello.rows);
+		this.typeEarly();
+	}
+
+	/* Until there is a connection. */
+	private keepTyped(): void {
+		if (this.early)
+			return;
+		this.early = [];
+		this.earlySince = performance.now();
+	}
+
+	/* The end of a line without its beginning might be another command. */
+	private typeEarly(): void {
 		const early = this.early ?? [];
 		this.early = null;
-		early.forEach((bytes) => this.type(bytes));
+		if (early.length <= EARLY_MAX && performance.now() - this.earlySince <= EARLY_MS)
+			early.forEach((bytes) => this.type(bytes));
+		else if (early.length > 0)
+			this.say("What was typed meanwhile was not sent");
 	}
 
 	private become(writer: boolean): void {
@@ -336,13 +354,14 @@ export class TerminalView {
 	}
 
 	private type(bytes: Uint8Array): void {
-		if (this.early) {
-			if (this.early.length < EARLY_MAX)
-				this.early.push(bytes);
+		if (this.ended)
 			return;
-		}
-		if (!this.socket) {
-			if (bytes.includes(13))
+		if (this.socket?.readyState !== WebSocket.OPEN)
+			this.keepTyped();
+		if (this.early) {
+			if (this.early.length <= EARLY_MAX)
+				this.early.push(bytes);
+			if (this.retryTimer && bytes.includes(13))
 				this.reconnect();
 			return;
 		}
