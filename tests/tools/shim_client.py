@@ -23,7 +23,8 @@ OUTPUT, HELLO, REPLAY_BEGIN, REPLAY_END, SIZE, EXIT, NOTICE, PONG, GAP = range(1
 ERRORS, ROLE, SCREEN, CLOSE = 0x0A, 0x0B, 0x0C, 0x0F
 INPUT, RESIZE, ACK, PING, INPUT_END, PEN = range(0x10, 0x16)
 
-RUNTIME = os.environ.get("CARREL_RUNTIME") or shutil.which("crun")
+# Never crun of its own accord: it gives its standard input, which may be the host's /dev/null, to the sandbox's root.
+RUNTIME = os.environ.get("CARREL_RUNTIME") or os.path.abspath("build/bin/carrel-runtime")
 SHIM = os.environ.get("CARREL_SHIM", "build/bin/carrel-shim")
 INIT = os.environ.get("CARREL_INIT", "")
 
