@@ -55,7 +55,7 @@ static int check_empty(int dir_fd, struct err *e)
 	return r;
 }
 
-static int check_version(const struct buf *text, struct err *e)
+int layout_check_version(const struct buf *text, struct err *e)
 {
 	auto_json struct json_doc *doc = NULL;
 	const char *version;
@@ -84,5 +84,5 @@ int store_check_layout(int dir_fd, struct err *e)
 	/* Every command comes by here. */
 	if (strcmp(buf_str(&text), store_layout_text) == 0)
 		return 1;
-	return check_version(&text, e);
+	return layout_check_version(&text, e);
 }

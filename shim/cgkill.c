@@ -100,7 +100,7 @@ static int remove_below(int parent_fd, const char *name, int depth)
 	return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -1 : 0;
 }
 
-int cgkill_remove(const struct cgmount *mount, const char *path, struct err *e)
+static int remove_in(const struct cgmount *mount, const char *path, struct err *e)
 {
 	auto_free char *for_parent = xstrdup(path), *for_name = xstrdup(path);
 	auto_close int parent = cgmounts_open_path(mount, dirname(for_parent));
@@ -117,4 +117,17 @@ int cgkill_remove(const struct cgmount *mount, const char *path, struct err *e)
 		(void) poll(NULL, 0, SETTLE_MS);
 	}
 	return err_sys(e, "remove cgroup %s%s", mount->point, path);
+}
+
+int cgkill_remove_all(const char *path, struct err *e)
+{
+	struct cgmounts mounts = { 0 };
+	int r = 0;
+
+	if (cgmounts_read(&mounts, e) < 0)
+		return -1;
+	for (size_t i = 0; i < mounts.n && r == 0; i++)
+		r = remove_in(&mounts.v[i], path, e);
+	cgmounts_fini(&mounts);
+	return r;
 }

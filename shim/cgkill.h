@@ -4,11 +4,10 @@
 #ifndef CARREL_SHIM_CGKILL_H
 #define CARREL_SHIM_CGKILL_H
 
-struct cgmount;
 struct err;
 
-/* Kills every process in the cgroup and below, waits for them, removes the directories. Success when
- * there is no such cgroup in this hierarchy. */
-int cgkill_remove(const struct cgmount *mount, const char *path, struct err *e);
+/* Kills every process in the cgroup and below, waits for them, removes the directories: in each hierarchy that this mount namespace has. Success
+ * where there is no such cgroup. */
+int cgkill_remove_all(const char *path, struct err *e);
 
 #endif

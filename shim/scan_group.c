@@ -139,17 +139,12 @@ uint64_t scan_group_cpu_ns(int dir_fd)
 int scan_group_remove(int dir_fd, struct err *e)
 {
 	auto_free char *path = own_path(dir_fd);
-	struct cgmounts mounts = { 0 };
-	int r = 0;
 
 	if (!path)
 		return 0;
-	if (cgmounts_read(&mounts, e) < 0)
+	if (cgkill_remove_all(path, e) < 0)
 		return -1;
-	for (size_t i = 0; i < mounts.n && r == 0; i++)
-		r = cgkill_remove(&mounts.v[i], path, e);
-	cgmounts_fini(&mounts);
-	if (r == 0 && unlinkat(dir_fd, name_file, 0) < 0 && errno != ENOENT)
+	if (unlinkat(dir_fd, name_file, 0) < 0 && errno != ENOENT)
 		return err_sys(e, "%s", name_file);
-	return r;
+	return 0;
 }

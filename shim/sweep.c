@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "base/util.h"
 #include "shim/cgkill.h"
-#include "shim/cgmount.h"
 #include "shim/exitinfo.h"
 #include "shim/launch.h"
 #include "shim/orders.h"
@@ -49,17 +48,8 @@ char *sweep_own_cgroup(const struct orders *o, int dir_fd)
 int sweep_cgroup(const struct orders *o, int dir_fd, struct err *e)
 {
 	auto_free char *path = sweep_own_cgroup(o, dir_fd);
-	struct cgmounts mounts = { 0 };
-	int r = 0;
 
-	if (!path)
-		return 0;
-	if (cgmounts_read(&mounts, e) < 0)
-		return -1;
-	for (size_t i = 0; i < mounts.n && r == 0; i++)
-		r = cgkill_remove(&mounts.v[i], path, e);
-	cgmounts_fini(&mounts);
-	return r;
+	return path ? cgkill_remove_all(path, e) : 0;
 }
 
 int sweep_runtime(const struct orders *o, int dir_fd, struct err *e)
