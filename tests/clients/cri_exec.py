@@ -27,7 +27,10 @@ async def main(url, text, size):
             await ws.send(bytes([RESIZE]) + json.dumps({"Width": int(width), "Height": int(height)}).encode())
             # The two channels are read by two threads of the server.
             await asyncio.sleep(0.5)
-        await ws.send(bytes([STDIN]) + text.encode())
+        try:
+            await ws.send(bytes([STDIN]) + text.encode())
+        except websockets.ConnectionClosed:
+            pass  # of a command that could not be started all has been said already
         code = 125
         try:
             async for message in ws:
