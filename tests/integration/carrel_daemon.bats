@@ -32,6 +32,8 @@ typed_far() {
 	says '[exit 0]'
 	run typed_far 'expect one-42 ;; send exit 6\r' attach "$box"
 	says '[exit 6]'
+	# One that is deleted while it ends by itself stays in the list, as ended.
+	wait_for '[ "$(far --format json ps | jq -r ".[0].state")" = ended ]'
 	run far rm "$box"
 	ends 0
 	run far --format json ps
