@@ -1,34 +1,9 @@
 /* The model of a terminal: what its snapshot says, and what hostile output costs. */
-#include "tests/unit/scratch.h"
+#include "tests/unit/screen_shot.h"
 
 #include <time.h>
 
-#include "base/buf.h"
 #include "base/util.h"
-#include "shim/screen.h"
-
-/* What every snapshot begins with: everything broken off and reset. */
-#define START                                                                                  \
-	"\030\033\\\033c\033[20l\033[?25h\033]104\033\\\033]110\033\\\033]111\033\\\033]112\033\\"
-
-static struct buf snapshot = BUF_LIMIT(16 << 20);
-
-static const char *snapshot_of(const struct screen *s)
-{
-	buf_clear(&snapshot);
-	assert_ok(screen_snapshot(s, &snapshot, &e));
-	return buf_str(&snapshot);
-}
-
-static struct screen *screen_with(unsigned cols, unsigned rows, const char *text)
-{
-	struct screen_limits limits = SCREEN_LIMITS;
-	struct screen *s = screen_new(cols, rows, &limits);
-
-	assert_non_null(s);
-	screen_feed(s, text, strlen(text));
-	return s;
-}
 
 /* On 8 columns and 2 rows. */
 static const struct {
